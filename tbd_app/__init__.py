@@ -1,0 +1,30 @@
+"""TBD (Truth Behind Deepfakes): is the face in this video, zip of frames or image manipulated?
+
+    from tbd_app import analyze
+    report = analyze("clip.mp4")
+    print(report.verdict.label, report.to_dict())
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tbd_app.pipeline.analyze import analyze, analyze_events
+    from tbd_app.types import Report
+
+__version__ = "0.1.0"
+__all__ = ["Report", "__version__", "analyze", "analyze_events"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: the decoding process and `tbd --help` import this package and must not pay for torch.
+    if name in ("analyze", "analyze_events"):
+        from tbd_app.pipeline import analyze as module
+
+        return getattr(module, name)
+    if name == "Report":
+        from tbd_app.types import Report
+
+        return Report
+    raise AttributeError(f"module 'tbd_app' has no attribute {name!r}")

@@ -1,0 +1,110 @@
+"""Errors that speak to the user: a stable code, one sentence, and where it applies the limit and the value.
+
+The command line turns them into a line and an exit code, the web page into a message, HTTP into a JSON object.
+"""
+
+from __future__ import annotations
+
+
+class TBDError(Exception):
+    """Base of every error that a user can cause or act upon.
+
+    Attributes:
+        code: stable machine-readable name, snake_case.
+        message: one sentence for a person.
+        limit: the bound that was passed, or None.
+        value: what was found, in the unit of `limit`, or None.
+    """
+
+    code = "error"
+
+    def __init__(
+        self, message: str, *, limit: float | None = None, value: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.limit = limit
+        self.value = value
+
+    def to_dict(self) -> dict[str, object]:
+        """The `error` object of the report JSON."""
+        out: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.limit is not None:
+            out["limit"] = self.limit
+        if self.value is not None:
+            out["value"] = self.value
+        return out
+
+
+class InputError(TBDError):
+    """The given file cannot be analysed (exit code 2)."""
+
+    code = "bad_input"
+
+
+class FileMissing(InputError):
+    code = "file_missing"
+
+
+class EmptyFile(InputError):
+    code = "empty"
+
+
+class NotMedia(InputError):
+    code = "not_media"
+
+
+class TooLarge(InputError):
+    code = "too_large"
+
+
+class TooLong(InputError):
+    code = "too_long"
+
+
+class TooManyPixels(InputError):
+    code = "too_many_pixels"
+
+
+class TooManyFrames(InputError):
+    code = "too_many_frames"
+
+
+class UnpackRatio(InputError):
+    code = "unpack_ratio"
+
+
+class EncryptedZip(InputError):
+    code = "encrypted_zip"
+
+
+class UnsafeZipPath(InputError):
+    code = "unsafe_zip_path"
+
+
+class NestedZip(InputError):
+    code = "nested_zip"
+
+
+class CorruptMedia(InputError):
+    code = "corrupt_media"
+
+
+class DecodeTimeout(InputError):
+    code = "decode_timeout"
+
+
+class BadSetting(TBDError):
+    code = "bad_setting"
+
+
+class UnknownModel(TBDError):
+    code = "unknown_model"
+
+
+class WeightsMissing(TBDError):
+    code = "weights_missing"
+
+
+class WeightsCorrupt(TBDError):
+    code = "weights_corrupt"

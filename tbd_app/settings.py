@@ -1,0 +1,96 @@
+"""Every number a user or an operator may change, with its unit, default and range; environment overrides live here only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+from tbd_app.errors import BadSetting
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on hostile or clumsy uploads. Each may be set by `TBD_<NAME>`, for example `TBD_MAX_FILE_MB=500`."""
+
+    max_file_mb: float = 200.0
+    max_duration_s: float = 600.0
+    max_image_mpx: float = 64.0
+    max_frame_mpx: float = 36.0  # 8K is 33
+    max_zip_frames: int = 2000
+    max_unpacked_mb: float = 2000.0
+    max_unpack_ratio: float = 100.0
+    max_decoded_mb: float = 1024.0  # above it frames are kept smaller, with a warning
+    decode_timeout_s: float = 120.0
+    decode_memory_mb: float = 4096.0  # address space of the decoding process
+
+    @classmethod
+    def from_env(cls) -> Limits:
+        """Limits with `TBD_*` overrides.
+
+        Raises:
+            BadSetting: a variable is not a positive number.
+        """
+        given = {}
+        for f in fields(cls):
+            name = f"TBD_{f.name.upper()}"
+            text = os.environ.get(name)
+            if text is None:
+                continue
+            try:
+                value = float(text)
+            except ValueError:
+                value = -1.0
+            if not 0 < value < float("inf"):
+                raise BadSetting(f"{name} must be a positive number, not {text!r}.")
+            given[f.name] = int(value) if f.type == "int" else value
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """What one analysis does. The same object serves web, command line, Python and HTTP.
+
+    Attributes:
+        n_frames: frames sampled over the whole timeline, 8 to 64.
+        face_confidence: least detector probability of a face, 0.5 to 1.
+        models: model names, or ("default",) for the default voters, or ("all",) for every registered model.
+        explain: make Grad-CAM overlays.
+        device: "auto" takes CUDA when present.
+        min_face_px: faces with a smaller median side (longer side of the box, px) are reported, not scored.
+        min_track_share: tracks seen in a smaller share of the sampled frames are reported, not scored.
+    """
+
+    n_frames: int = 32
+    face_confidence: float = 0.9
+    models: tuple[str, ...] = ("default",)
+    explain: bool = True
+    device: Device = "auto"
+    min_face_px: int = 64
+    min_track_share: float = 0.25
+    limits: Limits = field(default_factory=Limits.from_env)
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.n_frames <= 64:
+            raise BadSetting(f"The number of frames must be 8 to 64, not {self.n_frames}.")
+        if not 0.5 <= self.face_confidence <= 1.0:
+            raise BadSetting(f"Face confidence must be 0.5 to 1, not {self.face_confidence}.")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise BadSetting(f"Device must be auto, cpu or cuda, not {self.device!r}.")
+        if not self.models:
+            raise BadSetting("Name at least one model, or 'default', or 'all'.")
+
+
+def weights_dirs() -> list[Path]:
+    """Folders searched for weights, in order: `TBD_WEIGHTS_DIR` when set, then `weights/` of the project."""
+    out = [Path(os.environ["TBD_WEIGHTS_DIR"])] if os.environ.get("TBD_WEIGHTS_DIR") else []
+    return [*out, Path(__file__).resolve().parent.parent / "weights"]
+
+
+def feedback_dir() -> Path | None:
+    """Where "this looks wrong" reports go (`TBD_FEEDBACK_DIR`), or None: the button is then not shown."""
+    text = os.environ.get("TBD_FEEDBACK_DIR")
+    return Path(text) if text else None

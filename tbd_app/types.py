@@ -1,0 +1,312 @@
+"""The things that flow through the engine, one way: Media, Frames, Faces, FaceTrack, ModelScore, Verdict, Report.
+
+All are frozen; arrays are RGB uint8 unless a line says otherwise; boxes are xyxy in pixels of their own frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+MediaKind = Literal["video", "image", "frames"]
+ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
+Vote = Literal["fake", "real", "abstain"]
+Label = Literal["fake", "real", "uncertain", "not_applicable"]
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One input file, looked at but not decoded.
+
+    Attributes:
+        path: where it lies; never shown or stored.
+        name: the file's own name, for people.
+        kind: found by content.
+        sha256: hex digest of the file.
+        width: px, after rotation; of the first frame for a zip of mixed sizes.
+        fps: average frames a second, None for images and zips.
+        duration_s: None for images and zips.
+        n_frames: frames that exist (counted, not taken from the header), 1 for an image.
+        codec: FFmpeg's or Pillow's lower-case name.
+        rotation_deg: clockwise turn already applied to width and height (0, 90, 180, 270).
+        warnings: sentences for the report.
+    """
+
+    path: Path
+    name: str
+    kind: MediaKind
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    fps: float | None
+    duration_s: float | None
+    n_frames: int
+    codec: str
+    rotation_deg: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Frames sampled uniformly over the whole timeline, in order.
+
+    Attributes:
+        images: T arrays (H,W,3) uint8 RGB, upright; sizes may differ for a zip.
+        indices: (T,) int64 frame numbers in the media.
+        times_s: (T,) float64 presentation times; the index itself for a zip, 0 for an image.
+        requested: how many were asked for.
+        warnings: sentences for the report.
+    """
+
+    images: tuple[np.ndarray, ...]
+    indices: np.ndarray
+    times_s: np.ndarray
+    requested: int
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Faces of one frame.
+
+    Attributes:
+        boxes: (N,4) float32 xyxy px.
+        scores: (N,) float32 detector probability.
+        landmarks: (N,5,2) float32 px: eyes, nose, mouth corners, image left first.
+        verified: (N,) bool, found again by the second pass.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+    verified: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackQuality:
+    """Median longer side of the box (px), median variance of the Laplacian at 128 px, share of sampled frames."""
+
+    median_side_px: float
+    blur: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTrack:
+    """One person over time.
+
+    Attributes:
+        track_id: 0, 1, 2 ... by size of face times time on screen, largest first.
+        positions: (K,) int64 positions in `Frames`, increasing.
+        boxes: (K,4) float32.
+        landmarks: (K,5,2) float32.
+        quality: size, sharpness and coverage.
+        exclusion: None when it can be scored, else "face_too_small" or "too_brief".
+    """
+
+    track_id: int
+    positions: np.ndarray
+    boxes: np.ndarray
+    landmarks: np.ndarray
+    quality: TrackQuality
+    exclusion: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class CropRecipe:
+    """How a face is cut for a model: a square of `margin` times the longer side of the box, resized to the model's size."""
+
+    kind: Literal["square"] = "square"
+    margin: float = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """All that a model needs besides its weights; it travels with the weights and overrides the registered default.
+
+    Attributes:
+        task: "frame" scores single crops and averages; "clip" scores a sequence.
+        input_size: side of the square input, px.
+        clip_len: frames a clip model sees, 1 for frame models.
+        threshold: votes fake at or above it (calibrated fake_prob).
+        real_below: votes real below it, abstains between; never above `threshold`.
+        temperature: divides the logit.
+        metrics: measured figures, as written by training/evaluate.py.
+    """
+
+    name: str
+    task: Literal["frame", "clip"]
+    architecture: str
+    input_size: int
+    clip_len: int = 1
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop: CropRecipe = CropRecipe()
+    threshold: float = 0.5
+    real_below: float = 0.5
+    temperature: float = 1.0
+    default_voter: bool = False
+    n_params: int = 0
+    licence: str = ""
+    paper: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """One model on one track.
+
+    Attributes:
+        reason: why the status is not ok, as a code, else None.
+        fake_prob: calibrated, 0 to 1; None unless ok.
+        frame_fake_prob: (K,) one value per frame of the track, for frame models, else None.
+        vote: None unless ok.
+        threshold: the one that was used.
+    """
+
+    model: str
+    track_id: int
+    status: ScoreStatus
+    reason: str | None = None
+    fake_prob: float | None = None
+    vote: Vote | None = None
+    threshold: float | None = None
+    frame_fake_prob: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for a track or a file, with its votes and the codes of its reasons."""
+
+    label: Label
+    fake_prob: float | None
+    fake: int = 0
+    real: int = 0
+    abstain: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A track with its scores and verdict.
+
+    Attributes:
+        span_s: first and last time seen.
+        times_s: (K,) times of its frames.
+        thumbnail: (S,S,3) uint8 RGB, its sharpest crop; not in the JSON.
+    """
+
+    track: FaceTrack
+    span_s: tuple[float, float]
+    times_s: tuple[float, ...]
+    verdict: Verdict
+    scores: tuple[ModelScore, ...]
+    thumbnail: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a model looked in one crop; held in memory for views, never in the JSON.
+
+    Attributes:
+        crop: (S,S,3) uint8 RGB.
+        heat: (S,S) float32 in [0,1] on one scale for the whole report.
+        overlay: (S,S,3) uint8 RGB, crop with the heat drawn over it.
+        role: "highest" or "lowest" frame of the track.
+    """
+
+    track_id: int
+    model: str
+    position: int
+    time_s: float
+    fake_prob: float
+    role: Literal["highest", "lowest"]
+    crop: np.ndarray
+    heat: np.ndarray
+    overlay: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A sampled frame made small for display, with its faces; held in memory only.
+
+    Attributes:
+        image: (h,w,3) uint8 RGB, 960 px at most on the longer side.
+        boxes: (N,4) float32 in pixels of `image`.
+        track_ids: (N,) int, -1 for a face outside every track.
+    """
+
+    position: int
+    time_s: float
+    image: np.ndarray
+    boxes: np.ndarray
+    track_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCounts:
+    """How many frames were asked for, decoded, showed a face, and showed one that the second pass confirmed."""
+
+    requested: int
+    decoded: int
+    with_face: int
+    verified: int
+    times_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything about one analysis. `tbd_app.report.to_dict` is its JSON form."""
+
+    media: Media
+    verdict: Verdict
+    people: tuple[Person, ...]
+    frames: FrameCounts
+    settings: dict[str, Any]
+    warnings: tuple[str, ...]
+    versions: dict[str, Any]
+    timings_s: dict[str, float]
+    explanations: tuple[Explanation, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    stability: dict[str, Any] | None = None
+    provenance: dict[str, Any] | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Report JSON v1; see tbd_app/report/schema.json."""
+        from tbd_app.report.to_json import to_dict
+
+        return to_dict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """One step of an analysis.
+
+    Attributes:
+        stage: "media", "frames", "faces", "score", "explain".
+        done: finished items of the stage.
+        total: items of the stage.
+        fraction: share of the whole analysis, 0 to 1.
+        message: a short phrase for people.
+    """
+
+    stage: str
+    done: int
+    total: int
+    fraction: float
+    message: str
