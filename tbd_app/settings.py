@@ -94,3 +94,8 @@ def feedback_dir() -> Path | None:
     """Where "this looks wrong" reports go (`TBD_FEEDBACK_DIR`), or None: the button is then not shown."""
     text = os.environ.get("TBD_FEEDBACK_DIR")
     return Path(text) if text else None
+
+
+def downloads_allowed() -> bool:
+    """Whether missing weights may be fetched from the hub: `TBD_ALLOW_DOWNLOAD=1`; never unasked."""
+    return os.environ.get("TBD_ALLOW_DOWNLOAD", "0") == "1"

@@ -1,0 +1,75 @@
+"""What every detector is: logits in the order real, fake, a layer for Grad-CAM, a backbone from timm."""
+
+from __future__ import annotations
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from tbd_app.errors import WeightsMissing
+
+
+class Detector(nn.Module):
+    """Base of every architecture.
+
+    Frame models take x (B,3,S,S); clip models take x (B,T,3,S,S) and mask (B,T) bool, False where the face is
+    missing. Both give logits (B,2), class order real = 0, fake = 1.
+
+    Args:
+        freeze_bn: keep BatchNorm on its running statistics while training; the frames of a small batch of
+            clips are too much alike to estimate them.
+    """
+
+    backbone: nn.Module
+
+    def __init__(self, *, freeze_bn: bool = False) -> None:
+        super().__init__()
+        self.freeze_bn = freeze_bn
+
+    def train(self, mode: bool = True) -> Detector:
+        """Training mode, save for frozen BatchNorm layers."""
+        super().train(mode)
+        if self.freeze_bn:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def cam_layer(self) -> nn.Module:
+        """The layer whose activation is the last one with a spatial layout."""
+        raise NotImplementedError(f"{type(self).__name__} names no layer for Grad-CAM")
+
+    def cam_tokens(self, activation: Tensor) -> Tensor:
+        """The activation of `cam_layer` as (N,C,h,w), N counting frames."""
+        return activation
+
+
+def timm_backbone(name: str, *, pretrained: bool) -> nn.Module:
+    """A timm network without its classifier: (N,3,S,S) -> pooled features (N,C).
+
+    Args:
+        name: timm's model name.
+        pretrained: fetch the public ImageNet weights from the hub.
+
+    Raises:
+        WeightsMissing: the public weights cannot be fetched.
+    """
+    if not pretrained:
+        return timm.create_model(name, num_classes=0)
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0)
+    except OSError as error:
+        raise WeightsMissing(
+            f"The public ImageNet weights of {name} cannot be fetched without a connection to the model hub; "
+            "connect, or start from a local file (load_backbone_file), or build with pretrained=False."
+        ) from error
+
+
+def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over time: x (B,T,C), mask (B,T) bool or None -> (B,C); zeros where a row has no frame at all."""
+    if mask is None:
+        return x.mean(dim=1)
+    weight = mask.unsqueeze(-1).to(x.dtype)
+    # where, not a product: a masked frame must not leak a NaN into the sum.
+    kept = torch.where(mask.unsqueeze(-1), x, torch.zeros_like(x))
+    return kept.sum(dim=1) / weight.sum(dim=1).clamp(min=1)

@@ -1,0 +1,148 @@
+"""weights/manifest.json: the checkpoint of each model, its hash, and what it overrides in the model's spec."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from tbd_app.errors import WeightsCorrupt
+from tbd_app.settings import weights_dirs
+from tbd_app.types import CropRecipe, ModelSpec
+
+MANIFEST = "manifest.json"
+
+_PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+_TRIPLE = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
+_COUNT = {"type": "integer", "minimum": 1}
+_ENTRY: dict[str, Any] = {
+    "type": "object",
+    "required": ["name", "file", "sha256", "bytes", "threshold", "temperature", "licence"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string"},
+        # A bare name: a manifest must not point outside its folder.
+        "file": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors$"},
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "bytes": _COUNT,
+        "dtype": {"enum": ["float16", "float32"]},
+        "trained_on": {"type": ["string", "array", "object"]},
+        "recipe": {"type": ["string", "object"]},
+        "revision": {"type": "string"},
+        "threshold": _PROBABILITY,
+        "real_below": _PROBABILITY,
+        "temperature": {"type": "number", "exclusiveMinimum": 0},
+        "default_voter": {"type": "boolean"},
+        "licence": {"type": "string", "minLength": 1},
+        "metrics": {"type": "object"},
+        "input_size": _COUNT,
+        "clip_len": _COUNT,
+        "mean": _TRIPLE,
+        "std": _TRIPLE,
+        "crop": {
+            "type": "object",
+            "required": ["kind", "margin"],
+            "additionalProperties": False,
+            "properties": {"kind": {"const": "square"}, "margin": {"type": "number", "minimum": 1}},
+        },
+        "hub": {
+            "type": "object",
+            "required": ["repo", "revision"],
+            "additionalProperties": False,
+            "properties": {
+                "repo": {"type": "string", "pattern": r"^[\w.-]+/[\w.-]+$"},
+                # A commit: a branch could change under a published hash.
+                "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$"},
+            },
+        },
+    },
+}
+_SCHEMA = {
+    "type": "object",
+    "required": ["schema", "models"],
+    "additionalProperties": False,
+    "properties": {"schema": {"const": 1}, "models": {"type": "array", "items": _ENTRY}},
+}
+_OVERRIDES = ("input_size", "clip_len", "threshold", "temperature", "default_voter", "licence", "metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """Where the file is published: repository and pinned commit."""
+
+    repo: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One checkpoint.
+
+    Attributes:
+        file: bare file name, ending in .safetensors.
+        sha256: hex digest of the file.
+        hub: where it can be downloaded, or None when it only comes with the project.
+        raw: the whole entry as written.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    bytes: int
+    hub: HubFile | None
+    raw: dict[str, Any]
+
+
+def entries() -> dict[str, ManifestEntry]:
+    """The listed checkpoints by model name; a manifest in `TBD_WEIGHTS_DIR` overrides the project's by entry.
+
+    Raises:
+        WeightsCorrupt: a manifest does not follow the schema.
+    """
+    found: dict[str, ManifestEntry] = {}
+    for folder in reversed(weights_dirs()):
+        path = folder / MANIFEST
+        if path.is_file():
+            stat = path.stat()
+            found |= _read(path, stat.st_mtime_ns, stat.st_size)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, ManifestEntry]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsCorrupt(f"{path.name} is not JSON: {error}.") from error
+    fault = best_match(Draft202012Validator(_SCHEMA).iter_errors(document))
+    if fault is not None:
+        raise WeightsCorrupt(f"{path.name} does not follow its schema: {fault.json_path}: {fault.message}.")
+    twice = [name for name, n in Counter(raw["name"] for raw in document["models"]).items() if n > 1]
+    if twice:
+        raise WeightsCorrupt(f"{path.name} lists {', '.join(twice)} more than once.")
+    return {raw["name"]: _entry(raw, path.name) for raw in document["models"]}
+
+
+def _entry(raw: dict[str, Any], manifest_name: str) -> ManifestEntry:
+    if raw.get("real_below", 0.0) > raw["threshold"]:
+        raise WeightsCorrupt(f"{manifest_name}: real_below of {raw['name']} is above its threshold.")
+    hub = HubFile(**raw["hub"]) if "hub" in raw else None
+    return ManifestEntry(raw["name"], raw["file"], raw["sha256"], raw["bytes"], hub, raw)
+
+
+def overlay(spec: ModelSpec, raw: dict[str, Any]) -> ModelSpec:
+    """The spec with what a manifest entry or a checkpoint header says in place of the registered defaults."""
+    changes: dict[str, Any] = {key: raw[key] for key in _OVERRIDES if key in raw}
+    changes |= {key: tuple(raw[key]) for key in ("mean", "std") if key in raw}
+    if "crop" in raw:
+        changes["crop"] = CropRecipe(**raw["crop"])
+    threshold = changes.get("threshold", spec.threshold)
+    # Without a band of its own a checkpoint's threshold parts fake from real.
+    changes["real_below"] = raw.get("real_below", min(spec.real_below, threshold))
+    return replace(spec, **changes)

@@ -1,0 +1,118 @@
+"""The models by name. Names, specs and "is it installed?" load no torch; building and loading do."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tbd_app.errors import UnknownModel, WeightsCorrupt, WeightsMissing
+from tbd_app.models import manifest, weights
+from tbd_app.models.specs import BUILDERS, SPECS
+from tbd_app.types import ModelSpec
+
+if TYPE_CHECKING:
+    from tbd_app.models.base import Detector
+
+
+def list_models() -> list[str]:
+    """Every registered model, installed or not, in the order of the table."""
+    return list(SPECS)
+
+
+def resolve(names: Sequence[str]) -> list[str]:
+    """Model names from names, "default" (the manifest's default voters) and "all", each once, in order.
+
+    A default voter whose weights are absent stays in the list: it is reported as not installed, never
+    left out silently.
+
+    Raises:
+        UnknownModel: no such model; the message has near matches.
+    """
+    chosen: list[str] = []
+    for name in names:
+        if name == "all":
+            chosen += SPECS
+        elif name == "default":
+            chosen += [model for model in SPECS if spec(model).default_voter]
+        else:
+            chosen.append(_known(name))
+    return list(dict.fromkeys(chosen))
+
+
+def spec(name: str, path: Path | None = None) -> ModelSpec:
+    """The registered spec, overlaid with the manifest entry, or with the header of the checkpoint at `path`.
+
+    Raises:
+        UnknownModel: no such model.
+        WeightsCorrupt: the manifest or the header is not usable, or the header is another model's.
+    """
+    registered = SPECS[_known(name)]
+    if path is not None:
+        header = weights.read_header(path)
+        if header.get("name") != name:
+            raise WeightsCorrupt(f"{path.name} holds {header.get('name')!r}, not {name!r}.")
+        return manifest.overlay(registered, header)
+    entry = manifest.entries().get(name)
+    return registered if entry is None else manifest.overlay(registered, entry.raw)
+
+
+def is_installed(name: str) -> bool:
+    """Whether weights are listed and on this machine; their hash is checked by `load`."""
+    entry = manifest.entries().get(_known(name))
+    return entry is not None and weights.locate(entry) is not None
+
+
+def how_to_get(name: str) -> str:
+    """The sentence that says how a model's weights come here."""
+    entry = manifest.entries().get(_known(name))
+    if entry is None:
+        return f"No weights of {name} are published yet; weights/README.md says how to add your own."
+    return weights.how_to_get(entry)
+
+
+def create_model(name: str, pretrained: bool = False, **options: Any) -> Detector:
+    """A model in training mode with random weights; with `pretrained` its backbone has public ImageNet weights.
+
+    Args:
+        options: keyword arguments of the architecture, such as `freeze_bn`.
+
+    Raises:
+        UnknownModel: no such model.
+        WeightsMissing: `pretrained` without a connection to the model hub.
+    """
+    module, _, builder = BUILDERS[_known(name)].partition(":")
+    return getattr(importlib.import_module(module), builder)(pretrained=pretrained, **options)
+
+
+def load(name: str, device: str = "cpu", path: Path | None = None) -> Detector:
+    """A model in eval mode with its checked weights.
+
+    Args:
+        path: a checkpoint outside the manifest, such as one in training; there is no hash to compare with.
+
+    Raises:
+        UnknownModel: no such model.
+        WeightsMissing: the weights are not here; the message has the command that gets them.
+        WeightsCorrupt: hash, header or keys do not fit.
+    """
+    model = create_model(name)
+    weights.load_checkpoint(model, path or _listed_file(name), spec(name, path))
+    return model.to(device).eval()
+
+
+def _listed_file(name: str) -> Path:
+    entry = manifest.entries().get(name)
+    if entry is None:
+        raise WeightsMissing(how_to_get(name))
+    return weights.fetch(entry)
+
+
+def _known(name: str) -> str:
+    if name in SPECS:
+        return name
+    near = difflib.get_close_matches(name, SPECS, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(SPECS)}."
+    raise UnknownModel(f"There is no model {name!r}; {hint}")
