@@ -65,6 +65,11 @@ def timm_backbone(name: str, *, pretrained: bool) -> nn.Module:
         ) from error
 
 
+def clip_features(backbone: nn.Module, x: Tensor) -> Tensor:
+    """Frame features of a clip: x (B,T,3,S,S) -> (B,T,C)."""
+    return backbone(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
 def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
     """Mean over time: x (B,T,C), mask (B,T) bool or None -> (B,C); zeros where a row has no frame at all."""
     if mask is None:

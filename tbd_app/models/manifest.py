@@ -1,4 +1,4 @@
-"""weights/manifest.json: the checkpoint of each model, its hash, and what it overrides in the model's spec."""
+"""weights/manifest.json: each model's checkpoint, its hash, and what it overrides in the spec."""
 
 from __future__ import annotations
 

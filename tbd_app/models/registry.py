@@ -74,7 +74,7 @@ def how_to_get(name: str) -> str:
 
 
 def create_model(name: str, pretrained: bool = False, **options: Any) -> Detector:
-    """A model in training mode with random weights; with `pretrained` its backbone has public ImageNet weights.
+    """A model with random weights, in training mode; `pretrained` fetches public backbone weights.
 
     Args:
         options: keyword arguments of the architecture, such as `freeze_bn`.
@@ -98,8 +98,9 @@ def load(name: str, device: str = "cpu", path: Path | None = None) -> Detector:
         WeightsMissing: the weights are not here; the message has the command that gets them.
         WeightsCorrupt: hash, header or keys do not fit.
     """
+    file = path or _listed_file(_known(name))
     model = create_model(name)
-    weights.load_checkpoint(model, path or _listed_file(name), spec(name, path))
+    weights.load_checkpoint(model, file, spec(name, path))
     return model.to(device).eval()
 
 

@@ -1,6 +1,6 @@
-"""Weights on disk: find, check, read and write them. Safetensors only, in half precision, with the spec in the header.
+"""Weights on disk: find, check, read and write them. Safetensors, half precision, the spec in the header.
 
-Importing this loads neither torch nor the hub's library, so that commands which only ask "is it there?" stay quick.
+Importing this loads neither torch nor the hub's library: a command that only asks "is it there?" stays quick.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEADER_KEY = "tbd"
 
 
 def locate(entry: ManifestEntry) -> Path | None:
-    """The checkpoint's file in `TBD_WEIGHTS_DIR`, `weights/` or the hub's cache, in this order; no network, no check."""
+    """The file in `TBD_WEIGHTS_DIR`, `weights/` or the hub's cache, in this order; no network, no check."""
     for folder in weights_dirs():
         path = folder / entry.file
         if path.is_file():
@@ -84,13 +84,13 @@ def verify(path: Path, entry: ManifestEntry) -> None:
     stat = path.stat()
     if stat.st_size != entry.bytes:
         raise WeightsCorrupt(
-            f"{path.name} has {stat.st_size} bytes instead of {entry.bytes}: it is cut short or not the listed file. "
+            f"{path.name} has {stat.st_size} bytes, not {entry.bytes}: it is cut short or another file. "
             f"{how_to_get(entry)}"
         )
     found = _sha256(path, stat.st_mtime_ns, stat.st_size)
     if found != entry.sha256:
         raise WeightsCorrupt(
-            f"{path.name} is not the file of the manifest: sha256 {found[:12]}... instead of {entry.sha256[:12]}.... "
+            f"{path.name} is not the listed file: its sha256 is {found[:12]}..., not {entry.sha256[:12]}.... "
             f"{how_to_get(entry)}"
         )
 
@@ -135,9 +135,7 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
     except SafetensorError as error:
-        raise WeightsCorrupt(
-            f"{path.name} is not a safetensors file; other formats are not loaded."
-        ) from error
+        raise _not_safetensors(path) from error
     try:
         return json.loads(metadata[_HEADER_KEY])
     except (KeyError, ValueError) as error:
@@ -173,15 +171,16 @@ def load_checkpoint(model: nn.Module, path: Path, spec: ModelSpec) -> None:
     """Loads a checkpoint into a float32 model, strictly.
 
     Raises:
-        WeightsCorrupt: not a safetensors file; its header disagrees with `spec`; a key is missing, unexpected or of
-            another shape.
+        WeightsCorrupt: not a safetensors file; its header disagrees with `spec`; a key is missing, unexpected
+            or of another shape.
     """
     header = read_header(path)
     expected = header_of(spec)
     for key in (*expected, *(header.keys() - expected.keys())):
         if header.get(key) != expected.get(key):
             raise WeightsCorrupt(
-                f"{path.name} and the manifest disagree on {key}: {header.get(key)!r} and {expected.get(key)!r}."
+                f"{path.name} and the manifest disagree on {key}: "
+                f"{header.get(key)!r} and {expected.get(key)!r}."
             )
     _load_strict(model, path)
 
@@ -204,9 +203,7 @@ def _load_strict(module: nn.Module, path: Path) -> None:
     try:
         state = load_file(path)
     except SafetensorError as error:
-        raise WeightsCorrupt(
-            f"{path.name} is not a safetensors file; other formats are not loaded."
-        ) from error
+        raise _not_safetensors(path) from error
     own = module.state_dict()
     misshapen = (key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
     for fault, keys in (
@@ -218,6 +215,10 @@ def _load_strict(module: nn.Module, path: Path) -> None:
             raise WeightsCorrupt(f"{path.name} {fault} {named}.")
     # Half precision is for storage: the model computes in float32.
     module.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in state.items()})
+
+
+def _not_safetensors(path: Path) -> WeightsCorrupt:
+    return WeightsCorrupt(f"{path.name} is not a safetensors file; other formats are not loaded.")
 
 
 def _first_five(keys: Iterable[str]) -> str:
