@@ -1,0 +1,180 @@
+"""Media made for tests: a moving portrait (`skimage.data.astronaut`, public domain) in many forms.
+
+Every function is pure but for the file it writes, and returns that file's path. Sizes are (width, height)
+as displayed.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+from skimage import data
+
+Size = tuple[int, int]
+VFR_TICKS = (1, 1, 3, 2, 1, 5)  # frame durations of a variable frame rate clip, in units of 1/fps
+
+
+@cache
+def _astronaut() -> Image.Image:
+    return Image.fromarray(data.astronaut())
+
+
+def portrait_frame(i: int = 0, size: Size = (320, 240)) -> np.ndarray:
+    """Frame `i` of the moving portrait: (H,W,3) uint8 RGB; the face moves and the light changes.
+
+    The face is about a third of the shorter side wide.
+    """
+    width, height = size
+    side = 330 + 30 * np.sin(i / 7)  # window on the 512 px picture, around the face at (222, 132)
+    cx, cy = 222 + 25 * np.sin(i / 5), 150 + 12 * np.cos(i / 3)
+    half_w, half_h = side / 2 * np.array([width, height]) / max(size)
+    box = (cx - half_w, cy - half_h, cx + half_w, cy + half_h)
+    image = _astronaut().transform(
+        size, Image.Transform.EXTENT, box, resample=Image.Resampling.BILINEAR, fillcolor=(90, 90, 90)
+    )
+    light = 1 + 0.12 * np.sin(i / 4)
+    return np.clip(np.asarray(image) * light, 0, 255).astype(np.uint8)
+
+
+def faceless_frame(i: int = 0, size: Size = (320, 240)) -> np.ndarray:
+    """Frame `i` of drifting coloured waves: (H,W,3) uint8 RGB without any face."""
+    y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
+    waves = [np.sin((x * a + y * b + 5 * i) / 40) for a, b in ((1, 0.3), (0.2, 1), (0.7, -0.7))]
+    return (127 + 120 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+
+def encode(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    *,
+    codec: str = "libx264",
+    container: str | None = None,
+    fps: int = 25,
+    rotation: int = 0,
+    vfr: bool = False,
+    crf: int | None = 23,
+    gop: int = 12,
+    pix_fmt: str = "yuv420p",
+    options: Mapping[str, str] | None = None,
+    container_options: Mapping[str, str] | None = None,
+    audio: bool = False,
+) -> Path:
+    """Write (H,W,3) uint8 RGB frames as a video.
+
+    Args:
+        container: FFmpeg muxer; by default the one of the path's suffix.
+        rotation: clockwise turn that a player must apply (0, 90, 180, 270); the picture is stored turned the
+            other way.
+        vfr: frame durations follow `VFR_TICKS`.
+        crf: constant rate factor, None for codecs without one.
+        options: further codec options.
+        container_options: muxer options, for example `{"movflags": "faststart"}`.
+        audio: add a track of silence.
+    """
+    turned = (np.ascontiguousarray(np.rot90(f, rotation // 90)) for f in frames)
+    first = next(turned)
+    quality = {} if crf is None else {"crf": str(crf)}
+    with av.open(str(path), "w", format=container, options=dict(container_options or {})) as out:
+        stream = out.add_stream(codec, rate=fps, options={**quality, **(options or {})})
+        stream.height, stream.width = first.shape[:2]
+        stream.pix_fmt = pix_fmt
+        stream.gop_size = gop
+        stream.thread_count = 1
+        stream.codec_context.time_base = Fraction(1, fps)
+        if rotation:
+            stream.set_display_rotation(-rotation)
+        sound = out.add_stream("aac", rate=16000, layout="mono") if audio else None
+        pts = 0
+        for i, array in enumerate((first, *turned)):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            frame.pts, frame.time_base = pts, Fraction(1, fps)
+            out.mux(stream.encode(frame))
+            pts += VFR_TICKS[i % len(VFR_TICKS)] if vfr else 1
+        out.mux(stream.encode())
+        if sound is not None:
+            _mux_silence(out, sound, seconds=pts / fps)
+    return path
+
+
+def _mux_silence(out: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
+    for k in range(int(seconds * 16000) // 1024 + 1):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 16000, k * 1024, Fraction(1, 16000)
+        out.mux(stream.encode(frame))
+    out.mux(stream.encode())
+
+
+def portrait_clip(path: Path, *, n_frames: int = 30, size: Size = (320, 240), **encoding) -> Path:
+    """A clip of the moving portrait; `encoding` as for `encode`."""
+    return encode(path, (portrait_frame(i, size) for i in range(n_frames)), **encoding)
+
+
+def faceless_clip(path: Path, *, n_frames: int = 30, size: Size = (320, 240), **encoding) -> Path:
+    """A clip without any face; `encoding` as for `encode`."""
+    return encode(path, (faceless_frame(i, size) for i in range(n_frames)), **encoding)
+
+
+def audio_only(path: Path, *, seconds: float = 1.0) -> Path:
+    """A file with a track of silence and nothing to see."""
+    with av.open(str(path), "w") as out:
+        _mux_silence(out, out.add_stream("aac", rate=16000, layout="mono"), seconds)
+    return path
+
+
+def portrait_image(path: Path, *, size: Size = (320, 240), i: int = 0, mode: str = "RGB", **saving) -> Path:
+    """One portrait as a picture; format by suffix, `saving` goes to Pillow's `save` (quality, exif, ...)."""
+    Image.fromarray(portrait_frame(i, size)).convert(mode).save(path, **saving)
+    return path
+
+
+def portrait_animation(
+    path: Path, *, n_frames: int = 12, size: Size = (160, 120), durations_ms: list[int] | int = 80, **saving
+) -> Path:
+    """An animated GIF, WebP, PNG or AVIF of the moving portrait; format by suffix."""
+    first, *rest = (Image.fromarray(portrait_frame(i, size)) for i in range(n_frames))
+    first.save(path, save_all=True, append_images=rest, duration=durations_ms, loop=0, **saving)
+    return path
+
+
+def png_bytes(array: np.ndarray) -> bytes:
+    """A (H,W,3) uint8 RGB picture as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def zip_of(path: Path, members: Mapping[str, bytes] | Iterator[tuple[str, bytes]]) -> Path:
+    """A zip of the given names and contents, in the given order."""
+    items = members.items() if isinstance(members, Mapping) else members
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, content in items:
+            out.writestr(name, content)
+    return path
+
+
+def frames_zip(
+    path: Path,
+    *,
+    n_frames: int = 12,
+    size: Size | Callable[[int], Size] = (320, 240),
+    name: str = "clip/frame{i}.png",
+    extra: Mapping[str, bytes] | None = None,
+) -> Path:
+    """A zip of portrait frames as PNG.
+
+    Args:
+        size: one size, or a function of the frame number for mixed sizes.
+        name: member name, formatted with the frame number `i`.
+        extra: further members, written first.
+    """
+    sizes = [size(i) if callable(size) else size for i in range(n_frames)]
+    frames = {name.format(i=i): png_bytes(portrait_frame(i, sizes[i])) for i in range(n_frames)}
+    return zip_of(path, {**(extra or {}), **frames})
