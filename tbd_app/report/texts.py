@@ -1,0 +1,222 @@
+"""Every sentence about a result, in one table: reasons, the headline, known error rates, limits.
+
+Words, not percentages: outside the data a model was measured on, its score is not a probability that something is fake.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from tbd_app.types import Person, Report, Verdict
+
+Band = Literal["none", "weak", "clear", "strong"]
+
+REASONS: dict[str, str] = {
+    "no_face": "No face was found.",
+    "no_verified_face": "What looked like a face was not confirmed by the second pass of the face detector.",
+    "face_too_small": "The face is too small to judge.",
+    "too_brief": "The face is on screen too briefly to judge.",
+    "no_model_installed": "None of the chosen models is installed.",
+    "too_few_voters": "Too few models could judge for a verdict.",
+    "single_voter": "Only one model judged, so there is no second opinion.",
+    "tie": "As many models voted fake as voted real.",
+    "models_disagree": "The models disagree.",
+    "between_thresholds": "The score lies between the model's bounds for real and for fake.",
+    "weights_missing": "The model's weights are not installed.",
+    "model_failed": "A model failed while it ran.",
+    "several_people": "Several people are in the picture; each has a verdict of their own.",
+}
+LABELS: dict[str, str] = {
+    "fake": "Suspicious",
+    "real": "No signs found",
+    "uncertain": "Cannot tell",
+    "not_applicable": "Cannot judge",
+}
+STATUSES: dict[str, str] = {
+    "ok": "ok",
+    "not_applicable": "not applicable",
+    "not_installed": "not installed",
+    "failed": "failed",
+}
+VOTES: dict[str, str] = {"fake": "fake", "real": "real", "abstain": "abstains"}
+BANDS: dict[Band, str] = {
+    "none": "no signs",
+    "weak": "weak signs",
+    "clear": "clear signs",
+    "strong": "strong signs",
+}
+ROLES: dict[str, str] = {"highest": "most suspicious frame", "lowest": "least suspicious frame"}
+LIMITS = (
+    "This tool looks for swapped, re-enacted or edited faces, and only at faces. It does not hear audio and does not see "
+    "fully generated scenes or edits outside a face. Strong compression, down-scaling, heavy make-up, filters and "
+    "kinds of manipulation that the models never met make it err in both directions. A result is a hint for a person "
+    "who checks further, not proof, and “no signs found” does not mean that something is real."
+)
+HEAT_NOTE = (
+    "Bright areas show where the model looked, not where something was edited; all maps share one scale."
+)
+NOT_MEASURED = "not measured"
+
+
+def reason(code: str) -> str:
+    """The sentence for a reason code; an unknown code is shown as it is."""
+    return REASONS.get(code, f"{code.replace('_', ' ').capitalize()}.")
+
+
+def person_name(track_id: int) -> str:
+    """A to Z, then 27, 28 ..."""
+    return chr(ord("A") + track_id) if 0 <= track_id < 26 else str(track_id + 1)
+
+
+def clock(seconds: float) -> str:
+    """0:03, 12:40, 1:02:03; whole seconds, rounded down."""
+    minutes, s = divmod(int(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
+
+
+def moment(time_s: float, kind: str) -> str:
+    """Where a frame lies: "0:03" in a video, "frame 7" in a zip of frames (counted from 1), "" in an image."""
+    if kind == "video":
+        return clock(time_s)
+    return f"frame {int(time_s) + 1}" if kind == "frames" else ""
+
+
+def span(person: Person, kind: str) -> str:
+    """When a person is seen: "0:03–0:11", "frames 1–12", or "" in an image."""
+    start, end = person.span_s
+    if kind == "video":
+        return clock(start) if clock(start) == clock(end) else f"{clock(start)}–{clock(end)}"
+    if kind == "frames":
+        return f"frame {int(start) + 1}" if start == end else f"frames {int(start) + 1}–{int(end) + 1}"
+    return ""
+
+
+def band(verdict: Verdict) -> Band:
+    """How strong the signs are, in words; "none" unless the verdict is fake."""
+    if verdict.label != "fake" or verdict.fake_prob is None:
+        return "none"
+    return "weak" if verdict.fake_prob < 0.7 else "clear" if verdict.fake_prob < 0.9 else "strong"
+
+
+def person_caption(person: Person) -> str:
+    """A few words under a face: "A: strong signs"."""
+    words = (
+        BANDS[band(person.verdict)]
+        if person.verdict.label in ("fake", "real")
+        else LABELS[person.verdict.label]
+    )
+    return f"{person_name(person.track.track_id)}: {words.lower()}"
+
+
+def headline(report: Report) -> str:
+    """What was found and how sure, in plain words, without a number that could pass for a probability."""
+    verdict = report.verdict
+    if verdict.label == "not_applicable":
+        return f"Cannot judge. {_sentences(report)} This says nothing about whether it is real."
+    if verdict.label == "uncertain":
+        return f"Cannot tell. {_sentences(report)}".rstrip()
+    if verdict.label == "real":
+        return _headline_real(report)
+    suspects = [p for p in report.people if p.verdict.label == "fake"]
+    found = _one_suspect(report, suspects[0]) if len(suspects) == 1 else _many_suspects(report, suspects)
+    return f"{found} Treat as suspicious, not proven."
+
+
+def _headline_real(report: Report) -> str:
+    judged = sum(p.verdict.label == "real" for p in report.people)
+    where = f" in any of {judged} people" if judged > 1 else ""
+    by = (
+        " by the only model that judged"
+        if _single(report.verdict)
+        else _dissent(report.verdict, against="fake")
+    )
+    return f"No signs of manipulation were found{where}{by}. This does not prove that it is real."
+
+
+def _one_suspect(report: Report, person: Person) -> str:
+    verdict = person.verdict
+    signs = f"{BANDS[band(verdict)]} of manipulation in {_who(person, report)}"
+    if _single(verdict):
+        return f"The only model that judged found {signs}."
+    voters = verdict.fake + verdict.real + verdict.abstain
+    dissent = _dissent(verdict, against="real").removeprefix("; ")
+    tail = f" {dissent.capitalize()}." if dissent else ""
+    return f"{verdict.fake} of {voters} models found {signs}.{tail}"
+
+
+def _many_suspects(report: Report, suspects: list[Person]) -> str:
+    parts = [f"{BANDS[band(p.verdict)].split()[0]} in {_who(p, report)}" for p in suspects]
+    listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    judged = sum(p.verdict.label != "not_applicable" for p in report.people)
+    by = " by the only model that judged" if any(_single(p.verdict) for p in suspects) else ""
+    return f"Signs of manipulation were found in {len(suspects)} of {judged} people{by}: {listed}."
+
+
+def _who(person: Person, report: Report) -> str:
+    when = span(person, report.media.kind)
+    name = f"person {person_name(person.track.track_id)}"
+    return f"{name} ({when})" if when else name
+
+
+def _single(verdict: Verdict) -> bool:
+    return "single_voter" in verdict.reasons or verdict.fake + verdict.real + verdict.abstain == 1
+
+
+def _dissent(verdict: Verdict, *, against: Literal["fake", "real"]) -> str:
+    """Votes that went the other way, as "; one disagreed", or ""."""
+    count = verdict.fake if against == "fake" else verdict.real
+    return "" if count == 0 else f"; {'one' if count == 1 else count} disagreed"
+
+
+def _sentences(report: Report) -> str:
+    codes = [c for c in report.verdict.reasons if c != "several_people"]
+    return " ".join(reason(c) for c in codes) or "No reason was given."
+
+
+def known_error(metrics: Mapping[str, Any]) -> str:
+    """How often the model wrongly calls real faces fake, as measured; "not measured" where no figure exists.
+
+    Args:
+        metrics: of a `ModelSpec`: {"<data set>": {"fpr", "fpr_ci": [lo, hi], "n_real", ...}, ...}.
+    """
+    for name, figures in metrics.items():
+        if isinstance(figures, Mapping) and isinstance(figures.get("fpr"), int | float):
+            interval = _interval(figures.get("fpr_ci"), percent=True)
+            n = figures.get("n_real")
+            of = f" of {n} real items" if isinstance(n, int) else " of real items"
+            return f"wrongly flags {figures['fpr']:.0%}{interval}{of} ({name.replace('_', ' ')})"
+    return NOT_MEASURED
+
+
+def known_auc(metrics: Mapping[str, Any]) -> str:
+    """Area under the ROC curve with its interval and data set: "0.91 (0.86–0.95), val clips"; or "not measured"."""
+    for name, figures in metrics.items():
+        if isinstance(figures, Mapping) and isinstance(figures.get("auc"), int | float):
+            return f"{figures['auc']:.2f}{_interval(figures.get('auc_ci'))}, {name.replace('_', ' ')}"
+    return NOT_MEASURED
+
+
+def _interval(ci: Any, *, percent: bool = False) -> str:
+    if not (isinstance(ci, list | tuple) and len(ci) == 2):
+        return ""
+    low, high = (f"{v:.0%}" if percent else f"{v:.2f}" for v in ci)
+    return f" ({low}–{high})"
+
+
+def repeat_command(report: Report) -> str:
+    """The command line that gives this report again."""
+    s = report.settings
+    name = report.media.name
+    words = [
+        "tbd",
+        "analyze",
+        f"./{name}" if name.startswith("-") else name,
+        "--models",
+        ",".join(s["models"]),
+    ]
+    words += ["--frames", str(s["n_frames"]), "--face-confidence", str(s["face_confidence"])]
+    words += ["--device", str(s["device"]), "--explain" if s["explain"] else "--no-explain"]
+    return shlex.join(words)

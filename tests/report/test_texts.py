@@ -1,0 +1,135 @@
+"""The sentences: every code has one, the headline says what was found and never more."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from tbd_app.report import texts
+from tbd_app.types import Report, Verdict
+from tests.report_factory import make_report
+
+CODES = (
+    "no_face no_verified_face face_too_small too_brief no_model_installed too_few_voters single_voter tie "
+    "models_disagree between_thresholds weights_missing model_failed several_people"
+).split()
+
+
+def with_verdict(report: Report, verdict: Verdict) -> Report:
+    """The report of a single person with this verdict."""
+    return replace(report, verdict=verdict, people=(replace(report.people[0], verdict=verdict),))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_reason_is_a_sentence(code) -> None:
+    assert re.fullmatch(r"[A-Z].*\.", texts.REASONS[code])
+
+
+def test_an_unknown_reason_is_still_readable() -> None:
+    assert texts.reason("lens_cap_on") == "Lens cap on."
+
+
+@pytest.mark.parametrize(
+    ("prob", "words"),
+    [(0.63, "weak signs"), (0.7, "clear signs"), (0.89, "clear signs"), (0.97, "strong signs")],
+)
+def test_bands(prob, words) -> None:
+    assert texts.BANDS[texts.band(Verdict("fake", prob, fake=2))] == words
+    assert texts.band(Verdict("real", 0.3, real=2)) == "none"
+
+
+def test_fake_names_person_span_votes_and_doubt() -> None:
+    text = texts.headline(make_report(label="fake", n_people=2))
+    assert text == (
+        "2 of 3 models found clear signs of manipulation in person A (0:00–0:03). One disagreed. "
+        "Treat as suspicious, not proven."
+    )
+
+
+def test_two_suspects_are_both_named() -> None:
+    report = make_report(label="fake", n_people=2)
+    people = tuple(replace(p, verdict=report.people[0].verdict) for p in report.people)
+    text = texts.headline(replace(report, people=people))
+    assert text.startswith(
+        "Signs of manipulation were found in 2 of 2 people: clear in person A (0:00–0:03) and "
+    )
+    assert "person B" in text
+
+
+def test_a_single_voter_is_said() -> None:
+    verdict = Verdict("fake", 0.95, fake=1, reasons=("single_voter",))
+    text = texts.headline(with_verdict(make_report(), verdict))
+    assert text.startswith("The only model that judged found strong signs of manipulation in person A")
+    real = Verdict("real", 0.1, real=1, reasons=("single_voter",))
+    assert "by the only model that judged" in texts.headline(with_verdict(make_report(label="real"), real))
+
+
+def test_real_does_not_claim_to_be_real() -> None:
+    text = texts.headline(make_report(label="real", n_people=2))
+    assert text == (
+        "No signs of manipulation were found in any of 2 people. This does not prove that it is real."
+    )
+
+
+def test_no_face_cannot_be_judged() -> None:
+    text = texts.headline(make_report(label="not_applicable"))
+    assert text.startswith("Cannot judge. No face was found.")
+
+
+def test_uncertain_gives_its_reasons() -> None:
+    assert texts.headline(make_report(label="uncertain", reasons=("tie", "several_people"))) == (
+        "Cannot tell. As many models voted fake as voted real."
+    )
+
+
+@pytest.mark.parametrize("label", ["fake", "real", "uncertain", "not_applicable"])
+@pytest.mark.parametrize("kind", ["video", "frames", "image"])
+def test_no_headline_prints_a_percentage(label, kind) -> None:
+    text = texts.headline(make_report(label=label, kind=kind))
+    assert "%" not in text
+    assert not re.search(r"\d\.\d", text)
+    assert text.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (3.99, "0:03"), (61, "1:01"), (3723.5, "1:02:03")]
+)
+def test_clock(seconds, text) -> None:
+    assert texts.clock(seconds) == text
+
+
+def test_spans_by_kind() -> None:
+    assert texts.span(make_report(kind="video").people[0], "video") == "0:00–0:03"
+    assert texts.span(make_report(kind="frames").people[0], "frames") == "frames 1–8"
+    assert texts.span(make_report(kind="image").people[0], "image") == ""
+
+
+def test_person_names() -> None:
+    assert [texts.person_name(i) for i in (0, 25, 26)] == ["A", "Z", "27"]
+
+
+def test_known_figures_are_read_defensively() -> None:
+    measured = {
+        "note": "made by hand",
+        "val_clips": {
+            "auc": 0.912,
+            "auc_ci": [0.86, 0.95],
+            "n_real": 80,
+            "fpr": 0.05,
+            "fpr_ci": [0.01, 0.12],
+        },
+    }
+    assert texts.known_error(measured) == "wrongly flags 5% (1%–12%) of 80 real items (val clips)"
+    assert texts.known_auc(measured) == "0.91 (0.86–0.95), val clips"
+    assert texts.known_error({"val_clips": {"fpr": 0.1}}) == "wrongly flags 10% of real items (val clips)"
+    for empty in ({}, {"val_clips": {}}, {"val_clips": {"fpr": None, "auc": None}}, {"val_clips": 3}):
+        assert texts.known_error(empty) == texts.known_auc(empty) == "not measured"
+
+
+def test_the_command_survives_a_shell() -> None:
+    command = texts.repeat_command(make_report(name="my clip; rm.mp4"))
+    assert command.startswith("tbd analyze 'my clip; rm.mp4' --models effnetv2_b0_frame,")
+    assert "--frames 32 --face-confidence 0.9 --device cpu --explain" in command
+    assert texts.repeat_command(make_report(name="-x.mp4")).startswith("tbd analyze ./-x.mp4 ")

@@ -1,0 +1,103 @@
+"""Report JSON v1: what it holds, that it matches its schema, and that equal reports give equal bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+from tbd_app.errors import EmptyFile, TooLarge
+from tbd_app.report.to_json import SCHEMA_PATH, dumps, error_to_dict, to_dict
+from tests.report_factory import make_report
+
+VALIDATOR = Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(VALIDATOR.schema)
+
+
+@pytest.mark.parametrize("label", ["fake", "real", "uncertain", "not_applicable"])
+@pytest.mark.parametrize("kind", ["video", "image", "frames"])
+def test_every_report_matches_the_schema(label, kind) -> None:
+    VALIDATOR.validate(json.loads(dumps(make_report(label=label, kind=kind))))
+
+
+def test_error_documents_match_the_schema() -> None:
+    plain = error_to_dict("a.mp4", EmptyFile("The file is empty."))
+    bounded = error_to_dict("b.mp4", TooLarge("Too large.", limit=200, value=512.5))
+    for document in (plain, bounded):
+        VALIDATOR.validate(document)
+    assert plain["error"] == {"code": "empty", "message": "The file is empty."}
+    assert bounded["error"]["limit"] == 200
+    assert bounded["error"]["value"] == 512.5
+
+
+@pytest.mark.parametrize("where", ["", "media", "verdict", "frames"])
+def test_the_schema_refuses_unknown_keys(where) -> None:
+    document = to_dict(make_report())
+    (document[where] if where else document)["surprise"] = 1
+    with pytest.raises(ValidationError):
+        VALIDATOR.validate(document)
+
+
+def test_the_documented_keys_in_their_order() -> None:
+    document = to_dict(make_report())
+    assert (
+        list(document)
+        == (
+            "schema_version media verdict people frames settings stability provenance warnings versions timings_s"
+        ).split()
+    )
+    assert list(document["media"]) == "name kind sha256 width height fps duration_s n_frames codec".split()
+    assert list(document["verdict"]) == "label fake_prob votes reasons".split()
+    assert (
+        list(document["people"][0])
+        == ("track_id span_s n_frames median_face_px frame_positions times_s quality verdict scores").split()
+    )
+    assert (
+        list(document["people"][0]["scores"][0])
+        == ("model status reason fake_prob vote threshold frame_fake_prob").split()
+    )
+
+
+def test_values_survive() -> None:
+    report = make_report(label="fake")
+    document = json.loads(dumps(report))
+    person, track = document["people"][0], report.people[0].track
+    assert document["verdict"]["votes"] == {"fake": 2, "real": 1, "abstain": 0}
+    assert person["n_frames"] == len(track) == len(person["frame_positions"]) == len(person["times_s"])
+    assert person["median_face_px"] == track.quality.median_side_px
+    assert person["scores"][0]["fake_prob"] == pytest.approx(report.people[0].scores[0].fake_prob)
+
+
+def test_floats_have_six_decimals_and_numpy_becomes_plain() -> None:
+    report = replace(make_report(), timings_s={"faces": np.float32(1) / 3, "score": 2 / 3})
+    assert to_dict(report)["timings_s"] == {"faces": 0.333333, "score": 0.666667}
+    assert all(type(p) is int for p in to_dict(report)["people"][0]["frame_positions"])
+
+
+def test_equal_reports_give_equal_bytes() -> None:
+    assert dumps(make_report()) == dumps(make_report())
+
+
+def test_neither_path_nor_pictures_leak() -> None:
+    text = dumps(make_report())
+    assert "nowhere" not in text
+    assert "thumbnail" not in text
+
+
+@pytest.mark.parametrize("name", ["बाइट\u2028.mp4", "broken\udcff.mp4", 'a"b\n.mp4'])
+def test_one_document_is_one_ascii_line_whatever_the_name(name) -> None:
+    text = dumps(make_report(name=name))
+    assert text.isascii()
+    assert text.splitlines() == [text]
+    assert json.loads(text)["media"]["name"] == name.replace("\udcff", "?")
+
+
+def test_a_number_that_is_not_finite_is_an_error() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        dumps(replace(make_report(), timings_s={"faces": float("nan")}))
