@@ -15,8 +15,8 @@ from tbd_app.models.base import Detector, clip_features, masked_mean, timm_backb
 class CnnLstm(Detector):
     """x (B,T,3,224,224), mask (B,T) bool or None -> logits (B,2).
 
-    The mask leaves frames without a face out of the mean over time. The LSTM reads every frame: where a face is
-    missing, the caller repeats the last one.
+    The mask leaves frames without a face out of the mean over time. The LSTM reads every frame: where a face
+    is missing, the caller repeats the last one.
 
     Args:
         backbone: timm's model name.
