@@ -1,6 +1,6 @@
 """Every sentence about a result, in one table: reasons, the headline, known error rates, limits.
 
-Words, not percentages: outside the data a model was measured on, its score is not a probability that something is fake.
+Words, not percentages: outside the data a model was measured on, its score is no probability of being fake.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ BANDS: dict[Band, str] = {
 }
 ROLES: dict[str, str] = {"highest": "most suspicious frame", "lowest": "least suspicious frame"}
 LIMITS = (
-    "This tool looks for swapped, re-enacted or edited faces, and only at faces. It does not hear audio and does not see "
-    "fully generated scenes or edits outside a face. Strong compression, down-scaling, heavy make-up, filters and "
-    "kinds of manipulation that the models never met make it err in both directions. A result is a hint for a person "
-    "who checks further, not proof, and “no signs found” does not mean that something is real."
+    "This tool looks for swapped, re-enacted or edited faces, and only at faces. It does not hear audio and does "
+    "not see fully generated scenes or edits outside a face. Strong compression, down-scaling, heavy make-up, "
+    "filters and kinds of manipulation that the models never met make it err in both directions. A result is a "
+    "hint for a person who checks further, not proof, and “no signs found” does not mean that something is real."
 )
 HEAT_NOTE = (
     "Bright areas show where the model looked, not where something was edited; all maps share one scale."
@@ -78,7 +78,7 @@ def clock(seconds: float) -> str:
 
 
 def moment(time_s: float, kind: str) -> str:
-    """Where a frame lies: "0:03" in a video, "frame 7" in a zip of frames (counted from 1), "" in an image."""
+    """Where a frame lies: "0:03" in a video, "frame 7" in a zip (counted from 1), "" in an image."""
     if kind == "video":
         return clock(time_s)
     return f"frame {int(time_s) + 1}" if kind == "frames" else ""
@@ -192,7 +192,7 @@ def known_error(metrics: Mapping[str, Any]) -> str:
 
 
 def known_auc(metrics: Mapping[str, Any]) -> str:
-    """Area under the ROC curve with its interval and data set: "0.91 (0.86–0.95), val clips"; or "not measured"."""
+    """Area under the ROC curve with interval and data set: "0.91 (0.86–0.95), val clips", or "not measured"."""
     for name, figures in metrics.items():
         if isinstance(figures, Mapping) and isinstance(figures.get("auc"), int | float):
             return f"{figures['auc']:.2f}{_interval(figures.get('auc_ci'))}, {name.replace('_', ' ')}"

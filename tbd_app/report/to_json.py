@@ -1,4 +1,4 @@
-"""Report JSON v1, as described by schema.json beside this file: the same bytes for the same report, everywhere."""
+"""Report JSON v1, as described by schema.json beside this file: equal reports give equal bytes."""
 
 from __future__ import annotations
 
