@@ -49,10 +49,11 @@ BANDS: dict[Band, str] = {
 }
 ROLES: dict[str, str] = {"highest": "most suspicious frame", "lowest": "least suspicious frame"}
 LIMITS = (
-    "This tool looks for swapped, re-enacted or edited faces, and only at faces. It does not hear audio and does "
-    "not see fully generated scenes or edits outside a face. Strong compression, down-scaling, heavy make-up, "
-    "filters and kinds of manipulation that the models never met make it err in both directions. A result is a "
-    "hint for a person who checks further, not proof, and “no signs found” does not mean that something is real."
+    "This tool looks for swapped, re-enacted or edited faces, and only at faces. It does not hear audio "
+    "and does not see fully generated scenes or edits outside a face. Strong compression, down-scaling, "
+    "heavy make-up, filters and kinds of manipulation that the models never met make it err in both "
+    "directions. A result is a hint for a person who checks further, not proof, and “no signs found” does "
+    "not mean that something is real."
 )
 HEAT_NOTE = (
     "Bright areas show where the model looked, not where something was edited; all maps share one scale."
@@ -192,7 +193,7 @@ def known_error(metrics: Mapping[str, Any]) -> str:
 
 
 def known_auc(metrics: Mapping[str, Any]) -> str:
-    """Area under the ROC curve with interval and data set: "0.91 (0.86–0.95), val clips", or "not measured"."""
+    """Area under the ROC curve: "0.91 (0.86–0.95), val clips", or "not measured"."""
     for name, figures in metrics.items():
         if isinstance(figures, Mapping) and isinstance(figures.get("auc"), int | float):
             return f"{figures['auc']:.2f}{_interval(figures.get('auc_ci'))}, {name.replace('_', ' ')}"
