@@ -129,11 +129,14 @@ def read_header(path: Path) -> dict[str, Any]:
     """The spec in a checkpoint's header.
 
     Raises:
+        WeightsMissing: no such file.
         WeightsCorrupt: not a safetensors file, or one without a spec.
     """
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
+    except FileNotFoundError as error:
+        raise WeightsMissing(f"There is no checkpoint at {path}.") from error
     except SafetensorError as error:
         raise _not_safetensors(path) from error
     try:

@@ -33,8 +33,8 @@ def grad_cam(model: Detector, spec: ModelSpec, batch: Tensor) -> np.ndarray:
     fake logit (times T in a clip, whose frames share the logit).
 
     Args:
-        model: its mode, gradients and `requires_grad` are left as they were. Hooks hang on it meanwhile: no other
-            thread may run it.
+        model: its mode, gradients and `requires_grad` are left as they were. Hooks hang on it meanwhile: no
+            other thread may run it.
         batch: normalised, (N,3,S,S) for a frame model; (1,T,3,S,S), all frames of one clip, for a clip model.
 
     Returns:

@@ -1,0 +1,166 @@
+"""What every registered model promises, whatever its architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tbd_app.models import registry, weights
+from tbd_app.models.base import Detector
+
+CLIP_MODELS = [name for name in registry.list_models() if registry.spec(name).task == "clip"]
+
+
+def example(name: str, batch: int = 2, length: int = 3) -> Tensor:
+    """A normalised input of the model's size; `length` only counts for clip models."""
+    spec = registry.spec(name)
+    lead = (batch, length) if spec.task == "clip" else (batch,)
+    generator = torch.Generator().manual_seed(7)
+    return torch.randn(*lead, 3, spec.input_size, spec.input_size, generator=generator)
+
+
+@pytest.fixture(scope="module", params=registry.list_models())
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name: str) -> Detector:
+    """Random weights; BatchNorm has the statistics of real activations, else features are all but zero."""
+    torch.manual_seed(0)
+    model = registry.create_model(name)
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = None  # the plain average of what it saw
+            module.reset_running_stats()
+            if not module.weight.any():  # timm starts residual branches at zero, which stops gradients
+                nn.init.ones_(module.weight)
+    with torch.no_grad():
+        model(example(name))
+    return model.eval()
+
+
+def test_parameter_count_equals_the_fact_sheet(name: str, model: Detector) -> None:
+    assert sum(p.numel() for p in model.parameters()) == registry.spec(name).n_params
+
+
+def test_logits_are_finite_and_two_per_input(name: str, model: Detector) -> None:
+    with torch.inference_mode():
+        logits = model(example(name))
+    assert logits.shape == (2, 2)
+    assert logits.isfinite().all()
+
+
+def test_eval_is_deterministic(name: str, model: Detector) -> None:
+    x = example(name, batch=1)
+    with torch.inference_mode():
+        assert torch.equal(model(x), model(x))
+
+
+def test_second_class_is_fake(name: str, model: Detector) -> None:
+    assert weights.CLASS_NAMES == ("real", "fake")
+    head = model.get_submodule("head")
+    bias = head.bias.detach().clone()
+    with torch.inference_mode():
+        x = example(name, batch=1)
+        before = model(x).softmax(-1)
+        head.bias[1] += 3
+        after = model(x).softmax(-1)
+        head.bias.copy_(bias)
+    assert after[0, 1] > before[0, 1]
+
+
+def test_gradients_reach_exactly_the_trainable_parameters(name: str, model: Detector) -> None:
+    frozen = dict(list(model.named_parameters())[:3])
+    for parameter in frozen.values():
+        parameter.requires_grad_(False)
+    nn.functional.cross_entropy(model(example(name)), torch.tensor([0, 1])).backward()
+    reached = {key for key, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    finite = all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    for parameter in frozen.values():
+        parameter.requires_grad_(True)
+    model.zero_grad()
+    assert reached == {key for key, _ in model.named_parameters()} - frozen.keys()
+    assert finite
+
+
+def test_state_round_trips_through_half_precision(name: str, model: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    spec = registry.spec(name)
+    weights.save_checkpoint(model, path, spec)
+    again = registry.load(name, path=path)
+    assert {t.dtype for t in again.state_dict().values() if t.is_floating_point()} == {torch.float32}
+    with torch.inference_mode():
+        x = example(name)
+        difference = (model(x).softmax(-1) - again(x).softmax(-1)).abs().max()
+    assert difference <= 0.01
+    n_bytes = sum(t.numel() * (2 if t.is_floating_point() else 8) for t in model.state_dict().values())
+    assert path.stat().st_size < n_bytes * 1.01 + 100_000, "stored in half precision"
+
+
+def test_header_holds_all_that_a_score_needs(name: str, model: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    spec = registry.spec(name)
+    weights.save_checkpoint(model, path, spec)
+    header = weights.read_header(path)
+    assert header["class_names"] == ["real", "fake"]
+    assert header["crop"]["margin"] == spec.crop.margin
+    assert (header["input_size"], tuple(header["mean"]), tuple(header["std"])) == (
+        spec.input_size,
+        spec.mean,
+        spec.std,
+    )
+    assert registry.spec(name, path) == spec
+
+
+def test_cam_layer_yields_one_map_per_frame(name: str, model: Detector) -> None:
+    seen: list[Tensor] = []
+    handle = model.cam_layer().register_forward_hook(lambda _m, _i, output: seen.append(output))
+    x = example(name, batch=1, length=3)
+    with torch.inference_mode():
+        model(x)
+    handle.remove()
+    tokens = model.cam_tokens(seen[0])
+    frames = 3 if registry.spec(name).task == "clip" else 1
+    cells = registry.spec(name).input_size // 32
+    assert len(seen) == 1
+    assert tokens.shape[0] == frames
+    assert tokens.shape[-2:] == (cells, cells)
+    # channels in the second place: as many as the head or the recurrent layer reads
+    assert tokens.shape[1] >= 768
+
+
+@pytest.fixture(scope="module", params=CLIP_MODELS)
+def clip_name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def clip_model(clip_name: str) -> Detector:
+    torch.manual_seed(0)
+    return registry.create_model(clip_name).eval()
+
+
+def test_a_clip_may_be_one_frame(clip_name: str, clip_model: Detector) -> None:
+    with torch.inference_mode():
+        logits = clip_model(example(clip_name, length=1))
+    assert logits.shape == (2, 2)
+    assert logits.isfinite().all()
+
+
+def test_frames_without_a_face_do_not_count(clip_name: str, clip_model: Detector) -> None:
+    x = example(clip_name)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    with torch.inference_mode():
+        masked, full, short = clip_model(x, mask), clip_model(x), clip_model(x[:, :2])
+    torch.testing.assert_close(masked[0], short[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(masked[1], full[1], atol=1e-5, rtol=1e-4)
+
+
+def test_no_face_at_all_is_finite(clip_name: str, clip_model: Detector) -> None:
+    with torch.inference_mode():
+        logits = clip_model(example(clip_name), torch.zeros(2, 3, dtype=torch.bool))
+    torch.testing.assert_close(logits, clip_model.get_submodule("head").bias.detach().expand(2, 2))
