@@ -1,0 +1,69 @@
+"""What a user brought, told by its content and held to the limits: `open_media(path, limits) -> Media`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tbd_app.errors import EmptyFile, FileMissing, NotMedia, TooLarge
+from tbd_app.pipeline import archive, frames, sandbox, stills
+from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
+from tbd_app.settings import Limits
+from tbd_app.types import Media
+
+
+def open_media(path: str | Path, limits: Limits) -> Media:
+    """Look at a video, a picture or a zip of frames without keeping any decoded frame.
+
+    Everything that parses the content runs in a child process (`sandbox`).
+
+    Raises:
+        FileMissing: it is not there, is not a file or may not be read.
+        EmptyFile, TooLarge: by its bytes.
+        NotMedia: its content is none of the three kinds.
+        InputError: another subclass, when the content is damaged or passes a limit (see `frames.probe`,
+            `stills.probe` and `archive.probe`), or takes too long to look at.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            n_bytes = path.stat().st_size
+            _check_size(n_bytes, limits)
+            head = file.read(HEAD_BYTES)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise FileMissing(f"There is no file {path.name!r}.") from error
+    except IsADirectoryError as error:
+        raise FileMissing(f"{path.name!r} is a folder; give a file, or a zip of the frames in it.") from error
+    except OSError as error:
+        raise FileMissing(f"The file {path.name!r} cannot be read: {error.strerror}.") from error
+    content, where = sniff(head), str(path.absolute())
+    if content.reader == "other":
+        what = f"it looks like {content.format}" if content.format else "its content is not recognised"
+        raise NotMedia(f"This is not a video, a picture or a zip of frames: {what}.")
+    if content.reader == "zip":
+        info, _ = sandbox.run(archive.probe, limits, path=where)
+    elif content.reader == "image":
+        info, _ = sandbox.run(stills.probe, limits, path=where, plugin=content.format)
+    else:
+        info, _ = sandbox.run(frames.probe, limits, path=where, demuxer=content.format)
+    return Media(
+        path=path,
+        name=path.name,
+        sha256=sha256,
+        bytes=n_bytes,
+        **{**info, "warnings": tuple(info["warnings"])},
+    )
+
+
+def _check_size(n_bytes: int, limits: Limits) -> None:
+    if n_bytes == 0:
+        raise EmptyFile("The file is empty.")
+    size_mb = n_bytes / 1e6
+    if size_mb > limits.max_file_mb:
+        raise TooLarge(
+            f"A file may have {limits.max_file_mb:g} MB at most, this one has {size_mb:.1f}.",
+            limit=limits.max_file_mb,
+            value=round(size_mb, 3),
+        )

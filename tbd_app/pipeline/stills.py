@@ -1,0 +1,229 @@
+"""Pictures and animations through Pillow: upright 8-bit RGB from whatever a user has. Runs in the sandbox.
+
+Transparency is laid over white, as a browser shows it. 16-bit pictures keep their whole range: 65535
+becomes 255.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, features
+
+from tbd_app.errors import CorruptMedia, NotMedia, TBDError, TooLong, TooManyPixels
+from tbd_app.pipeline.sandbox import Answer
+from tbd_app.settings import Limits
+
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+DEFAULT_DURATION_MS = 100.0  # what browsers show for a GIF frame without a duration
+BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, OSError)
+_CLOCKWISE = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}  # EXIF orientation; 2, 4, 5 and 7 also mirror
+_ORIENTATION = 0x0112
+
+
+def fitted_size(width: int, height: int, max_bytes: float) -> tuple[int, int]:
+    """The largest (width, height) of the same shape whose RGB frame fits in `max_bytes`; never larger."""
+    scale = math.sqrt(max_bytes / (width * height * 3))
+    if scale >= 1:
+        return width, height
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def reduced_warning(limits: Limits) -> str:
+    """The sentence for frames that were made smaller to fit."""
+    return f"Frames were reduced in size to fit into {limits.max_decoded_mb:g} MB of memory together."
+
+
+def probe(*, limits: Limits, path: str, plugin: str) -> Answer:
+    """Sandbox job: look at a picture or an animation.
+
+    Args:
+        plugin: Pillow's name of the format; no other is tried.
+
+    Returns:
+        The fields of `Media` that come from content, and no arrays.
+
+    Raises:
+        NotMedia: Pillow lacks the decoder.
+        TooManyPixels, TooLong: a limit is passed.
+        CorruptMedia: it cannot be decoded.
+    """
+    with _opened(Path(path), plugin, limits) as image:
+        n_images = getattr(image, "n_frames", 1)
+        if n_images > 1 and plugin in ANIMATED:
+            return _probe_animation(image, limits), ()
+        rotation = _rotation(image)
+        rgb = upright_rgb(image)
+        notes = [f"Only the first of {n_images} pages is used."] if n_images > 1 and plugin == "TIFF" else []
+        info = {"kind": "image", "width": rgb.width, "height": rgb.height, "fps": None, "duration_s": None}
+        return {
+            **info,
+            "n_frames": 1,
+            "codec": plugin.lower(),
+            "rotation_deg": rotation,
+            "warnings": notes,
+        }, ()
+
+
+def _probe_animation(image: Image.Image, limits: Limits) -> dict:
+    pixels = image.width * image.height / 1e6
+    if pixels > limits.max_frame_mpx:
+        raise too_many_pixels("frame", limits.max_frame_mpx, pixels)
+    n, end_s = 0, 0.0
+    for _, end_s in _times(image):
+        n += 1
+        if end_s > limits.max_duration_s:
+            raise too_long(limits, end_s)
+    if n == 0:
+        raise CorruptMedia("No frame of the animation can be decoded.")
+    cut = n < getattr(image, "n_frames", n)
+    return {
+        "kind": "video",
+        "width": image.width,
+        "height": image.height,
+        "fps": n / end_s,
+        "duration_s": end_s,
+        "n_frames": n,
+        "codec": str(image.format).lower(),
+        "rotation_deg": 0,
+        "warnings": ["The end of the animation is missing or damaged; the rest is used."] if cut else [],
+    }
+
+
+def decode(*, limits: Limits, path: str, plugin: str, indices: list[int]) -> Answer:
+    """Sandbox job: the frames with these increasing numbers (a picture has only number 0).
+
+    Returns:
+        `{"indices", "times_s", "warnings"}` and as many arrays (H,W,3) uint8 RGB.
+    """
+    wanted, times, arrays, reduced = set(indices), [], [], False
+    with _opened(Path(path), plugin, limits) as image:
+        for i, (start_s, _) in enumerate(_times(image) if len(indices) > 1 else [(0.0, 0.0)]):
+            if i in wanted:
+                rgb = upright_rgb(image)
+                size = fitted_size(*rgb.size, limits.max_decoded_mb * 1e6 / len(indices))
+                reduced = reduced or size != rgb.size
+                arrays.append(np.asarray(_resized(rgb, size)))
+                times.append(start_s)
+    notes = [reduced_warning(limits)] if reduced else []
+    return {"indices": indices[: len(arrays)], "times_s": times, "warnings": notes}, arrays
+
+
+def read(content: bytes, plugin: str, limits: Limits, max_bytes: float) -> tuple[np.ndarray, bool]:
+    """Decode one picture in memory.
+
+    Returns:
+        (H,W,3) uint8 RGB, upright, and whether it was reduced to fit in `max_bytes`.
+
+    Raises:
+        NotMedia, TooManyPixels, CorruptMedia: as for `probe`.
+    """
+    with _opened(io.BytesIO(content), plugin, limits) as image:
+        rgb = upright_rgb(image)
+        size = fitted_size(*rgb.size, max_bytes)
+        return np.asarray(_resized(rgb, size)), size != rgb.size
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """The current frame as RGB: EXIF turn applied, deep pictures scaled, transparency over white."""
+    image.load()
+    with suppress(*BROKEN_EXIF):  # which does not make the picture unreadable
+        image = ImageOps.exif_transpose(image)
+    if image.mode[0] in "IF":
+        return Image.fromarray(_to_8_bit(image)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(image: Image.Image) -> np.ndarray:
+    """(H,W) uint8 from a grey picture of more than 8 bits."""
+    grey = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    if image.mode.startswith("I;16"):
+        top = 65535.0
+    else:  # 32-bit integers and floats come with any range: take the smallest usual one that holds them
+        ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+        top = next((r for r in ranges if grey.max() <= r), grey.max())
+    return np.rint(np.clip(grey / top, 0, 1) * 255).astype(np.uint8)
+
+
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image if image.size == size else image.resize(size, Image.Resampling.BOX)
+
+
+def _rotation(image: Image.Image) -> int:
+    try:
+        return _CLOCKWISE.get(image.getexif().get(_ORIENTATION, 1), 0)
+    except BROKEN_EXIF:
+        return 0
+
+
+def _times(image: Image.Image) -> Iterator[tuple[float, float]]:
+    """Decode frame after frame until the end or the first damage; start and end of each in seconds."""
+    end_ms = 0.0
+    for i in range(getattr(image, "n_frames", 1)):
+        try:
+            image.seek(i)
+            image.load()
+        except (EOFError, OSError, SyntaxError, ValueError):
+            return
+        start_ms, end_ms = end_ms, end_ms + (image.info.get("duration") or DEFAULT_DURATION_MS)
+        yield start_ms / 1000, end_ms / 1000
+
+
+@contextmanager
+def _opened(source: Path | io.BytesIO, plugin: str, limits: Limits) -> Iterator[Image.Image]:
+    """Open with the one plugin that the content asks for; what Pillow raises inside becomes a TBDError."""
+    _need_decoder(plugin)
+    Image.MAX_IMAGE_PIXELS = int(limits.max_image_mpx * 1e6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(source, formats=[plugin]) as image:
+                yield image
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            found = re.search(r"(\d+) pixels", str(error))
+            value = int(found[1]) / 1e6 if found else None
+            raise too_many_pixels("picture", limits.max_image_mpx, value) from error
+        except (TBDError, MemoryError):
+            raise
+        except Exception as error:  # plugins raise nearly anything on hostile bytes
+            raise CorruptMedia(f"The picture is damaged or cut short ({error}).") from error
+
+
+def _need_decoder(plugin: str) -> None:
+    if plugin == "HEIF":
+        if importlib.util.find_spec("pillow_heif") is None:
+            raise NotMedia(
+                "HEIC pictures need the Python package pillow-heif, which is not installed here; "
+                "convert the picture to JPEG."
+            )
+        importlib.import_module("pillow_heif").register_heif_opener()
+    if plugin == "AVIF" and not features.check("avif"):
+        raise NotMedia("This Pillow has no AVIF decoder; convert the picture to JPEG.")
+
+
+def too_many_pixels(what: str, limit_mpx: float, value_mpx: float | None) -> TooManyPixels:
+    """The error for a frame or picture of more than `limit_mpx` megapixels."""
+    value = None if value_mpx is None else round(value_mpx, 3)
+    found = "" if value is None else f", this one has {value:g}"
+    return TooManyPixels(
+        f"A {what} may have {limit_mpx:g} megapixels at most{found}.", limit=limit_mpx, value=value
+    )
+
+
+def too_long(limits: Limits, value_s: float) -> TooLong:
+    """The error for a video of more than `limits.max_duration_s`."""
+    value = round(value_s, 3)
+    message = f"A video may last {limits.max_duration_s:g} s at most, this one lasts {value:g} s or more."
+    return TooLong(message, limit=limits.max_duration_s, value=value)
