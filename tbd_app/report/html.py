@@ -12,7 +12,6 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
-from tbd_app.errors import UnknownModel
 from tbd_app.models import registry
 from tbd_app.report import overlays, texts, timeline
 from tbd_app.types import Explanation, Person, Report, Snapshot
@@ -91,19 +90,12 @@ def _person(person: Person, kind: str) -> dict[str, Any]:
                 "prob": s.fake_prob,
                 "vote": texts.VOTES[s.vote] if s.vote else "",
                 "threshold": s.threshold,
-                "error": texts.known_error(_metrics(s.model)),
-                "auc": texts.known_auc(_metrics(s.model)),
+                "error": texts.known_error(registry.spec(s.model).metrics),
+                "auc": texts.known_auc(registry.spec(s.model).metrics),
             }
             for s in person.scores
         ],
     }
-
-
-def _metrics(model: str) -> dict[str, Any]:
-    try:
-        return registry.spec(model).metrics
-    except UnknownModel:  # a report may come from another version
-        return {}
 
 
 def _plot(report: Report) -> dict[str, Any] | None:

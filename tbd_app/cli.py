@@ -1,0 +1,126 @@
+"""The command line: `tbd analyze`, `tbd models`, `tbd doctor`. What is printed comes from `console`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from tbd_app import __version__, console
+from tbd_app.batch import Batch, Outputs, expand
+from tbd_app.errors import TBDError
+from tbd_app.settings import AnalysisSettings
+
+NOTHING_ANALYSED, SOME_REFUSED, INTERRUPTED = 3, 2, 130
+DEFAULTS = AnalysisSettings.__dataclass_fields__
+
+app = typer.Typer(
+    name="tbd",
+    help="Truth Behind Deepfakes: does a face in a video, picture or zip show signs of manipulation?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tbd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def analyze(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="Videos, pictures, zips of frames, or folders of them."),
+    ],
+    models: Annotated[str, typer.Option(help="Names joined by commas, or default, or all.")] = "default",
+    frames: Annotated[int, typer.Option(help="Frames to look at, 8 to 64.")] = DEFAULTS["n_frames"].default,
+    face_confidence: Annotated[
+        float, typer.Option(help="Least confidence of the face detector, 0.5 to 1.")
+    ] = DEFAULTS["face_confidence"].default,
+    json_file: Annotated[
+        str | None,
+        typer.Option(
+            "--json", metavar="FILE|-", help="Write one JSON document per input and line; - is stdout."
+        ),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="DIR", help="Write an HTML report per input.")] = None,
+    video: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write an annotated mp4 per video.")
+    ] = None,
+    explain: Annotated[bool, typer.Option(help="Show where the models looked (Grad-CAM).")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Analyse media. Exit code: 0 all analysed, 2 some input refused, 3 nothing could be analysed."""
+    screen = console.Screen(stdout_is_data=json_file == "-")
+    try:
+        settings = AnalysisSettings(
+            n_frames=frames,
+            face_confidence=face_confidence,
+            models=tuple(name.strip() for name in models.split(",") if name.strip()),
+            explain=explain,
+            device=device,  # type: ignore[arg-type] - checked by the settings
+        )
+        outputs = Outputs.prepare(json_file, html, video)
+    except TBDError as error:
+        _give_up(screen, error)
+    with outputs:
+        batch = Batch(expand(paths), settings, outputs, screen)
+        try:
+            batch.run()
+        except KeyboardInterrupt:
+            screen.note("Stopped.")
+            raise typer.Exit(INTERRUPTED) from None
+    screen.results(batch.done)
+    analysed = sum(not isinstance(result, TBDError) for _, result in batch.done)
+    if analysed < len(batch.done):
+        raise typer.Exit(SOME_REFUSED if analysed else NOTHING_ANALYSED)
+
+
+@app.command()
+def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the models: installed or not, size, licence, measured figures, how to get them."""
+    from tbd_app.catalogue import listing
+
+    try:
+        rows = listing()
+    except TBDError as error:
+        _give_up(console.Screen(), error, code=1)
+    if as_json:
+        typer.echo(json.dumps([row.to_dict() for row in rows], indent=2))
+    else:
+        console.Screen().models(rows)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: packages, weights, decoder, and a picture through the engine, offline."""
+    from tbd_app.doctor import checks
+
+    screen = console.Screen()
+    healthy = [screen.check(check) for check in checks()]
+    if not all(healthy):
+        raise typer.Exit(1)
+
+
+def _give_up(screen: console.Screen, error: TBDError, code: int = NOTHING_ANALYSED) -> NoReturn:
+    screen.refused("", error)
+    raise typer.Exit(code)

@@ -1,0 +1,171 @@
+"""What the command line shows people: progress, results, models, checks. Data for programs goes elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tbd_app.errors import TBDError
+from tbd_app.models import registry
+from tbd_app.report import texts
+from tbd_app.types import Person, ProgressEvent, Report
+
+if TYPE_CHECKING:
+    from tbd_app.catalogue import ModelRow
+    from tbd_app.doctor import Check
+
+Result = tuple[Path, Report | TBDError]
+STYLES = {"fake": "bold red", "real": "green", "uncertain": "yellow", "not_applicable": "yellow"}
+
+
+class Screen:
+    """The terminal: results on standard output, or on standard error when standard output carries data."""
+
+    class Show(Protocol):
+        """Shows the state of one input; None for "about to begin"."""
+
+        def __call__(self, name: str, event: ProgressEvent | None) -> None: ...
+
+    def __init__(self, *, stdout_is_data: bool = False) -> None:
+        self.err = Console(stderr=True)
+        self.out = self.err if stdout_is_data else Console()
+
+    def note(self, text: str) -> None:
+        """A line beside the results."""
+        self.err.print(escape(text), highlight=False, soft_wrap=True)
+
+    def refused(self, name: str, error: TBDError) -> None:
+        """Why an input, or with an empty name the whole command, was refused."""
+        self.err.print(
+            f"[red]{escape(f'{name}: ' if name else '')}{escape(error.message)}[/]", highlight=False
+        )
+
+    @contextmanager
+    def progress(self, n_inputs: int) -> Iterator[Show]:
+        """A bar on a terminal, nothing elsewhere."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.err, transient=True, disable=not self.err.is_terminal) as bar:
+            task, begun = bar.add_task("", total=1.0), 0
+
+            def show(name: str, event: ProgressEvent | None) -> None:
+                nonlocal begun
+                if event is None:
+                    begun += 1
+                    bar.reset(task)
+                count = f"{begun}/{n_inputs} " if n_inputs > 1 else ""
+                words = event.message if event else "Loading"
+                bar.update(
+                    task,
+                    description=escape(f"{count}{name}: {words}"),
+                    completed=event.fraction if event else 0,
+                )
+
+            yield show
+
+    def results(self, done: Sequence[Result]) -> None:
+        """One input in full, several as a table."""
+        if len(done) > 1:
+            self.out.print(_summary(done))
+        elif done and isinstance(done[0][1], Report):
+            self._full(done[0][1])
+
+    def _full(self, report: Report) -> None:
+        style = STYLES[report.verdict.label]
+        self.out.print(f"[{style}]{escape(texts.headline(report))}[/]", highlight=False)
+        for warning in report.warnings:
+            self.out.print(f"[yellow]{escape(warning)}[/]", highlight=False)
+        if report.people:
+            self.out.print(_people(report))
+
+    def models(self, rows: Sequence[ModelRow]) -> None:
+        """The registered models, then how to get those that are not here."""
+        table = _table("Model", "Weights", "Voter", "Licence", "AUC", "Known error rate")
+        for row in rows:
+            table.add_row(
+                row.name,
+                f"{row.bytes / 1e6:.1f} MB" if row.installed and row.bytes else "not installed",
+                "default" if row.default_voter else "on request",
+                escape(row.licence),
+                texts.known_auc(row.metrics),
+                texts.known_error(row.metrics),
+            )
+        self.out.print(table)
+        for row in rows:
+            if row.how_to_get:
+                self.out.print(escape(f"{row.name}: {row.how_to_get}"), highlight=False, soft_wrap=True)
+
+    def check(self, check: Check) -> bool:
+        """One line about a check; returns whether all is well."""
+        mark = "[green]ok     [/]" if check.ok else "[red]problem[/]"
+        self.out.print(f"{mark} {escape(f'{check.name}: {check.detail}')}", highlight=False, soft_wrap=True)
+        return check.ok
+
+
+def _table(*titles: str) -> Table:
+    table = Table(*titles, box=SIMPLE_HEAD, pad_edge=False)
+    for title, column in zip(titles, table.columns, strict=True):
+        column.overflow = "fold"  # nothing is cut off, however narrow the terminal
+        column.no_wrap = title == "Model"
+    return table
+
+
+def _summary(done: Sequence[Result]) -> Table:
+    table = _table("File", "Verdict", "Score", "Votes fake", "Why")
+    for path, result in done:
+        if isinstance(result, TBDError):
+            table.add_row(escape(path.name), "[red]refused[/]", "", "", escape(result.message))
+            continue
+        verdict = result.verdict
+        voters = verdict.fake + verdict.real + verdict.abstain
+        table.add_row(
+            escape(path.name),
+            f"[{STYLES[verdict.label]}]{texts.LABELS[verdict.label]}[/]",
+            _number(verdict.fake_prob),
+            f"{verdict.fake} of {voters}" if voters else "",
+            escape(_why(result)),
+        )
+    return table
+
+
+def _why(report: Report) -> str:
+    suspects = [texts.person_caption(p) for p in report.people if p.verdict.label == "fake"]
+    return "; ".join(suspects) or " ".join(texts.reason(code) for code in report.verdict.reasons)
+
+
+def _people(report: Report) -> Table:
+    table = _table("Person", "Seen", "Model", "Score", "Vote", "Fake from", "Known error rate")
+    for person in report.people:
+        for i, row in enumerate(_scores(person)):
+            who = (
+                (texts.person_caption(person), texts.span(person, report.media.kind)) if i == 0 else ("", "")
+            )
+            table.add_row(*who, *row)
+        table.add_section()
+    return table
+
+
+def _scores(person: Person) -> list[tuple[str, ...]]:
+    if not person.scores:
+        return [(" ".join(texts.reason(code) for code in person.verdict.reasons), "", "", "", "")]
+    return [
+        (
+            s.model,
+            _number(s.fake_prob) or texts.STATUSES[s.status],
+            texts.VOTES[s.vote] if s.vote else texts.reason(s.reason) if s.reason else "",
+            _number(s.threshold),
+            texts.known_error(registry.spec(s.model).metrics),
+        )
+        for s in person.scores
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
