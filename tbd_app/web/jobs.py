@@ -1,0 +1,88 @@
+"""One request: its settings checked, its file claimed, the engine run, its report kept for the download."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tbd_app
+from tbd_app.errors import BadSetting
+from tbd_app.report.to_json import dumps
+from tbd_app.settings import AnalysisSettings
+from tbd_app.types import ProgressEvent, Report
+from tbd_app.web import texts, uploads
+
+Engine = Callable[..., Generator[ProgressEvent | Report]]
+MAX_REMARK = 2000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The report, and which of several files it is about (or "")."""
+
+    report: Report
+    note: str
+
+
+def default_engine(*args: Any, **kwargs: Any) -> Generator[ProgressEvent | Report]:
+    """`tbd_app.analyze_events`, looked up when first used because it imports torch."""
+    yield from tbd_app.analyze_events(*args, **kwargs)
+
+
+def settings(n_frames: Any, face_confidence: Any, models: Any, explain: Any) -> AnalysisSettings:
+    """Settings from values that come over the network.
+
+    Raises:
+        BadSetting: a value has the wrong type or is out of range.
+    """
+    names = [models] if isinstance(models, str) else models
+    try:
+        return AnalysisSettings(
+            n_frames=int(n_frames),
+            face_confidence=float(face_confidence),
+            models=tuple(str(name) for name in names),
+            explain=bool(explain),
+        )
+    except (TypeError, ValueError) as error:
+        raise BadSetting(texts.BAD_VALUES) from error
+
+
+def events(
+    payload: Any, n_frames: Any, face_confidence: Any, models: Any, explain: Any, *, engine: Engine
+) -> Iterator[ProgressEvent | Finished]:
+    """Progress, then the result. However it ends, also when closed early, the uploads are deleted.
+
+    Args:
+        payload: Gradio's file dictionary or a list of them.
+
+    Raises:
+        TBDError: whatever the user can act upon.
+    """
+    with uploads.claimed(payload) as upload:
+        chosen = settings(n_frames, face_confidence, models, explain)
+        with closing(engine(upload.path, chosen, name=upload.name)) as stream:
+            for item in stream:
+                yield Finished(item, upload.note) if isinstance(item, Report) else item
+
+
+def write_report(report: Report) -> Path:
+    """The report as JSON in a folder of its own, under a name made from that of the file."""
+    stem = re.sub(r"[^\w-]+", "_", Path(report.media.name).stem)[:60].strip("_")
+    path = uploads.new_folder() / f"{stem or 'report'}.tbd.json"
+    path.write_text(dumps(report) + "\n", encoding="utf-8")
+    return path
+
+
+def store_feedback(folder: Path, report_json: Path, remark: str) -> Path:
+    """Keep a report that its user doubts, with the user's words and without the media."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{time.time_ns()}.json"
+    document = {"remark": remark[:MAX_REMARK], "report": json.loads(report_json.read_text(encoding="utf-8"))}
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    return path

@@ -1,0 +1,244 @@
+"""The page: layout and wiring. What is shown comes from `views`, what is done from `jobs` and `uploads`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+from gradio import events as gr_events
+from gradio.data_classes import FileDataDict
+from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
+
+from tbd_app.errors import TBDError
+from tbd_app.models import registry
+from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
+from tbd_app.types import ProgressEvent
+from tbd_app.web import jobs, texts, uploads, views
+from tbd_app.web.theme import look
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent.parent / "examples"
+DEFAULTS = AnalysisSettings()
+DEFAULT_MODELS = list(DEFAULTS.models)
+KEEP_S = 1800
+_SCROLL = "() => { if (innerWidth < 768) document.querySelector('#output').scrollIntoView({behavior: 'smooth'}) }"
+_MODEL_JOB: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+
+
+class Page(gr.Blocks):
+    """Blocks that take files, never addresses: Gradio would download one before any handler sees it."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        super().validate_inputs(block_fn, inputs)
+        traverse(inputs, _refuse_url, is_file_obj_with_meta)
+
+
+def build_page(engine: jobs.Engine = jobs.default_engine) -> gr.Blocks:
+    """The whole page, to be launched with `launch_options()`.
+
+    Args:
+        engine: stands in for `tbd_app.analyze_events`, in tests.
+    """
+    with Page(title=texts.TITLE, analytics_enabled=False, delete_cache=(600, KEEP_S)) as page:
+        gr.HTML(views.header())
+        with gr.Row(elem_classes="tbd-columns"):
+            with gr.Column(scale=4, min_width=320):
+                asked = _inputs()
+            with gr.Column(scale=7, min_width=320, elem_id="output"):
+                shown = _outputs()
+        gr.HTML(views.footer())
+        _wire(asked, shown, engine)
+        _add_endpoint(engine)
+    return page.queue(max_size=20, default_concurrency_limit=4)
+
+
+def launch_options() -> dict[str, Any]:
+    """Arguments for `launch`: what is allowed, and the look, which needs nothing from the internet."""
+    return {
+        "theme": look(),
+        "css_paths": [HERE / "style.css"],
+        "max_file_size": int(Limits.from_env().max_file_mb * 1e6),
+        "allowed_paths": [],
+        "run_history": False,
+        "footer_links": ["api"],
+        "ssr_mode": False,
+        "mcp_server": False,
+    }
+
+
+def _inputs() -> SimpleNamespace:
+    asked = SimpleNamespace()
+    asked.upload = gr.File(label=texts.UPLOAD, file_count="multiple", elem_id="upload")
+    gr.Markdown(f"{texts.limits(Limits.from_env())} {texts.SEVERAL}", elem_classes="tbd-hint")
+    with gr.Row():
+        asked.analyze = gr.Button(texts.ANALYZE, variant="primary", elem_id="analyze", min_width=90)
+        asked.stop = gr.Button(texts.STOP, variant="stop", interactive=False, elem_id="stop", min_width=80)
+        asked.clear = gr.Button(texts.CLEAR, elem_id="clear", min_width=80)
+    asked.n_frames = gr.Slider(
+        8, 64, DEFAULTS.n_frames, step=1, label=texts.N_FRAMES, info=texts.N_FRAMES_INFO
+    )
+    voters = registry.resolve(DEFAULT_MODELS) or registry.list_models()
+    asked.models = gr.CheckboxGroup(
+        views.model_choices(), value=voters, label=texts.MODELS, info=texts.MODELS_INFO, elem_id="models"
+    )
+    with gr.Accordion(texts.ADVANCED, open=False):
+        asked.confidence = gr.Slider(
+            0.5, 1.0, DEFAULTS.face_confidence, step=0.01, label=texts.CONFIDENCE, info=texts.CONFIDENCE_INFO
+        )
+        asked.explain = gr.Checkbox(DEFAULTS.explain, label=texts.EXPLAIN)
+    gr.Markdown(texts.EXAMPLES, elem_classes="tbd-hint")
+    with gr.Row():
+        for name, title in texts.EXAMPLE_FILES.items():
+            button = gr.Button(title, size="md", min_width=80)
+            button.click(partial(_stage, EXAMPLES / name), outputs=asked.upload, api_visibility="private")
+    return asked
+
+
+def _outputs() -> SimpleNamespace:
+    shown = SimpleNamespace()
+    shown.folder = gr.State(None, time_to_live=KEEP_S, delete_callback=uploads.delete_folder)
+    shown.status = gr.HTML(elem_id="status")
+    shown.intro = gr.Markdown(texts.INTRO, container=True)
+    with gr.Column(visible=False, elem_id="result") as shown.result:
+        shown.summary = gr.HTML(elem_id="summary")
+        shown.timeline = gr.LinePlot(
+            x="x",
+            y="score",
+            color="who",
+            y_lim=[0, 1],
+            y_title=texts.SCORE_AXIS,
+            color_title=" ",
+            label=texts.TIMELINE,
+        )
+        shown.timeline_text = gr.HTML()
+        shown.evidence = gr.HTML(elem_id="evidence")
+        with gr.Accordion(texts.DETAILS, open=False):
+            shown.details = gr.HTML(elem_id="details")
+        shown.download = gr.DownloadButton(texts.DOWNLOAD, elem_id="download")
+        if feedback_dir() is not None:
+            _feedback(shown)
+    return shown
+
+
+def _feedback(shown: SimpleNamespace) -> None:
+    with gr.Accordion(texts.FEEDBACK, open=False):
+        remark = gr.Textbox(
+            label=texts.FEEDBACK_REMARK, info=texts.FEEDBACK_INFO, lines=3, max_length=jobs.MAX_REMARK
+        )
+        thanks = gr.HTML()
+        gr.Button(texts.FEEDBACK_SEND, elem_id="feedback").click(
+            _on_feedback, [shown.folder, remark], [thanks, remark], api_visibility="private"
+        )
+
+
+def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -> None:
+    idle = {asked.stop: gr.update(interactive=False), asked.upload: None}
+
+    def empty() -> dict[Any, Any]:
+        hidden = {shown.result: gr.update(visible=False), shown.intro: gr.update(visible=False)}
+        return (
+            hidden | dict.fromkeys((shown.summary, shown.evidence, shown.details), "") | {shown.folder: None}
+        )
+
+    def finish(done: jobs.Finished) -> dict[Any, Any]:
+        report_json = jobs.write_report(done.report)
+        return {
+            **idle,
+            shown.status: views.notice(texts.DONE),
+            shown.result: gr.update(visible=True),
+            shown.summary: views.summary(done.report, done.note),
+            **_timeline(shown, views.timeline(done.report)),
+            shown.evidence: views.evidence(done.report),
+            shown.details: views.details(done.report),
+            shown.download: gr.update(value=str(report_json)),
+            shown.folder: str(report_json.parent),
+        }
+
+    def on_analyze(*values: Any) -> Iterator[dict[Any, Any]]:
+        *request, folder = values
+        uploads.delete_folder(folder)
+        yield empty() | {shown.status: views.starting(), asked.stop: gr.update(interactive=True)}
+        try:
+            for item in jobs.events(*request, engine=engine):
+                yield (
+                    {shown.status: views.progress(item)} if isinstance(item, ProgressEvent) else finish(item)
+                )
+        except TBDError as error:
+            yield idle | {shown.status: views.failure(error)}
+
+    def on_stop(files: Any) -> dict[Any, Any]:
+        uploads.discard(files)
+        return idle | {shown.status: views.notice(texts.STOPPED)}
+
+    def on_clear(files: Any, folder: str | None) -> dict[Any, Any]:
+        uploads.discard(files)
+        uploads.delete_folder(folder)
+        return idle | empty() | _initial(asked) | {shown.status: "", shown.intro: gr.update(visible=True)}
+
+    values = [asked.upload, asked.n_frames, asked.confidence, asked.models, asked.explain]
+    inputs = [*values, shown.folder]
+    outputs = [*vars(asked).values(), *vars(shown).values()]
+    private: dict[str, Any] = {"api_visibility": "private", "preprocess": False}
+    asked.analyze.click(None, js=_SCROLL, **private)
+    run = asked.analyze.click(
+        on_analyze, inputs, outputs, trigger_mode="once", show_progress="minimal",
+        show_progress_on=shown.status, **private, **_MODEL_JOB,
+    )  # fmt: skip
+    run.failure(lambda: idle | {shown.status: views.unexpected()}, outputs=outputs, queue=False, **private)
+    quiet: dict[str, Any] = {**private, "cancels": [run], "queue": False, "show_progress": "hidden"}
+    asked.stop.click(on_stop, asked.upload, outputs, **quiet)
+    asked.clear.click(on_clear, [asked.upload, shown.folder], outputs, **quiet)
+
+
+def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
+    inputs = (asked.n_frames, asked.confidence, asked.models, asked.explain)
+    return {component: component.value for component in inputs}
+
+
+def _timeline(shown: SimpleNamespace, line: views.Timeline | None) -> dict[Any, Any]:
+    if line is None:
+        return {shown.timeline: gr.update(visible=False), shown.timeline_text: ""}
+    plot = gr.update(value=line.data, x_title=line.x_title, color_map=line.colours, visible=True)
+    return {shown.timeline: plot, shown.timeline_text: views.timeline_text(line)}
+
+
+def _on_feedback(folder: str | None, remark: str) -> tuple[str, str]:
+    target = feedback_dir()
+    if folder is None or target is None:
+        return views.notice(texts.FEEDBACK_EMPTY), remark
+    jobs.store_feedback(target, next(Path(folder).glob("*.json")), remark)
+    return views.notice(texts.FEEDBACK_THANKS), ""
+
+
+def _add_endpoint(engine: jobs.Engine) -> None:
+    def analyze(
+        file: FileDataDict,
+        n_frames: int = DEFAULTS.n_frames,
+        face_confidence: float = DEFAULTS.face_confidence,
+        models: list[str] = DEFAULT_MODELS,
+        explain: bool = DEFAULTS.explain,
+    ) -> dict[str, Any]:
+        """Analyse one video, picture or zip of frames; the answer is the report JSON."""
+        try:
+            run = jobs.events(file, n_frames, face_confidence, models, explain, engine=engine)
+            done: Any = deque(run, maxlen=1).pop()
+        except TBDError as error:
+            raise gr.Error(f"{error.code}: {error.message}", print_exception=False) from error
+        return done.report.to_dict()
+
+    gr_events.api(analyze, api_name="analyze", **_MODEL_JOB)
+
+
+def _stage(example: Path) -> list[str]:
+    return [str(uploads.stage(example))]
+
+
+def _refuse_url(file: dict[str, Any]) -> dict[str, Any]:
+    if is_http_url_like(file["path"]):
+        raise gr.Error(texts.NO_URLS, print_exception=False)
+    return file

@@ -1,0 +1,169 @@
+"""Uploaded files: where they lie, which of several is used, and that none outlives its analysis."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tbd_app.errors import FileMissing
+from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
+from tbd_app.web import texts
+
+# Readers in the order in which one of several files is taken, with the word for people.
+_ORDER = {"zip": "zip of frames", "image": "picture", "video": "video", "other": "file"}
+_held: list[IO[str]] = []  # keeps this process's lock for as long as it lives
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that belongs to one request.
+
+    Attributes:
+        path: where it lies, under a name that the server chose.
+        name: the user's own base name, for the report.
+        note: which of several files this is, or "".
+    """
+
+    path: Path
+    name: str
+    note: str = ""
+
+
+def prepare_temp_dir() -> Path:
+    """Give this process a private folder for uploads and delete those of processes that have ended.
+
+    To be called before gradio is imported, which reads `GRADIO_TEMP_DIR`. A value set by the operator is the
+    parent. A lock that dies with its process tells a running server's folder from a crashed one's.
+    """
+    parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    root = parent / f"tbd-web-{os.getuid()}"
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (entry for entry in root.iterdir() if entry.is_dir()):
+        if (lock := _lock(folder)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+    own = Path(tempfile.mkdtemp(dir=root))
+    lock = _lock(own)
+    if lock is not None:
+        _held.append(lock)
+    os.environ["GRADIO_TEMP_DIR"] = str(own)
+    return own
+
+
+def _lock(folder: Path) -> IO[str] | None:
+    handle = (folder / ".lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        return None
+    return handle
+
+
+def temp_dir() -> Path:
+    """The folder outside which nothing is read or deleted."""
+    return Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
+
+
+def new_folder() -> Path:
+    """An empty folder for one request."""
+    return Path(tempfile.mkdtemp(dir=temp_dir(), prefix="request-"))
+
+
+@contextmanager
+def claimed(payload: Any) -> Iterator[Upload]:
+    """Take the files of a request out of the web server's reach, use one, delete all in the end.
+
+    Gradio stores an upload under the hash of its content, so that visitors with the same file share a path;
+    once moved, no other request can delete it.
+
+    Args:
+        payload: Gradio's file dictionary, a list of them, or None.
+
+    Raises:
+        FileMissing: nothing was sent, or it is gone.
+    """
+    entries = _entries(payload)
+    folder = new_folder()
+    try:
+        yield _first([_take(entry, folder / str(i)) for i, entry in enumerate(entries)])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def discard(payload: Any) -> None:
+    """Delete uploads that no analysis has claimed."""
+    with suppress(FileMissing):
+        for entry in _entries(payload):
+            path = _file(entry)
+            path.unlink(missing_ok=True)
+            _drop_empty(path.parent)
+
+
+def stage(source: Path) -> Path:
+    """A copy of an example in a folder of its own, to be treated like an upload."""
+    return Path(shutil.copy(source, new_folder() / source.name))
+
+
+def delete_folder(folder: str | Path | None) -> None:
+    """Delete what a request has left for its user, such as the report to download."""
+    if folder is not None:
+        with suppress(FileMissing):
+            shutil.rmtree(_inside(folder), ignore_errors=True)
+
+
+def _entries(payload: Any) -> list[dict[str, Any]]:
+    entries = payload if isinstance(payload, list) else [payload]
+    found = [e for e in entries if isinstance(e, dict) and isinstance(e.get("path"), str)]
+    if not found:
+        raise FileMissing(texts.CHOOSE_FILE)
+    return found
+
+
+def _take(entry: dict[str, Any], target: Path) -> Upload:
+    path = _file(entry)
+    os.replace(path, target)
+    _drop_empty(path.parent)
+    # Gradio strips characters from the name on disk; the original one is kept beside it.
+    return Upload(target, Path(str(entry.get("orig_name") or path.name)).name[:255])
+
+
+def _first(uploads: list[Upload]) -> Upload:
+    if len(uploads) == 1:
+        return uploads[0]
+    readers = list(_ORDER)
+    ranked = sorted(uploads, key=lambda upload: readers.index(_reader(upload.path)))
+    chosen = ranked[0]
+    return Upload(chosen.path, chosen.name, texts.used(chosen.name, _ORDER[_reader(chosen.path)]))
+
+
+def _reader(path: Path) -> str:
+    with path.open("rb") as file:
+        return sniff(file.read(HEAD_BYTES)).reader
+
+
+def _file(entry: dict[str, Any]) -> Path:
+    path = _inside(entry["path"])
+    if not path.is_file():
+        raise FileMissing(texts.NOT_ARRIVED)
+    return path
+
+
+def _inside(path: str | Path) -> Path:
+    resolved = Path(path).resolve()
+    if temp_dir() not in resolved.parents:
+        raise FileMissing(texts.NOT_ARRIVED)
+    return resolved
+
+
+def _drop_empty(folder: Path) -> None:
+    with suppress(OSError):  # another visitor's file may lie there
+        if folder != temp_dir():
+            folder.rmdir()

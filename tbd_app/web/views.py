@@ -1,0 +1,315 @@
+"""Pure functions from a Report to what the page's components show; nothing here knows gradio."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from tbd_app.errors import TBDError
+from tbd_app.models import registry
+from tbd_app.report import texts as words
+from tbd_app.report.overlays import draw_boxes
+from tbd_app.types import Explanation, Person, ProgressEvent, Report
+from tbd_app.web import texts
+
+# Shape and word carry the meaning; colour only repeats it.
+ICONS = {"fake": "▲", "real": "✓", "uncertain": "?", "not_applicable": "–", "abstain": "◆"}
+KINDS = {"video": "Video", "image": "Picture", "frames": "Zip of frames"}
+FRAMES_SHOWN = 8
+# Okabe and Ito: told apart by colour-blind people too.
+_LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+_THRESHOLD_COLOUR = "#64748b"
+_FRAME_SIDE = 640
+_NO_FOCUS = 0.25  # share of the report's colour scale under which a map is called empty
+
+_templates = Environment(
+    loader=PackageLoader("tbd_app.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A score per moment and person.
+
+    Attributes:
+        data: columns `x` (seconds, or the number of the frame), `score` and `who`, a person or the threshold.
+        x_title: what `x` counts.
+        colours: one per `who`.
+        sentences: the same in words, one per person.
+    """
+
+    data: pd.DataFrame
+    x_title: str
+    colours: dict[str, str]
+    sentences: tuple[str, ...]
+
+
+def starting() -> str:
+    """Before the first event, as HTML."""
+    return _render("status.html", kind="busy", text=texts.STARTING, percent=0)
+
+
+def progress(event: ProgressEvent) -> str:
+    """A bar with its message, as HTML."""
+    return _render("status.html", kind="busy", text=event.message, percent=round(100 * event.fraction))
+
+
+def notice(text: str) -> str:
+    """A calm line, as HTML."""
+    return _render("status.html", kind="done", text=text)
+
+
+def failure(error: TBDError) -> str:
+    """What went wrong and what to do, as HTML."""
+    return _render("status.html", kind="failed", text=error.message, code=error.code)
+
+
+def unexpected() -> str:
+    """The message for an error that nobody foresaw; its trace is in the server's log only."""
+    return _render("status.html", kind="failed", text=texts.UNEXPECTED, code="internal_error")
+
+
+def summary(report: Report, note: str = "") -> str:
+    """Headline, what was looked at, and each person with a table of the models, as HTML.
+
+    Args:
+        note: which of several files this is.
+    """
+    return _render(
+        "summary.html",
+        report=report,
+        headline=words.headline(report),
+        facts=list(facts(report)),
+        notes=[note, *report.warnings] if note else report.warnings,
+        people=[_person(p, report.media.kind) for p in report.people],
+    )
+
+
+def facts(report: Report) -> Iterator[str]:
+    """What was looked at, in short phrases."""
+    counts, people = report.frames, len(report.people)
+    if report.media.kind == "image":
+        yield "1 picture"
+    else:
+        yield f"{counts.decoded} frames looked at"
+        yield f"a face in {counts.with_face}, confirmed in {counts.verified}"
+    yield "nobody found" if not people else "1 person" if people == 1 else f"{people} people"
+    sides = [p.track.quality.median_side_px for p in report.people]
+    if sides:
+        low, high = round(min(sides)), round(max(sides))
+        yield f"faces of {low} px" if low == high else f"faces of {low} to {high} px"
+
+
+def timeline(report: Report) -> Timeline | None:
+    """The mean score of the models that judge single frames, over time; None for a picture or without one."""
+    lines = [(p, *line) for p in report.people if (line := _line(p)) is not None]
+    if report.media.kind == "image" or not lines:
+        return None
+    first = 1 if report.media.kind == "frames" else 0  # people count frames from 1
+    names = [f"Person {words.person_name(person.track.track_id)}" for person, _, _ in lines]
+    rows = [
+        (t + first, round(float(s), 3), name)
+        for name, (person, scores, _) in zip(names, lines, strict=True)
+        for t, s in zip(person.times_s, scores, strict=True)
+    ]
+    threshold = lines[0][2]
+    ends = (report.frames.times_s[0] + first, report.frames.times_s[-1] + first)
+    rows += [(x, round(threshold, 3), texts.THRESHOLD) for x in ends]
+    return Timeline(
+        data=pd.DataFrame(rows, columns=["x", "score", "who"]),
+        x_title=texts.FRAME_AXIS if first else texts.TIME_AXIS,
+        colours=dict(zip(names, cycle(_LINE_COLOURS), strict=False)) | {texts.THRESHOLD: _THRESHOLD_COLOUR},
+        sentences=tuple(_in_words(p, scores, threshold, report.media.kind) for p, scores, threshold in lines),
+    )
+
+
+def timeline_text(shown: Timeline) -> str:
+    """The timeline in words, as HTML."""
+    return _render("timeline.html", sentences=shown.sentences)
+
+
+def evidence(report: Report) -> str:
+    """Where the models looked, and the frames with their faces, as HTML with the pictures inside.
+
+    Pictures travel in the page itself, so that no face is ever written to the server's disk.
+    """
+    kind = report.media.kind
+    pairs = [
+        {
+            "crop": data_uri(e.crop),
+            "overlay": data_uri(e.overlay),
+            "who": f"Person {words.person_name(e.track_id)}",
+            "caption": pair_caption(e, kind),
+        }
+        for e in report.explanations
+    ]
+    frames = [
+        {
+            "image": data_uri(draw_boxes(s), _FRAME_SIDE),
+            "caption": f"{words.moment(s.time_s, kind)} {_names(s.track_ids)}".strip(),
+        }
+        for s in report.snapshots
+    ]
+    return _render("evidence.html", pairs=pairs, frames=frames, shown=FRAMES_SHOWN, heat_note=words.HEAT_NOTE)
+
+
+def pair_caption(shown: Explanation, kind: str) -> str:
+    """A Grad-CAM pair in words."""
+    when = words.moment(shown.time_s, kind)
+    what = words.ROLES[shown.role].capitalize() if kind != "image" else "Score"
+    what += f" ({when})" if when else ""
+    return f"{what}: {shown.fake_prob:.2f}. {shown.model} {focus(shown.heat)}."
+
+
+def focus(heat: np.ndarray) -> str:
+    """Where in the crop a model looked, in words.
+
+    Args:
+        heat: (S,S) in [0,1] on the report's scale.
+    """
+    if heat.max() < _NO_FOCUS:
+        return texts.NO_FOCUS
+    row, column = (
+        int(3 * i / n) for i, n in zip(np.unravel_index(heat.argmax(), heat.shape), heat.shape, strict=True)
+    )
+    vertical, horizontal = ("upper", "middle", "lower")[row], ("left", "centre", "right")[column]
+    return (
+        "looked mostly at the centre"
+        if (row, column) == (1, 1)
+        else f"looked mostly at the {vertical} {horizontal}"
+    )
+
+
+def details(report: Report) -> str:
+    """File, settings, versions and times, as HTML."""
+    media = report.media
+    file = {
+        "file": media.name,
+        "kind": f"{KINDS[media.kind]}, {media.codec}",
+        "size": f"{media.width} × {media.height} px, {media.bytes / 1e6:.1f} MB",
+        "length": f"{media.duration_s:.1f} s, {media.n_frames} frames"
+        if media.duration_s
+        else f"{media.n_frames} frames",
+        "SHA-256": media.sha256,
+    }
+    sections = {
+        "Input": file,
+        "Settings": dict(_flat(report.settings)),
+        "Versions": dict(_flat(report.versions)),
+        "Seconds": {stage: f"{seconds:.2f}" for stage, seconds in report.timings_s.items()},
+    }
+    return _render("details.html", sections=sections, command=words.repeat_command(report))
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """Label and name of every registered model, those without weights marked."""
+    return [
+        (texts.model_choice(registry.spec(name).architecture, registry.is_installed(name)), name)
+        for name in registry.list_models()
+    ]
+
+
+def footer() -> str:
+    """What a result means and what happens to a file, as HTML; always visible."""
+    names = registry.list_models()
+    ensemble = texts.ensemble(
+        registry.resolve(["default"]), sum(registry.is_installed(n) for n in names), len(names)
+    )
+    return _render("footer.html", limits=words.LIMITS, ensemble=ensemble, privacy=texts.PRIVACY)
+
+
+def header() -> str:
+    """The page's name and its question, as HTML."""
+    return _render("header.html", title=texts.TITLE, tagline=texts.TAGLINE)
+
+
+def data_uri(image: np.ndarray, max_side: int | None = None) -> str:
+    """A JPEG inside a `data:` address.
+
+    Args:
+        image: (h,w,3) uint8 RGB.
+        max_side: px; larger pictures are made smaller.
+    """
+    picture = Image.fromarray(image)
+    if max_side is not None:
+        picture.thumbnail((max_side, max_side))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _render(template: str, **values: Any) -> str:
+    return _templates.get_template(template).render(words=words, icons=ICONS, **values)
+
+
+def _person(person: Person, kind: str) -> dict[str, Any]:
+    return {
+        "name": words.person_name(person.track.track_id),
+        "thumbnail": data_uri(person.thumbnail),
+        "span": words.span(person, kind),
+        "n_frames": len(person.track),
+        "side": round(person.track.quality.median_side_px),
+        "verdict": person.verdict,
+        "reasons": [words.reason(code) for code in person.verdict.reasons],
+        "rows": [
+            {
+                "score": score,
+                "architecture": registry.spec(score.model).architecture,
+                "status": words.STATUSES[score.status],
+                "reason": words.reason(score.reason) if score.reason else "",
+                "known_error": words.known_error(registry.spec(score.model).metrics),
+            }
+            for score in person.scores
+        ],
+    }
+
+
+def _line(person: Person) -> tuple[np.ndarray, float] | None:
+    """Mean score per frame (K,) and mean threshold of the models that judge single frames."""
+    judged = [
+        (np.array(s.frame_fake_prob), s.threshold)
+        for s in person.scores
+        if s.frame_fake_prob is not None and s.threshold is not None
+    ]
+    if not judged:
+        return None
+    scores, thresholds = zip(*judged, strict=True)
+    return np.mean(scores, axis=0), float(np.mean(thresholds))
+
+
+def _in_words(person: Person, scores: np.ndarray, threshold: float, kind: str) -> str:
+    peak = words.moment(person.times_s[int(scores.argmax())], kind)
+    above = int((scores >= threshold).sum())
+    return (
+        f"Person {words.person_name(person.track.track_id)}: "
+        f"the score lies between {scores.min():.2f} and {scores.max():.2f}, highest at {peak}; "
+        f"{above} of {len(scores)} frames reach the vote threshold of {threshold:.2f}."
+    )
+
+
+def _names(track_ids: Iterable[int]) -> str:
+    return ", ".join(words.person_name(i) for i in sorted(track_ids) if i >= 0) or "no face"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key} ")
+        else:
+            yield (
+                f"{prefix}{key}".replace("_", " "),
+                ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value),
+            )
