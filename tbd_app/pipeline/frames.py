@@ -1,8 +1,8 @@
 """Frames sampled uniformly over the whole timeline: `sample(media, n, limits) -> Frames`.
 
 Below it stands the part that reads video through PyAV in the sandbox. Frames are counted by demuxing, which
-is cheap and needs no trust in headers; a long video is decoded only around the wanted frames, from the nearest
-keyframe. Where timestamps or seeking prove unreliable, one pass from the start settles it.
+is cheap and needs no trust in headers; a long video is decoded only around the wanted frames. Where
+timestamps or seeking prove unreliable, one pass from the start settles it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tbd_app.settings import Limits
 from tbd_app.types import Frames, Media
 
 SEEK_GAIN = 8  # frames; a seek drains the decoder's threads, which costs about as much
+HEADER_TELLS_DURATION = ("mov", "matroska", "avi", "asf", "flv")
 MAX_THREADS = 4  # every decoding thread holds whole frames
 
 
@@ -90,7 +91,7 @@ def probe(*, limits: Limits, path: str, demuxer: str) -> Answer:
         turns, _ = _orientation(first)
         width, height = (first.height, first.width) if turns % 2 else (first.width, first.height)
     warnings = []
-    if tally.cut or claimed_s > 1.1 * line.duration_s + 1:
+    if tally.cut or claimed_s > max(1.02 * line.duration_s, line.duration_s + 0.2):
         promised = f" of {claimed_s:.1f} s" if claimed_s > line.duration_s else ""
         warnings.append(
             f"The file is cut short or damaged: {line.duration_s:.1f} s{promised} can be read, and are used."
@@ -250,7 +251,9 @@ def _header_fps(stream: VideoStream) -> float:
 
 
 def _claimed_duration(container: InputContainer, stream: VideoStream) -> float:
-    """What the header says of the video, in seconds; 0 when it says nothing."""
+    """What the header says of the video, in seconds; 0 when it says nothing (FFmpeg may still estimate)."""
+    if not container.format.name.startswith(HEADER_TELLS_DURATION):
+        return 0.0
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     alone = len(container.streams) == 1
