@@ -1,9 +1,8 @@
-"""One request: its settings checked, its file claimed, the engine run, its report kept for the download."""
+"""One request: settings checked, file claimed, engine run; and what a doubting user sends back."""
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -13,7 +12,6 @@ from typing import Any
 
 import tbd_app
 from tbd_app.errors import BadSetting
-from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ProgressEvent, Report
 from tbd_app.web import texts, uploads
@@ -71,18 +69,10 @@ def events(
                 yield Finished(item, upload.note) if isinstance(item, Report) else item
 
 
-def write_report(report: Report) -> Path:
-    """The report as JSON in a folder of its own, under a name made from that of the file."""
-    stem = re.sub(r"[^\w-]+", "_", Path(report.media.name).stem)[:60].strip("_")
-    path = uploads.new_folder() / f"{stem or 'report'}.tbd.json"
-    path.write_text(dumps(report) + "\n", encoding="utf-8")
-    return path
-
-
-def store_feedback(folder: Path, report_json: Path, remark: str) -> Path:
+def store_feedback(folder: Path, report_json: str, remark: str) -> Path:
     """Keep a report that its user doubts, with the user's words and without the media."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{time.time_ns()}.json"
-    document = {"remark": remark[:MAX_REMARK], "report": json.loads(report_json.read_text(encoding="utf-8"))}
+    document = {"remark": remark[:MAX_REMARK], "report": json.loads(report_json)}
     path.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
     return path

@@ -16,6 +16,7 @@ from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, travers
 
 from tbd_app.errors import TBDError
 from tbd_app.models import registry
+from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
 from tbd_app.types import ProgressEvent
 from tbd_app.web import jobs, texts, uploads, views
@@ -26,7 +27,9 @@ EXAMPLES = HERE.parent.parent / "examples"
 DEFAULTS = AnalysisSettings()
 DEFAULT_MODELS = list(DEFAULTS.models)
 KEEP_S = 1800
-_SCROLL = "() => { if (innerWidth < 768) document.querySelector('#output').scrollIntoView({behavior: 'smooth'}) }"
+_SCROLL = (
+    "() => { if (innerWidth < 768) document.querySelector('#output').scrollIntoView({behavior: 'smooth'}) }"
+)
 _MODEL_JOB: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 
 
@@ -101,7 +104,7 @@ def _inputs() -> SimpleNamespace:
 
 def _outputs() -> SimpleNamespace:
     shown = SimpleNamespace()
-    shown.folder = gr.State(None, time_to_live=KEEP_S, delete_callback=uploads.delete_folder)
+    shown.report_json = gr.State(None, time_to_live=KEEP_S)
     shown.status = gr.HTML(elem_id="status")
     shown.intro = gr.Markdown(texts.INTRO, container=True)
     with gr.Column(visible=False, elem_id="result") as shown.result:
@@ -119,7 +122,7 @@ def _outputs() -> SimpleNamespace:
         shown.evidence = gr.HTML(elem_id="evidence")
         with gr.Accordion(texts.DETAILS, open=False):
             shown.details = gr.HTML(elem_id="details")
-        shown.download = gr.DownloadButton(texts.DOWNLOAD, elem_id="download")
+        shown.download = gr.HTML(elem_id="download")
         if feedback_dir() is not None:
             _feedback(shown)
     return shown
@@ -132,7 +135,7 @@ def _feedback(shown: SimpleNamespace) -> None:
         )
         thanks = gr.HTML()
         gr.Button(texts.FEEDBACK_SEND, elem_id="feedback").click(
-            _on_feedback, [shown.folder, remark], [thanks, remark], api_visibility="private"
+            _on_feedback, [shown.report_json, remark], [thanks, remark], api_visibility="private"
         )
 
 
@@ -142,11 +145,12 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
     def empty() -> dict[Any, Any]:
         hidden = {shown.result: gr.update(visible=False), shown.intro: gr.update(visible=False)}
         return (
-            hidden | dict.fromkeys((shown.summary, shown.evidence, shown.details), "") | {shown.folder: None}
+            hidden
+            | dict.fromkeys((shown.summary, shown.evidence, shown.details, shown.download), "")
+            | {shown.report_json: None}
         )
 
     def finish(done: jobs.Finished) -> dict[Any, Any]:
-        report_json = jobs.write_report(done.report)
         return {
             **idle,
             shown.status: views.notice(texts.DONE),
@@ -155,13 +159,11 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
             **_timeline(shown, views.timeline(done.report)),
             shown.evidence: views.evidence(done.report),
             shown.details: views.details(done.report),
-            shown.download: gr.update(value=str(report_json)),
-            shown.folder: str(report_json.parent),
+            shown.download: views.download(done.report),
+            shown.report_json: dumps(done.report),
         }
 
-    def on_analyze(*values: Any) -> Iterator[dict[Any, Any]]:
-        *request, folder = values
-        uploads.delete_folder(folder)
+    def on_analyze(*request: Any) -> Iterator[dict[Any, Any]]:
         yield empty() | {shown.status: views.starting(), asked.stop: gr.update(interactive=True)}
         try:
             for item in jobs.events(*request, engine=engine):
@@ -175,13 +177,11 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
         uploads.discard(files)
         return idle | {shown.status: views.notice(texts.STOPPED)}
 
-    def on_clear(files: Any, folder: str | None) -> dict[Any, Any]:
+    def on_clear(files: Any) -> dict[Any, Any]:
         uploads.discard(files)
-        uploads.delete_folder(folder)
         return idle | empty() | _initial(asked) | {shown.status: "", shown.intro: gr.update(visible=True)}
 
-    values = [asked.upload, asked.n_frames, asked.confidence, asked.models, asked.explain]
-    inputs = [*values, shown.folder]
+    inputs = [asked.upload, asked.n_frames, asked.confidence, asked.models, asked.explain]
     outputs = [*vars(asked).values(), *vars(shown).values()]
     private: dict[str, Any] = {"api_visibility": "private", "preprocess": False}
     asked.analyze.click(None, js=_SCROLL, **private)
@@ -192,7 +192,7 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
     run.failure(lambda: idle | {shown.status: views.unexpected()}, outputs=outputs, queue=False, **private)
     quiet: dict[str, Any] = {**private, "cancels": [run], "queue": False, "show_progress": "hidden"}
     asked.stop.click(on_stop, asked.upload, outputs, **quiet)
-    asked.clear.click(on_clear, [asked.upload, shown.folder], outputs, **quiet)
+    asked.clear.click(on_clear, asked.upload, outputs, **quiet)
 
 
 def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
@@ -207,11 +207,11 @@ def _timeline(shown: SimpleNamespace, line: views.Timeline | None) -> dict[Any, 
     return {shown.timeline: plot, shown.timeline_text: views.timeline_text(line)}
 
 
-def _on_feedback(folder: str | None, remark: str) -> tuple[str, str]:
-    target = feedback_dir()
-    if folder is None or target is None:
+def _on_feedback(report_json: str | None, remark: str) -> tuple[str, str]:
+    folder = feedback_dir()
+    if report_json is None or folder is None:
         return views.notice(texts.FEEDBACK_EMPTY), remark
-    jobs.store_feedback(target, next(Path(folder).glob("*.json")), remark)
+    jobs.store_feedback(folder, report_json, remark)
     return views.notice(texts.FEEDBACK_THANKS), ""
 
 

@@ -112,13 +112,6 @@ def stage(source: Path) -> Path:
     return Path(shutil.copy(source, new_folder() / source.name))
 
 
-def delete_folder(folder: str | Path | None) -> None:
-    """Delete what a request has left for its user, such as the report to download."""
-    if folder is not None:
-        with suppress(FileMissing):
-            shutil.rmtree(_inside(folder), ignore_errors=True)
-
-
 def _entries(payload: Any) -> list[dict[str, Any]]:
     entries = payload if isinstance(payload, list) else [payload]
     found = [e for e in entries if isinstance(e, dict) and isinstance(e.get("path"), str)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from tbd_app.errors import TBDError
 from tbd_app.models import registry
 from tbd_app.report import texts as words
 from tbd_app.report.overlays import draw_boxes
+from tbd_app.report.to_json import dumps
 from tbd_app.types import Explanation, Person, ProgressEvent, Report
 from tbd_app.web import texts
 
@@ -212,6 +215,13 @@ def details(report: Report) -> str:
         "Seconds": {stage: f"{seconds:.2f}" for stage, seconds in report.timings_s.items()},
     }
     return _render("details.html", sections=sections, command=words.repeat_command(report))
+
+
+def download(report: Report) -> str:
+    """A link that holds the report JSON, as HTML; the server keeps no file for it."""
+    stem = re.sub(r"[^\w-]+", "_", Path(report.media.name).stem)[:60].strip("_")
+    data = base64.b64encode((dumps(report) + "\n").encode()).decode()
+    return _render("download.html", data=data, name=f"{stem or 'report'}.tbd.json", label=texts.DOWNLOAD)
 
 
 def model_choices() -> list[tuple[str, str]]:

@@ -1,0 +1,137 @@
+"""A running page around an engine that tests can steer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tbd_app.errors import TBDError
+from tbd_app.settings import AnalysisSettings
+from tbd_app.types import Label, ProgressEvent, Report
+from tests.report_factory import make_report
+
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class SteeredEngine:
+    """Stands in for `analyze_events`: reads the file, reports progress until told to go on, ends as told."""
+
+    label: Label = "fake"
+    error: Exception | None = None
+    go: threading.Event = field(default_factory=threading.Event)
+    closed: threading.Event = field(default_factory=threading.Event)
+    seen: list[tuple[bytes, str, AnalysisSettings]] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+
+    def reset(self) -> None:
+        self.label, self.error = "fake", None
+        self.go.set()
+        self.closed.clear()
+        self.seen.clear()
+        self.paths.clear()
+
+    def __call__(
+        self, path: Path, settings: AnalysisSettings, *, name: str
+    ) -> Iterator[ProgressEvent | Report]:
+        self.seen.append((path.read_bytes(), name, settings))
+        self.paths.append(path)
+        try:
+            yield ProgressEvent("media", 1, 1, 0.1, "Opening the file")
+            while not self.go.wait(0.05):
+                yield ProgressEvent("faces", 8, 32, 0.4, "Finding faces")
+            if self.error is not None:
+                raise self.error
+            yield make_report(label=self.label, name=name)
+        finally:
+            self.closed.set()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A launched page."""
+
+    url: str
+    temp_dir: Path
+    engine: SteeredEngine
+    blocks: object
+
+    def leftovers(self) -> list[str]:
+        """Files in its temporary folder, its lock aside, once a running deletion had its time."""
+        for _ in range(50):
+            names = [name for _, _, files in os.walk(self.temp_dir) for name in files if name != ".lock"]
+            if not names:
+                break
+            time.sleep(0.05)
+        return names
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        patch.setenv("TBD_FEEDBACK_DIR", str(tmp_path_factory.mktemp("feedback")))
+        patch.setenv("TBD_MAX_FILE_MB", "2")
+        from tbd_app.web import uploads
+        from tbd_app.web.page import build_page, launch_options
+
+        folder = uploads.prepare_temp_dir()
+        engine = SteeredEngine()
+        blocks = build_page(engine)
+        _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        yield Server(url, folder, engine, blocks)
+        blocks.close()
+
+
+@pytest.fixture
+def server(launched: Server) -> Server:
+    """The page with its engine as new; nothing is left of the test before."""
+    launched.engine.reset()
+    return launched
+
+
+@pytest.fixture
+def feedback_folder() -> Path:
+    return Path(os.environ["TBD_FEEDBACK_DIR"])
+
+
+@pytest.fixture
+def refused() -> TBDError:
+    from tbd_app.errors import NotMedia
+
+    return NotMedia("This is a PDF document, not a video, a picture or a zip of frames.")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.fail("Chromium is missing: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Where screenshots go; not in git."""
+    folder = Path(__file__).resolve().parents[2] / "test-artifacts"
+    folder.mkdir(exist_ok=True)
+    return folder

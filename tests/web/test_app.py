@@ -1,0 +1,47 @@
+"""`python app.py`, the way people, Docker and Spaces start it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def _wait_for(url: str, process: subprocess.Popen, seconds: float = 90) -> httpx.Response:
+    for _ in range(int(seconds / 0.25)):
+        assert process.poll() is None, "app.py ended"
+        try:
+            return httpx.get(url)
+        except httpx.ConnectError:
+            time.sleep(0.25)
+    raise TimeoutError(url)
+
+
+def test_app_serves_the_page_from_any_folder_and_sweeps_what_a_crash_left(tmp_path):
+    left = tmp_path / f"tbd-web-{os.getuid()}" / "crashed" / "upload.mp4"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"a face")
+    port = _free_port()
+    env = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, REPOSITORY / "app.py"], env=env, cwd=tmp_path)
+    try:
+        answer = _wait_for(f"http://127.0.0.1:{port}/", process)
+        assert answer.status_code == 200
+        assert "Truth Behind Deepfakes" in answer.text
+        assert not left.exists()
+    finally:
+        process.terminate()
+        process.wait(20)

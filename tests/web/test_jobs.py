@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tbd_app.errors import BadSetting
+from tbd_app.report.to_json import dumps
+from tbd_app.web import jobs
+from tests.report_factory import make_report
+
+
+def test_settings_take_what_json_can_carry():
+    settings = jobs.settings(16.0, 1, "all", 0)
+    assert (settings.n_frames, settings.face_confidence) == (16, 1.0)
+    assert (settings.models, settings.explain) == (("all",), False)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("x", 0.9, ["default"], True),
+        (32, {}, ["default"], True),
+        (32, 0.9, None, True),
+        (32, 0.9, [], True),
+        (32, float("nan"), ["default"], True),
+    ],
+)
+def test_other_settings_are_refused(values):
+    with pytest.raises(BadSetting):
+        jobs.settings(*values)
+
+
+def test_feedback_is_the_report_and_a_bounded_remark(tmp_path):
+    report_json = dumps(make_report())
+    stored = jobs.store_feedback(tmp_path / "feedback", report_json, "x" * 9999)
+    document = json.loads(stored.read_text(encoding="utf-8"))
+    assert document["report"] == json.loads(report_json)
+    assert len(document["remark"]) == jobs.MAX_REMARK
+    assert [p.suffix for p in stored.parent.iterdir()] == [".json"]
