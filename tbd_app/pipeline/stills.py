@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import io
+import itertools
 import math
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +27,14 @@ from tbd_app.settings import Limits
 
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 DEFAULT_DURATION_MS = 100.0  # what browsers show for a GIF frame without a duration
-BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, OSError)
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    struct.error,
+)  # what Pillow's plugins raise
 _CLOCKWISE = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}  # EXIF orientation; 2, 4, 5 and 7 also mirror
 _ORIENTATION = 0x0112
 
@@ -57,35 +66,29 @@ def probe(*, limits: Limits, path: str, plugin: str) -> Answer:
         TooManyPixels, TooLong: a limit is passed.
         CorruptMedia: it cannot be decoded.
     """
+    if plugin in ANIMATED:
+        with _opened(Path(path), plugin, limits) as image:
+            info = _probe_animation(image, limits)
+        if info["n_frames"] > 1:
+            return {**info, "codec": plugin.lower()}, ()
     with _opened(Path(path), plugin, limits) as image:
-        n_images = getattr(image, "n_frames", 1)
-        if n_images > 1 and plugin in ANIMATED:
-            return _probe_animation(image, limits), ()
+        pages = getattr(image, "n_frames", 1) if plugin == "TIFF" else 1
         rotation = _rotation(image)
         rgb = upright_rgb(image)
-        notes = [f"Only the first of {n_images} pages is used."] if n_images > 1 and plugin == "TIFF" else []
-        info = {"kind": "image", "width": rgb.width, "height": rgb.height, "fps": None, "duration_s": None}
-        return {
-            **info,
-            "n_frames": 1,
-            "codec": plugin.lower(),
-            "rotation_deg": rotation,
-            "warnings": notes,
-        }, ()
+    info = {"kind": "image", "width": rgb.width, "height": rgb.height, "fps": None, "duration_s": None}
+    notes = [f"Only the first of {pages} pages is used."] if pages > 1 else []
+    return {**info, "n_frames": 1, "codec": plugin.lower(), "rotation_deg": rotation, "warnings": notes}, ()
 
 
 def _probe_animation(image: Image.Image, limits: Limits) -> dict:
-    pixels = image.width * image.height / 1e6
-    if pixels > limits.max_frame_mpx:
-        raise too_many_pixels("frame", limits.max_frame_mpx, pixels)
-    n, end_s = 0, 0.0
-    for _, end_s in _times(image):
+    n, end_s, notes = 0, 0.0, []
+    for _, end_s in _times(image, notes):
         n += 1
-        if end_s > limits.max_duration_s:
+        pixels = image.width * image.height / 1e6
+        if n > 1 and pixels > limits.max_frame_mpx:
+            raise too_many_pixels("frame", limits.max_frame_mpx, pixels)
+        if n > 1 and end_s > limits.max_duration_s:
             raise too_long(limits, end_s)
-    if n == 0:
-        raise CorruptMedia("No frame of the animation can be decoded.")
-    cut = n < getattr(image, "n_frames", n)
     return {
         "kind": "video",
         "width": image.width,
@@ -93,9 +96,8 @@ def _probe_animation(image: Image.Image, limits: Limits) -> dict:
         "fps": n / end_s,
         "duration_s": end_s,
         "n_frames": n,
-        "codec": str(image.format).lower(),
         "rotation_deg": 0,
-        "warnings": ["The end of the animation is missing or damaged; the rest is used."] if cut else [],
+        "warnings": notes,
     }
 
 
@@ -107,7 +109,7 @@ def decode(*, limits: Limits, path: str, plugin: str, indices: list[int]) -> Ans
     """
     wanted, times, arrays, reduced = set(indices), [], [], False
     with _opened(Path(path), plugin, limits) as image:
-        for i, (start_s, _) in enumerate(_times(image) if len(indices) > 1 else [(0.0, 0.0)]):
+        for i, (start_s, _) in enumerate(_times(image, []) if len(indices) > 1 else [(0.0, 0.0)]):
             if i in wanted:
                 rgb = upright_rgb(image)
                 size = fitted_size(*rgb.size, limits.max_decoded_mb * 1e6 / len(indices))
@@ -136,7 +138,7 @@ def read(content: bytes, plugin: str, limits: Limits, max_bytes: float) -> tuple
 def upright_rgb(image: Image.Image) -> Image.Image:
     """The current frame as RGB: EXIF turn applied, deep pictures scaled, transparency over white."""
     image.load()
-    with suppress(*BROKEN_EXIF):  # which does not make the picture unreadable
+    with suppress(*DAMAGE):  # which does not make the picture unreadable
         image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":
         return Image.fromarray(_to_8_bit(image)).convert("RGB")
@@ -164,18 +166,25 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 def _rotation(image: Image.Image) -> int:
     try:
         return _CLOCKWISE.get(image.getexif().get(_ORIENTATION, 1), 0)
-    except BROKEN_EXIF:
+    except DAMAGE:
         return 0
 
 
-def _times(image: Image.Image) -> Iterator[tuple[float, float]]:
-    """Decode frame after frame until the end or the first damage; start and end of each in seconds."""
+def _times(image: Image.Image, notes: list[str]) -> Iterator[tuple[float, float]]:
+    """Decode frame after frame, and yield start and end of each in seconds.
+
+    Damage behind the first frame ends it and leaves a sentence in `notes`.
+    """
     end_ms = 0.0
-    for i in range(getattr(image, "n_frames", 1)):
+    for i in itertools.count():  # `n_frames` may be wrong, and raises on a GIF that is cut short
         try:
             image.seek(i)
             image.load()
-        except (EOFError, OSError, SyntaxError, ValueError):
+        except (EOFError, *DAMAGE) as error:
+            if i == 0:
+                raise
+            if not isinstance(error, EOFError):  # which is the regular end
+                notes.append("The end of the animation is missing or damaged; the rest is used.")
             return
         start_ms, end_ms = end_ms, end_ms + (image.info.get("duration") or DEFAULT_DURATION_MS)
         yield start_ms / 1000, end_ms / 1000
