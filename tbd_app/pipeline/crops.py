@@ -16,9 +16,7 @@ import torch
 from tbd_app.types import ModelSpec
 
 
-def square_around(
-    box: np.ndarray, margin: float, height: int, width: int
-) -> tuple[float, float, float]:
+def square_around(box: np.ndarray, margin: float, height: int, width: int) -> tuple[float, float, float]:
     """The square for a face box.
 
     Args:
@@ -32,14 +30,20 @@ def square_around(
     """
     x0, y0, x1, y1 = (float(v) for v in box)
     side = max(x1 - x0, y1 - y0, 1.0) * margin
-    left, top = (x0 + x1 - side) / 2, (y0 + y1 - side) / 2
+    return fit_square((x0 + x1) / 2, (y0 + y1) / 2, side, height, width)
 
-    def inside(start: float, extent: int) -> float:
+
+def fit_square(
+    centre_x: float, centre_y: float, side: float, height: int, width: int
+) -> tuple[float, float, float]:
+    """x0, y0, side of a square moved into the picture where it fits, centred on the picture where it does not."""
+
+    def start(centre: float, extent: int) -> float:
         if side >= extent:
             return (extent - side) / 2
-        return min(max(start, 0.0), extent - side)
+        return min(max(centre - side / 2, 0.0), extent - side)
 
-    return inside(left, width), inside(top, height), side
+    return start(centre_x, width), start(centre_y, height), side
 
 
 def cut_square(image: np.ndarray, x0: float, y0: float, side: float, size: int) -> np.ndarray:
@@ -96,10 +100,7 @@ class Preprocess:
         Returns:
             (K,S,S,3) uint8 RGB.
         """
-        cut = [
-            cut_face(image, box, self.margin, self.size)
-            for image, box in zip(images, boxes, strict=True)
-        ]
+        cut = [cut_face(image, box, self.margin, self.size) for image, box in zip(images, boxes, strict=True)]
         return np.stack(cut) if cut else np.zeros((0, self.size, self.size, 3), np.uint8)
 
     def tensor(self, crops: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:

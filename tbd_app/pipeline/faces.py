@@ -70,16 +70,14 @@ class FaceDetector:
                 found = self._verify(frames, self._candidates(frames), confidence)
                 yield from zip(chunk, found, strict=True)
 
-    def _run(
-        self, batch: np.ndarray, min_face_px: float
-    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _run(self, batch: np.ndarray, min_face_px: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """MTCNN on (N,H,W,3) uint8: boxes (n,4), scores (n,), landmarks (n,5,2) per picture."""
         empty = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
         if min(batch.shape[1:3]) < min_face_px:
             return [empty] * len(batch)
-        self._mtcnn.min_face_size = min_face_px
+        self._mtcnn.min_face_size = max(int(min_face_px), 1)
         # Its results are object arrays, None where nothing was found.
-        boxes, scores, points = self._mtcnn.detect(batch, landmarks=True)
+        boxes, scores, points = self._mtcnn.detect(batch, landmarks=True)  # pyright: ignore[reportAssignmentType]
         return [
             empty
             if b is None
@@ -87,9 +85,7 @@ class FaceDetector:
             for b, s, p in zip(boxes, scores, points, strict=True)
         ]
 
-    def _candidates(
-        self, frames: Sequence[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _candidates(self, frames: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Pass 1 on frames of one size: boxes, scores and landmarks in pixels of the frame."""
         height, width = frames[0].shape[:2]
         scale = min(1.0, DETECT_SIDE_PX / max(height, width))

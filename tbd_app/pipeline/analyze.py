@@ -1,0 +1,245 @@
+"""The engine: a file in, progress events, and at the end a `Report`. Web, command line, Python and HTTP all call this."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+import tbd_app
+from tbd_app.models import manifest, registry
+from tbd_app.pipeline import evidence, frames, score, tracks, verdict
+from tbd_app.pipeline.crops import cut_face
+from tbd_app.pipeline.faces import FaceDetector
+from tbd_app.pipeline.media import open_media
+from tbd_app.settings import AnalysisSettings
+from tbd_app.types import (
+    Faces,
+    FaceTrack,
+    FrameCounts,
+    Frames,
+    Media,
+    ModelScore,
+    Person,
+    ProgressEvent,
+    Report,
+    Snapshot,
+)
+
+# Share of the whole at which each stage ends, for the progress bar.
+STAGE_ENDS = {"media": 0.03, "frames": 0.2, "faces": 0.65, "score": 0.9, "explain": 1.0}
+THUMBNAIL_PX = 160
+SNAPSHOTS = 8
+SNAPSHOT_SIDE_PX = 960
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "facenet-pytorch",
+    "av",
+    "opencv-python-headless",
+    "numpy",
+    "pillow",
+)
+
+
+def analyze(path: str | Path, settings: AnalysisSettings | None = None, **overrides: Any) -> Report:
+    """Analyse one file.
+
+    Args:
+        path: a video, an image or a zip of frames.
+        settings: defaults when None.
+        overrides: fields of `AnalysisSettings`, when no settings are given.
+
+    Raises:
+        TBDError: the file or a setting is refused; see tbd_app/errors.py.
+    """
+    report: Report | None = None
+    for item in analyze_events(path, settings or AnalysisSettings(**overrides)):
+        if isinstance(item, Report):
+            report = item
+    if report is None:
+        raise RuntimeError("the analysis ended without a report")
+    return report
+
+
+def analyze_events(
+    path: str | Path, settings: AnalysisSettings, *, name: str | None = None
+) -> Generator[ProgressEvent | Report]:
+    """Analyse one file step by step; closing the generator stops the work at once.
+
+    Args:
+        path: a video, an image or a zip of frames.
+        settings: what to do.
+        name: the file's name for the report, when the path is a temporary one.
+
+    Yields:
+        Progress, then the report as the last item.
+
+    Raises:
+        TBDError: the file or a setting is refused.
+    """
+    names = registry.resolve(settings.models)
+    device = score.pick_device(settings.device)
+    clock = _Clock()
+
+    yield _event("media", 0, 1, "Looking at the file")
+    media = open_media(path, settings.limits)
+    clock.lap("media")
+    yield _event("frames", 0, 1, "Reading frames")
+    sampled = frames.sample(media, settings.n_frames, settings.limits)
+    clock.lap("frames")
+
+    found: dict[int, Faces] = {}
+    yield _event("faces", 0, len(sampled), "Looking for faces")
+    detector = _detector(device, settings.min_face_px)
+    for position, faces in detector.detect_iter(sampled.images, settings.face_confidence):
+        found[position] = faces
+        yield _event("faces", len(found), len(sampled), "Looking for faces")
+    faces_by_frame = [found[i] for i in range(len(sampled))]
+    linked = tracks.link(
+        sampled, faces_by_frame, min_face_px=settings.min_face_px, min_share=settings.min_track_share
+    )
+    clock.lap("faces")
+
+    scores: list[ModelScore] = []
+    for i, model in enumerate(names):
+        yield _event("score", i, len(names), f"Asking {model}")
+        scores += score.score_tracks(model, sampled, linked, device)
+    clock.lap("score")
+
+    explanations = ()
+    if settings.explain:
+        yield _event("explain", 0, 1, "Drawing where the models looked")
+        explanations = evidence.explain(sampled, linked, scores, device)
+    clock.lap("explain")
+
+    voters = _voters(settings.models, names)
+    people = [_person(t, sampled, [s for s in scores if s.track_id == t.track_id], voters) for t in linked]
+    counts = FrameCounts(
+        requested=settings.n_frames,
+        decoded=len(sampled),
+        with_face=sum(len(f) > 0 for f in faces_by_frame),
+        verified=sum(bool(f.verified.any()) for f in faces_by_frame),
+        times_s=tuple(sampled.times_s.tolist()),
+    )
+    yield Report(
+        media=_named(media, name),
+        verdict=verdict.of_file([p.verdict for p in people], counts),
+        people=tuple(people),
+        frames=counts,
+        settings=_told(settings, names),
+        warnings=(*media.warnings, *(w for w in sampled.warnings if w not in media.warnings)),
+        versions=_versions(names, device),
+        timings_s=clock.laps,
+        explanations=explanations,
+        snapshots=tuple(_snapshots(sampled, linked)),
+    )
+
+
+def _event(stage: str, done: int, total: int, message: str) -> ProgressEvent:
+    ends = list(STAGE_ENDS.values())
+    i = list(STAGE_ENDS).index(stage)
+    start = ends[i - 1] if i else 0.0
+    return ProgressEvent(stage, done, total, start + (ends[i] - start) * done / max(total, 1), message)
+
+
+class _Clock:
+    """Seconds per stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = now - self._last
+        self._last = now
+
+
+@lru_cache(maxsize=4)
+def _detector(device: str, min_face_px: int) -> FaceDetector:
+    return FaceDetector(device, min_face_px)
+
+
+def _voters(asked: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Named models vote; of "default" and "all" the default voters do, or all when there is no default voter."""
+    if not set(asked) & {"default", "all"}:
+        return set(names)
+    explicit = {n for n in names if n in asked}
+    return {n for n in names if registry.spec(n).default_voter} | explicit or set(names)
+
+
+def _person(track: FaceTrack, sampled: Frames, scores: list[ModelScore], voters: set[str]) -> Person:
+    times = tuple(float(sampled.times_s[p]) for p in track.positions)
+    sharpest = max(
+        range(len(track)),
+        key=lambda k: tracks.blur(sampled.images[int(track.positions[k])], track.boxes[k]),
+    )
+    image = sampled.images[int(track.positions[sharpest])]
+    return Person(
+        track=track,
+        span_s=(times[0], times[-1]),
+        times_s=times,
+        verdict=verdict.of_track(scores, voters),
+        scores=tuple(scores),
+        thumbnail=cut_face(image, track.boxes[sharpest], 1.3, THUMBNAIL_PX),
+    )
+
+
+def _snapshots(sampled: Frames, linked: Sequence[FaceTrack]) -> Generator[Snapshot]:
+    """A few frames over the timeline, reduced, with the boxes of the tracks."""
+    n = len(sampled)
+    for position in np.unique(np.rint(np.linspace(0, n - 1, min(n, SNAPSHOTS))).astype(int)).tolist():
+        image = sampled.images[position]
+        scale = min(1.0, SNAPSHOT_SIDE_PX / max(image.shape[:2]))
+        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+        here = [
+            (t.track_id, box * scale)
+            for t in linked
+            for p, box in zip(t.positions, t.boxes, strict=True)
+            if p == position
+        ]
+        yield Snapshot(
+            position=position,
+            time_s=float(sampled.times_s[position]),
+            image=cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy(),
+            boxes=np.array([b for _, b in here], np.float32).reshape(-1, 4),
+            track_ids=tuple(i for i, _ in here),
+        )
+
+
+def _named(media: Media, name: str | None) -> Media:
+    return replace(media, name=name) if name else media
+
+
+def _told(settings: AnalysisSettings, names: list[str]) -> dict[str, Any]:
+    """The settings that shape the answer, for the report."""
+    return {
+        "n_frames": settings.n_frames,
+        "face_confidence": settings.face_confidence,
+        "models": names,
+        "explain": settings.explain,
+        "min_face_px": settings.min_face_px,
+        "min_track_share": settings.min_track_share,
+    }
+
+
+def _versions(names: Sequence[str], device: str) -> dict[str, Any]:
+    listed = manifest.entries()
+    return {
+        "tbd": tbd_app.__version__,
+        "python": platform.python_version(),
+        "device": device,
+        "precision": "bfloat16" if score.has_bf16(device) else "float32",
+        "packages": {name: version(name) for name in PACKAGES},
+        "weights_sha256": {n: listed[n].sha256 for n in names if n in listed and registry.is_installed(n)},
+    }

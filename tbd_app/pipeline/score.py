@@ -1,0 +1,152 @@
+"""Run the models over the tracks: crops of all tracks together in batches, bfloat16 where the machine has it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from tbd_app.errors import WeightsCorrupt, WeightsMissing
+from tbd_app.models import registry
+from tbd_app.models.base import Detector
+from tbd_app.pipeline import verdict
+from tbd_app.pipeline.crops import for_spec
+from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec
+
+BATCH = 32
+# Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
+MODEL_LOCK = threading.Lock()
+
+
+def pick_device(wanted: str) -> str:
+    """ "cuda" or "cpu" for a setting of "auto", "cuda" or "cpu"; "auto" takes CUDA when it is there."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+def has_bf16(device: str) -> bool:
+    """Whether bfloat16 is native and so pays off."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@lru_cache(maxsize=8)
+def loaded(name: str, device: str) -> Detector:
+    """A model with its weights, kept in memory.
+
+    Raises:
+        WeightsMissing: they are not on this machine.
+        WeightsCorrupt: they are not what the manifest says.
+    """
+    return registry.load(name, device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def score_tracks(
+    name: str, frames: Frames, tracks: Sequence[FaceTrack], device: str = "cpu"
+) -> list[ModelScore]:
+    """One model on every track.
+
+    Args:
+        name: registered model.
+        frames: the sampled frames.
+        tracks: excluded ones are answered with `not_applicable` and their reason.
+        device: "cpu" or "cuda".
+
+    Returns:
+        One score per track, in their order.
+    """
+    spec = registry.spec(name)
+    usable = [t for t in tracks if t.exclusion is None]
+    logits: dict[int, np.ndarray] = {}
+    failure: tuple[str, str] | None = None
+    try:
+        if usable:
+            model = loaded(name, device)
+            pick = _clip_logits if spec.task == "clip" else _frame_logits
+            logits = pick(model, spec, frames, usable, device)
+    except WeightsMissing:
+        failure = ("not_installed", "weights_missing")
+    except WeightsCorrupt:
+        failure = ("failed", "weights_corrupt")
+    except torch.OutOfMemoryError:
+        failure = ("failed", "out_of_memory")
+    out = []
+    for track in tracks:
+        if failure:
+            out.append(ModelScore(name, track.track_id, failure[0], failure[1]))  # type: ignore[arg-type]
+        elif track.exclusion:
+            out.append(ModelScore(name, track.track_id, "not_applicable", track.exclusion))
+        elif not np.isfinite(logits[track.track_id]).all():
+            out.append(ModelScore(name, track.track_id, "failed", "not_finite"))
+        else:
+            out.append(_judged(spec, track.track_id, logits[track.track_id]))
+    return out
+
+
+def _judged(spec: ModelSpec, track_id: int, logits: np.ndarray) -> ModelScore:
+    """Calibrate logits (K,) of a frame model or (1,) of a clip model, average the probabilities and vote."""
+    # Rounded before the vote, so that what is shown is what was compared.
+    probs = np.round(1 / (1 + np.exp(-logits / spec.temperature)), 6)
+    fake_prob = round(float(probs.mean()), 6)
+    return ModelScore(
+        model=spec.name,
+        track_id=track_id,
+        status="ok",
+        fake_prob=fake_prob,
+        vote=verdict.vote(fake_prob, spec.threshold, spec.real_below),
+        threshold=spec.threshold,
+        frame_fake_prob=tuple(float(p) for p in probs) if spec.task == "frame" else None,
+    )
+
+
+def _frame_logits(
+    model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str
+) -> dict[int, np.ndarray]:
+    """Fake-minus-real logit of every frame of every track: track_id -> (K,) float64."""
+    places = [(frames.images[p], box) for t in tracks for p, box in zip(t.positions, t.boxes, strict=True)]
+    preprocess = for_spec(spec)
+    parts = []
+    for start in range(0, len(places), BATCH):
+        images, boxes = zip(*places[start : start + BATCH], strict=True)
+        x = preprocess.tensor(preprocess.crops(images, np.stack(boxes)), device)
+        parts.append(forward(model, x))
+    ends = np.cumsum([len(t) for t in tracks])[:-1]
+    split = np.split(np.concatenate(parts), ends)
+    return {t.track_id: part for t, part in zip(tracks, split, strict=True)}
+
+
+def _clip_logits(
+    model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str
+) -> dict[int, np.ndarray]:
+    """Fake-minus-real logit of each track's clip: track_id -> (1,) float64."""
+    return {
+        t.track_id: forward(model, for_spec(spec).tensor(clip_crops(spec, frames, t), device)[None])
+        for t in tracks
+    }
+
+
+def clip_rows(spec: ModelSpec, track: FaceTrack) -> np.ndarray:
+    """Rows of a track that a clip model sees: at most `clip_len`, spread evenly."""
+    return np.unique(np.rint(np.linspace(0, len(track) - 1, spec.clip_len)).astype(int))
+
+
+def clip_crops(spec: ModelSpec, frames: Frames, track: FaceTrack) -> np.ndarray:
+    """(T,S,S,3) uint8 RGB crops of a track for a clip model."""
+    rows = clip_rows(spec, track)
+    images = [frames.images[int(p)] for p in track.positions[rows]]
+    return for_spec(spec).crops(images, track.boxes[rows])
+
+
+def forward(model: Detector, x: torch.Tensor) -> np.ndarray:
+    """Fake-minus-real logits (B,) float64 of a normalised batch (B,3,S,S) or (B,T,3,S,S)."""
+    if x.ndim == 4:
+        x = x.contiguous(memory_format=torch.channels_last)
+    kind = x.device.type
+    with MODEL_LOCK, torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=has_bf16(kind)):
+        logits = model(x).float()
+    return (logits[:, 1] - logits[:, 0]).double().cpu().numpy()

@@ -1,0 +1,140 @@
+"""Training pairs, one real and one fake each, made on the fly and reproducible by their number.
+
+A pair shares its degradations; a fake of a real generator is paired with real media of the same kind (clip frames with clip
+frames, portraits with portraits), so that the kind of medium tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
+from training.data.augment import degrade
+from training.data.facebank import FaceBank
+from training.data.index import Item
+from training.fakes.selfblend import self_blend
+
+# Source of a pair -> share of the batch; a source without media gives its share to the others.
+PAIR_SHARES = {"blend_still": 0.46, "blend_clip": 0.30, "clip": 0.14, "portrait": 0.10}
+BLEND_SIDE_PX = (200, 300)
+
+
+class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Item i is ((2,3,S,S) float32 normalised, (2,) int64 labels 0, 1); the same seed and i give the same pair.
+
+    Args:
+        bank: faces.
+        items: index the bank was built from.
+        preprocess: of the model; its margin is the middle of the drawn margins.
+        length: number of pairs.
+        seed: of every draw.
+        augment: False leaves the crop in place and the pictures as they are (validation).
+        sources: which of `PAIR_SHARES` to use.
+    """
+
+    def __init__(
+        self,
+        bank: FaceBank,
+        items: Sequence[Item],
+        preprocess: Preprocess,
+        *,
+        length: int,
+        seed: int,
+        augment: bool = True,
+        sources: Sequence[str] = tuple(PAIR_SHARES),
+    ) -> None:
+        self.bank, self.preprocess = bank, preprocess
+        self.length, self.seed, self.augment = length, seed, augment
+        self.rows = _rows_by_source(bank, items)
+        usable = [s for s in sources if all(len(rows) for rows in self.rows[s])]
+        if not usable:
+            raise SystemExit("The split holds no real faces to make pairs from.")
+        shares = np.array([PAIR_SHARES[s] for s in usable])
+        self.sources, self.shares = usable, shares / shares.sum()
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rng = np.random.default_rng([self.seed, number])
+        pair = self.pictures(rng, number)
+        return self.preprocess.tensor(np.stack(pair)), torch.tensor([0, 1])
+
+    def pictures(self, rng: np.random.Generator, number: int) -> list[np.ndarray]:
+        """The real and the fake crop of a pair, (S,S,3) uint8 RGB each."""
+        source = str(rng.choice(self.sources, p=self.shares))
+        reals, fakes = self.rows[source]
+        if source.startswith("blend"):
+            # Validation walks through the faces in order, training draws them.
+            row = _draw(reals, rng) if self.augment else int(reals[number % len(reals)][0])
+            image, box, points = self._face(row, rng)
+            pair = self_blend(image, points, rng)
+            square = self._square(box, rng)
+            pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
+        else:
+            pictures = []
+            for rows in (reals, fakes):
+                image, box, _ = self._face(_draw(rows, rng), rng)
+                pictures.append(self._cut(image, self._square(box, rng)))
+        return degrade(pictures, rng) if self.augment else pictures
+
+    def _face(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Image, box and landmarks of a row, brought to a working size and mirrored in half of the draws."""
+        image, box, points = self.bank.image(row), self.bank.boxes[row], self.bank.landmarks[row]
+        target = rng.integers(*BLEND_SIDE_PX) if self.augment else sum(BLEND_SIDE_PX) // 2
+        scale = min(1.0, float(target) / max(image.shape[:2]))
+        if scale < 1:
+            size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            box, points = box * scale, points * scale
+        if self.augment and rng.random() < 0.5:
+            width = image.shape[1]
+            image = np.ascontiguousarray(image[:, ::-1])
+            box = np.array([width - box[2], box[1], width - box[0], box[3]], np.float32)
+            points = (points * (-1, 1) + (width, 0))[[1, 0, 2, 4, 3]]
+        return image, box, points
+
+    def _square(self, box: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
+        """Centre x, y and side of the crop around a box; jittered in training, because detectors jitter too."""
+        (x, y), side = (box[:2] + box[2:]) / 2, float(max(box[2:] - box[:2]))
+        margin = self.preprocess.margin
+        if self.augment:
+            x, y = np.array([x, y]) + rng.uniform(-0.06, 0.06, 2) * side
+            margin *= rng.uniform(0.87, 1.15)
+        return float(x), float(y), side * margin
+
+    def _cut(self, image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
+        return cut_square(image, *fit_square(*square, *image.shape[:2]), self.preprocess.size)
+
+
+def _rows_by_source(
+    bank: FaceBank, items: Sequence[Item]
+) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
+    """Per source the real and the fake rows, grouped by file so that a long clip counts once."""
+    groups: dict[tuple[str, int], list[np.ndarray]] = {}
+    order = np.argsort(bank.item, kind="stable")
+    numbers, starts = np.unique(bank.item[order], return_index=True)
+    for number, rows in zip(numbers, np.split(order, starts[1:]), strict=True):
+        item = items[int(number)]
+        groups.setdefault((item.kind, item.label), []).append(rows)
+
+    def get(kind: str, label: int) -> list[np.ndarray]:
+        return groups.get((kind, label), [])
+
+    stills = [*get("crop", 0), *get("image", 0)]
+    return {
+        "blend_still": (stills, stills),
+        "blend_clip": (get("video", 0), get("video", 0)),
+        "clip": (get("video", 0), get("video", 1)),
+        "portrait": (get("image", 0), get("image", 1)),
+    }
+
+
+def _draw(groups: list[np.ndarray], rng: np.random.Generator) -> int:
+    """A file first, then one of its faces."""
+    return int(rng.choice(groups[int(rng.integers(len(groups)))]))
