@@ -117,7 +117,7 @@ def _opened(path: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except zipfile.BadZipFile as error:
-        raise CorruptMedia(f"The zip is damaged or cut short ({error}).") from error
+        raise CorruptMedia("The zip is damaged or cut short.") from error
 
 
 def _frames(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[Frame], list[str]]:
@@ -204,11 +204,11 @@ def _read(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, plugin: str, limits: Limits, max_bytes: float
 ) -> tuple[np.ndarray, bool]:
     if not plugin:
-        raise CorruptMedia("its content is not a picture.")
+        raise CorruptMedia("Its content is not a picture.")
     try:
         content = archive.read(member)
     except DAMAGE as error:
-        raise CorruptMedia(f"it is damaged ({error}).") from error
+        raise CorruptMedia("Its bytes are damaged.") from error
     return stills.read(content, plugin, limits, max_bytes)
 
 

@@ -148,7 +148,8 @@ def _main() -> None:
         message = f"Decoding needs more than {limits.decode_memory_mb:g} MB of memory."
         header = {"error": errors.CorruptMedia(message, limit=limits.decode_memory_mb).to_dict()}
     except Exception as error:  # parsers meet hostile bytes here: whatever they raise, the file is at fault
-        message = f"The file could not be decoded ({type(error).__name__}: {error})."
+        # Not its text, which may name paths of this machine.
+        message = f"The file is damaged: it could not be decoded ({type(error).__name__})."
         header = {"error": errors.CorruptMedia(message).to_dict()}
     answer.write(json.dumps(header).encode() + b"\n")
     for array in arrays:

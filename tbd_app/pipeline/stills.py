@@ -207,7 +207,7 @@ def _opened(source: Path | io.BytesIO, plugin: str, limits: Limits) -> Iterator[
         except (TBDError, MemoryError):
             raise
         except Exception as error:  # plugins raise nearly anything on hostile bytes
-            raise CorruptMedia(f"The picture is damaged or cut short ({error}).") from error
+            raise CorruptMedia("The picture is damaged or cut short.") from error
 
 
 def _need_decoder(plugin: str) -> None:
