@@ -11,6 +11,7 @@ import typer
 from tbd_app import __version__, console
 from tbd_app.batch import Batch, Outputs, expand
 from tbd_app.errors import TBDError
+from tbd_app.models import registry
 from tbd_app.settings import AnalysisSettings
 
 NOTHING_ANALYSED, SOME_REFUSED, INTERRUPTED = 3, 2, 130
@@ -79,6 +80,7 @@ def analyze(
             explain=explain,
             device=device,  # type: ignore[arg-type] - checked by the settings
         )
+        registry.resolve(settings.models)
         outputs = Outputs.prepare(json_file, html, video)
     except TBDError as error:
         _give_up(screen, error)

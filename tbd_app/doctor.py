@@ -18,7 +18,7 @@ from tbd_app.errors import TBDError
 from tbd_app.models import manifest, registry
 from tbd_app.pipeline.frames import sample
 from tbd_app.pipeline.media import open_media
-from tbd_app.settings import AnalysisSettings, Limits
+from tbd_app.settings import Limits
 from tbd_app.types import Report
 
 PACKAGES = (
@@ -113,5 +113,5 @@ def _engine(picture: Path) -> str:
     report = tbd_app.analyze(picture)
     if not isinstance(report, Report) or report.verdict.label != "not_applicable":
         raise RuntimeError(f"a picture without a face was called {report.verdict.label}")
-    device = report.versions.get("device", AnalysisSettings().device)
+    device = report.versions["device"]
     return f"finds no face where there is none, on {device}, in {sum(report.timings_s.values()):.1f} s"

@@ -208,9 +208,8 @@ def _interval(ci: Any, *, percent: bool = False) -> str:
 
 
 def repeat_command(report: Report) -> str:
-    """The command line that gives this report again."""
-    s = report.settings
-    name = report.media.name
+    """The command line that gives this report again, on any device."""
+    s, name = report.settings, report.media.name
     words = [
         "tbd",
         "analyze",
@@ -219,5 +218,4 @@ def repeat_command(report: Report) -> str:
         ",".join(s["models"]),
     ]
     words += ["--frames", str(s["n_frames"]), "--face-confidence", str(s["face_confidence"])]
-    words += ["--device", str(s["device"]), "--explain" if s["explain"] else "--no-explain"]
-    return shlex.join(words)
+    return shlex.join([*words, "--explain" if s["explain"] else "--no-explain"])

@@ -166,7 +166,7 @@ def _track(person: Person, report: Report) -> dict[str, Any]:
     return {
         "times_s": list(person.times_s),
         "positions": person.track.positions.tolist(),
-        "boxes": (person.track.boxes / _frame_size(person, report)).tolist(),
+        "boxes": (person.track.boxes / _frame_size(report)).tolist(),
         "scores": None if probs is None else probs.tolist(),
         "score": person.verdict.fake_prob,
         "caption": texts.person_caption(person),
@@ -174,17 +174,18 @@ def _track(person: Person, report: Report) -> dict[str, Any]:
     }
 
 
-def _frame_size(person: Person, report: Report) -> np.ndarray:
+def _frame_size(report: Report) -> np.ndarray:
     """(4,) width, height, width, height of the frames in which the boxes were measured, px."""
-    # Frames of a large video may have been made smaller than the media; the snapshots tell by how much.
-    track = person.track
+    # Frames of a large video may have been made smaller than the media; a face in a snapshot tells by how much.
     for shot in report.snapshots:
-        if track.track_id in shot.track_ids and shot.position in track.positions:
-            here = shot.boxes[shot.track_ids.index(track.track_id)]
-            there = track.boxes[np.flatnonzero(track.positions == shot.position)[0]]
-            shrunk = np.sum(here[2:] - here[:2]) / np.sum(there[2:] - there[:2])
-            height, width = shot.image.shape[:2]
-            return np.array([width, height, width, height]) / shrunk
+        for person in report.people:
+            track = person.track
+            if track.track_id in shot.track_ids and shot.position in track.positions:
+                here = shot.boxes[shot.track_ids.index(track.track_id)]
+                there = track.boxes[np.flatnonzero(track.positions == shot.position)[0]]
+                shrunk = np.sum(here[2:] - here[:2]) / np.sum(there[2:] - there[:2])
+                height, width = shot.image.shape[:2]
+                return np.array([width, height, width, height]) / shrunk
     return np.array([report.media.width, report.media.height] * 2, float)
 
 

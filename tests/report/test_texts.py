@@ -131,5 +131,5 @@ def test_known_figures_are_read_defensively() -> None:
 def test_the_command_survives_a_shell() -> None:
     command = texts.repeat_command(make_report(name="my clip; rm.mp4"))
     assert command.startswith("tbd analyze 'my clip; rm.mp4' --models effnetv2_b0_frame,")
-    assert "--frames 32 --face-confidence 0.9 --device cpu --explain" in command
+    assert "--frames 32 --face-confidence 0.9 --explain" in command
     assert texts.repeat_command(make_report(name="-x.mp4")).startswith("tbd analyze ./-x.mp4 ")

@@ -1,0 +1,87 @@
+"""The map of the house, kept true; who may import whom is in pyproject.toml, for import-linter."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MADE_HERE = {"__pycache__", "runs", "tmp", "build", "dist", "reports", "test-artifacts", "node_modules"}
+TEXT = {".py", ".md", ".toml", ".txt", ".json", ".html", ".css", ".js", ".yml", ".yaml", ".sh", ""}
+MAX_LINES = 400
+
+
+def files(*suffixes: str) -> Iterator[Path]:
+    """The project's own files, without what tools leave behind."""
+    for path in sorted(ROOT.rglob("*")):
+        parts = path.relative_to(ROOT).parts
+        hidden = any(part.startswith(".") and part not in (".ci", ".github") for part in parts[:-1])
+        made = MADE_HERE.intersection(parts) or any(part.endswith(".egg-info") for part in parts)
+        if path.is_file() and not hidden and not made and path.suffix in suffixes:
+            yield path
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def fresh_python(code: str) -> str:
+    """What a new interpreter prints, run in the project's folder."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("module", ["tbd_app", "tbd_app.cli", "tbd_app.web.page", "tbd_app.report.html"])
+def test_views_start_without_torch(module) -> None:
+    loaded = fresh_python(
+        f"import sys, {module}; print(sorted({{'torch', 'timm', 'cv2'}} & set(sys.modules)))"
+    )
+    assert loaded == "[]"
+
+
+def test_asking_about_models_loads_no_torch() -> None:
+    code = "import sys; from tbd_app.catalogue import listing; listing(); print('torch' in sys.modules)"
+    assert fresh_python(code) == "False"
+
+
+def test_the_decoding_process_loads_no_torch() -> None:
+    code = "import sys, tbd_app.pipeline.frames, tbd_app.report.video; print('torch' in sys.modules)"
+    assert fresh_python(code) == "False"
+
+
+@pytest.mark.parametrize("path", list(files(".py")), ids=name)
+def test_no_file_outgrows_its_room(path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_nothing_is_unpickled_in_the_app() -> None:
+    unsafe = re.compile(
+        r"\bimport (pickle|joblib|dill|shelve)\b|\bfrom (pickle|joblib) |torch\.load\(|allow_pickle=True"
+    )
+    assert [
+        name(p) for p in files(".py") if p.is_relative_to(ROOT / "tbd_app") and unsafe.search(p.read_text())
+    ] == []
+
+
+def test_no_asserts_guard_the_app() -> None:
+    # `python -O` drops them.
+    code = (p for p in files(".py") if p.is_relative_to(ROOT / "tbd_app"))
+    assert [name(p) for p in code if re.search(r"^\s*assert\b", p.read_text(), re.M)] == []
+
+
+def test_no_path_of_one_machine_is_written_down() -> None:
+    # Taken apart, so that this file passes its own test.
+    homes = re.compile(
+        r"(?<![\w.~}*])/(?:" + "|".join(["work", "Users", "root", "home/[a-z]"]) + r")/|[A-Z]:\\\\Users"
+    )
+    found = []
+    for path in files(*TEXT):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if homes.search(line):
+                found.append(f"{name(path)}:{number}: {line.strip()[:80]}")
+    assert found == []
