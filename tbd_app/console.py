@@ -16,7 +16,7 @@ from rich.table import Table
 from tbd_app.errors import TBDError
 from tbd_app.models import registry
 from tbd_app.report import texts
-from tbd_app.types import Person, ProgressEvent, Report
+from tbd_app.types import ModelScore, Person, ProgressEvent, Report
 
 if TYPE_CHECKING:
     from tbd_app.catalogue import ModelRow
@@ -84,6 +84,9 @@ class Screen:
             self.out.print(f"[yellow]{escape(warning)}[/]", highlight=False)
         if report.people:
             self.out.print(_people(report))
+        for name in dict.fromkeys(s.model for p in report.people for s in p.scores if s.status == "ok"):
+            known = texts.known_error(registry.spec(name).metrics)
+            self.out.print(escape(f"Known error rate of {name}: {known}"), highlight=False, soft_wrap=True)
 
     def models(self, rows: Sequence[ModelRow]) -> None:
         """The registered models, then how to get those that are not here."""
@@ -113,7 +116,7 @@ def _table(*titles: str) -> Table:
     table = Table(*titles, box=SIMPLE_HEAD, pad_edge=False)
     for title, column in zip(titles, table.columns, strict=True):
         column.overflow = "fold"  # nothing is cut off, however narrow the terminal
-        column.no_wrap = title == "Model"
+        column.no_wrap = title in ("Model", "Person")
     return table
 
 
@@ -141,7 +144,7 @@ def _why(report: Report) -> str:
 
 
 def _people(report: Report) -> Table:
-    table = _table("Person", "Seen", "Model", "Score", "Vote", "Fake from", "Known error rate")
+    table = _table("Person", "Seen", "Model", "Score", "Vote", "Fake from")
     for person in report.people:
         for i, row in enumerate(_scores(person)):
             who = (
@@ -154,17 +157,23 @@ def _people(report: Report) -> Table:
 
 def _scores(person: Person) -> list[tuple[str, ...]]:
     if not person.scores:
-        return [(" ".join(texts.reason(code) for code in person.verdict.reasons), "", "", "", "")]
+        return [("", "", " ".join(texts.reason(code) for code in person.verdict.reasons), "")]
     return [
         (
             s.model,
-            _number(s.fake_prob) or texts.STATUSES[s.status],
-            texts.VOTES[s.vote] if s.vote else texts.reason(s.reason) if s.reason else "",
+            _number(s.fake_prob),
+            texts.VOTES[s.vote] if s.vote else _absence(s),
             _number(s.threshold),
-            texts.known_error(registry.spec(s.model).metrics),
         )
         for s in person.scores
     ]
+
+
+def _absence(score: ModelScore) -> str:
+    status = texts.STATUSES[score.status]
+    if score.reason is None or score.status == "not_installed":
+        return status
+    return f"{status}: {texts.reason(score.reason)}"
 
 
 def _number(value: float | None) -> str:
