@@ -19,7 +19,7 @@ from tbd_app.models import registry
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
 from tbd_app.types import ProgressEvent
-from tbd_app.web import jobs, texts, uploads, views
+from tbd_app.web import jobs, texts, timeline, uploads, views
 from tbd_app.web.theme import look
 
 HERE = Path(__file__).parent
@@ -140,38 +140,46 @@ def _feedback(shown: SimpleNamespace) -> None:
 
 
 def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -> None:
-    idle = {asked.stop: gr.update(interactive=False), asked.upload: None}
+    idle = {
+        asked.analyze: gr.update(interactive=True),
+        asked.stop: gr.update(interactive=False),
+        asked.upload: None,
+    }
+    empty = {
+        **dict.fromkeys((shown.summary, shown.evidence, shown.details, shown.download), ""),
+        shown.result: gr.update(visible=False),
+        shown.intro: gr.update(visible=False),
+        shown.report_json: None,
+    }
 
-    def empty() -> dict[Any, Any]:
-        hidden = {shown.result: gr.update(visible=False), shown.intro: gr.update(visible=False)}
-        return (
-            hidden
-            | dict.fromkeys((shown.summary, shown.evidence, shown.details, shown.download), "")
-            | {shown.report_json: None}
-        )
+    def on_press() -> dict[Any, Any]:
+        busy = {asked.analyze: gr.update(interactive=False), asked.stop: gr.update(interactive=True)}
+        return empty | busy | {shown.status: views.waiting()}
 
-    def finish(done: jobs.Finished) -> dict[Any, Any]:
+    def on_analyze(*request: Any) -> Iterator[dict[Any, Any]]:
+        try:
+            for item in jobs.events(*request, engine=engine):
+                yield (
+                    {shown.status: views.progress(item)} if isinstance(item, ProgressEvent) else result(item)
+                )
+        except TBDError as error:
+            yield idle | {shown.status: views.failure(error)}
+
+    def result(done: jobs.Finished) -> dict[Any, Any]:
         return {
             **idle,
             shown.status: views.notice(texts.DONE),
             shown.result: gr.update(visible=True),
             shown.summary: views.summary(done.report, done.note),
-            **_timeline(shown, views.timeline(done.report)),
+            **_plot(shown, timeline.of_report(done.report)),
             shown.evidence: views.evidence(done.report),
             shown.details: views.details(done.report),
             shown.download: views.download(done.report),
             shown.report_json: dumps(done.report),
         }
 
-    def on_analyze(*request: Any) -> Iterator[dict[Any, Any]]:
-        yield empty() | {shown.status: views.starting(), asked.stop: gr.update(interactive=True)}
-        try:
-            for item in jobs.events(*request, engine=engine):
-                yield (
-                    {shown.status: views.progress(item)} if isinstance(item, ProgressEvent) else finish(item)
-                )
-        except TBDError as error:
-            yield idle | {shown.status: views.failure(error)}
+    def on_failure() -> dict[Any, Any]:
+        return idle | {shown.status: views.unexpected()}
 
     def on_stop(files: Any) -> dict[Any, Any]:
         uploads.discard(files)
@@ -179,20 +187,18 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
 
     def on_clear(files: Any) -> dict[Any, Any]:
         uploads.discard(files)
-        return idle | empty() | _initial(asked) | {shown.status: "", shown.intro: gr.update(visible=True)}
+        return idle | empty | _initial(asked) | {shown.status: "", shown.intro: gr.update(visible=True)}
 
     inputs = [asked.upload, asked.n_frames, asked.confidence, asked.models, asked.explain]
     outputs = [*vars(asked).values(), *vars(shown).values()]
-    private: dict[str, Any] = {"api_visibility": "private", "preprocess": False}
-    asked.analyze.click(None, js=_SCROLL, **private)
-    run = asked.analyze.click(
-        on_analyze, inputs, outputs, trigger_mode="once", show_progress="minimal",
-        show_progress_on=shown.status, **private, **_MODEL_JOB,
-    )  # fmt: skip
-    run.failure(lambda: idle | {shown.status: views.unexpected()}, outputs=outputs, queue=False, **private)
-    quiet: dict[str, Any] = {**private, "cancels": [run], "queue": False, "show_progress": "hidden"}
-    asked.stop.click(on_stop, asked.upload, outputs, **quiet)
-    asked.clear.click(on_clear, asked.upload, outputs, **quiet)
+    private: dict[str, Any] = {"outputs": outputs, "api_visibility": "private", "preprocess": False}
+    quick: dict[str, Any] = {**private, "queue": False, "show_progress": "hidden"}
+    # "minimal" shows the place in the queue, beside the status.
+    shows: dict[str, Any] = {**private, "show_progress": "minimal", "show_progress_on": shown.status}
+    run = asked.analyze.click(on_press, js=_SCROLL, **quick).then(on_analyze, inputs, **shows, **_MODEL_JOB)
+    run.failure(on_failure, **quick)
+    asked.stop.click(on_stop, asked.upload, cancels=[run], **quick)
+    asked.clear.click(on_clear, asked.upload, cancels=[run], **quick)
 
 
 def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
@@ -200,7 +206,7 @@ def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
     return {component: component.value for component in inputs}
 
 
-def _timeline(shown: SimpleNamespace, line: views.Timeline | None) -> dict[Any, Any]:
+def _plot(shown: SimpleNamespace, line: timeline.Timeline | None) -> dict[Any, Any]:
     if line is None:
         return {shown.timeline: gr.update(visible=False), shown.timeline_text: ""}
     plot = gr.update(value=line.data, x_title=line.x_title, color_map=line.colours, visible=True)

@@ -7,17 +7,22 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tbd_app.errors import TBDError
+from tbd_app.errors import NotMedia, TBDError
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Label, ProgressEvent, Report
+from tbd_app.web import jobs, uploads
+from tbd_app.web.page import build_page, launch_options
 from tests.report_factory import make_report
 
+PATIENCE_MS = 60_000  # what is awaited comes at once; a busy machine must not fail a test
 CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -69,8 +74,9 @@ class Server:
 
     url: str
     temp_dir: Path
-    engine: SteeredEngine
-    blocks: object
+    feedback_dir: Path
+    engine: Any
+    blocks: Any
 
     def leftovers(self) -> list[str]:
         """Files in its temporary folder, its lock aside, once a running deletion had its time."""
@@ -82,21 +88,24 @@ class Server:
         return names
 
 
-@pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@contextmanager
+def serve(engine: jobs.Engine, folder: Path) -> Iterator[Server]:
+    """The page around an engine, launched on a free port, with everything it writes under `folder`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-        patch.setenv("TBD_FEEDBACK_DIR", str(tmp_path_factory.mktemp("feedback")))
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "uploads"))
+        patch.setenv("TBD_FEEDBACK_DIR", str(folder / "feedback"))
         patch.setenv("TBD_MAX_FILE_MB", "2")
-        from tbd_app.web import uploads
-        from tbd_app.web.page import build_page, launch_options
-
-        folder = uploads.prepare_temp_dir()
-        engine = SteeredEngine()
+        temp_dir = uploads.prepare_temp_dir()
         blocks = build_page(engine)
         _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-        yield Server(url, folder, engine, blocks)
+        yield Server(url, temp_dir, folder / "feedback", engine, blocks)
         blocks.close()
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(SteeredEngine(), tmp_path_factory.mktemp("page")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -107,14 +116,7 @@ def server(launched: Server) -> Server:
 
 
 @pytest.fixture
-def feedback_folder() -> Path:
-    return Path(os.environ["TBD_FEEDBACK_DIR"])
-
-
-@pytest.fixture
 def refused() -> TBDError:
-    from tbd_app.errors import NotMedia
-
     return NotMedia("This is a PDF document, not a video, a picture or a zip of frames.")
 
 
@@ -123,6 +125,7 @@ def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.fail("Chromium is missing: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
         yield browser

@@ -14,7 +14,7 @@ from tbd_app.report import texts as words
 from tbd_app.report.to_json import dumps
 from tbd_app.web import texts
 from tests.report_factory import make_report
-from tests.web.conftest import Server
+from tests.web.conftest import PATIENCE_MS, Server
 
 pytestmark = pytest.mark.browser
 CLIP = {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": b"\x00\x00\x00\x18ftypisom" + b"\0" * 64}
@@ -25,6 +25,7 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 def page(request: pytest.FixtureRequest, chromium: Browser, server: Server) -> Iterator[Page]:
     context = chromium.new_context(viewport=request.param)
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     outside: list[str] = []
     page.on(
         "request",
@@ -47,7 +48,7 @@ def analyse(page: Page, *files: dict | Path) -> None:
 
 
 def expect_headline(page: Page, label: str) -> None:
-    expect(page.locator("#summary h2")).to_have_text(words.LABELS[label], timeout=20_000)
+    expect(page.locator("#summary h2")).to_have_text(words.LABELS[label])
 
 
 def width_beyond_the_screen(page: Page) -> int:
@@ -120,8 +121,25 @@ def test_progress_is_shown_and_stop_stops(page, server):
     expect(page.locator("#status progress")).to_have_attribute("value", "40")
     page.click("#stop")
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)
-    assert server.engine.closed.wait(10), "the engine must be closed, not left running"
+    assert server.engine.closed.wait(60), "the engine must be closed, not left running"
     expect(page.locator("#stop")).to_be_disabled()
+    assert server.leftovers() == []
+
+
+def test_a_second_visitor_waits_and_may_give_up(page, server, chromium):
+    server.engine.go.clear()
+    analyse(page, CLIP)
+    expect(page.locator("#status")).to_contain_text("Finding faces")
+    second = chromium.new_page()
+    second.goto(server.url)
+    analyse(second, CLIP | {"buffer": CLIP["buffer"] + b"2"})
+    expect(second.locator("#status")).to_contain_text(texts.WAITING)
+    second.click("#stop")
+    expect(second.locator("#status")).to_contain_text(texts.STOPPED)
+    second.close()
+    server.engine.go.set()
+    expect_headline(page, "fake")
+    assert len(server.engine.seen) == 1
     assert server.leftovers() == []
 
 
@@ -130,7 +148,7 @@ def test_closing_the_page_stops_too(page, server):
     analyse(page, CLIP)
     expect(page.locator("#status")).to_contain_text("Finding faces")
     page.close()
-    assert server.engine.closed.wait(20)
+    assert server.engine.closed.wait(60)
     assert server.leftovers() == []
 
 
@@ -172,14 +190,14 @@ def test_an_example_is_one_click_away(page, server, title, file):
     assert server.engine.seen[0][1] == file
 
 
-def test_feedback_stores_report_and_remark_but_no_media(page, feedback_folder):
+def test_feedback_stores_report_and_remark_but_no_media(page, server):
     analyse(page, CLIP)
     expect_headline(page, "fake")
     page.get_by_text(texts.FEEDBACK).click()
     page.get_by_label(texts.FEEDBACK_REMARK).fill("I filmed this myself.")
     page.click("#feedback")
     expect(page.get_by_text(texts.FEEDBACK_THANKS)).to_be_visible()
-    (stored,) = feedback_folder.iterdir()
+    (stored,) = server.feedback_dir.iterdir()
     document = json.loads(stored.read_text())
     assert document["remark"] == "I filmed this myself."
     assert document["report"]["media"]["name"] == "clip.mp4"

@@ -72,31 +72,6 @@ def test_names_and_warnings_of_the_user_are_escaped():
         assert "&lt;img" in html
 
 
-def test_timeline_follows_each_person_and_draws_the_threshold():
-    report = make_report(n_people=2)
-    line = views.timeline(report)
-    assert line is not None
-    assert set(line.data["who"]) == {"Person A", "Person B", texts.THRESHOLD} == set(line.colours)
-    second = line.data[line.data["who"] == "Person B"]
-    assert list(second["x"]) == list(report.people[1].times_s)
-    judged = [s.frame_fake_prob for s in report.people[1].scores if s.frame_fake_prob]
-    np.testing.assert_allclose(second["score"], np.mean(judged, axis=0), atol=1e-3)
-    assert set(line.data[line.data["who"] == texts.THRESHOLD]["score"]) == {THRESHOLD}
-    assert "8 of 8 frames reach" in line.sentences[0]
-    assert "0 of 8 frames reach" in line.sentences[1]
-
-
-def test_timeline_counts_the_frames_of_a_zip_from_one():
-    line = views.timeline(make_report(kind="frames", n_people=1))
-    assert line is not None
-    assert (line.x_title, line.data["x"].min()) == (texts.FRAME_AXIS, 1)
-
-
-@pytest.mark.parametrize("report", [make_report(kind="image"), make_report(label="not_applicable")])
-def test_no_timeline_without_time_or_faces(report):
-    assert views.timeline(report) is None
-
-
 def test_every_picture_has_a_text_alternative():
     evidence = views.evidence(make_report())
     assert evidence.count("<img") == evidence.count('alt="') > 0
