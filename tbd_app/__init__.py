@@ -1,8 +1,8 @@
 """TBD (Truth Behind Deepfakes): is the face in this video, zip of frames or image manipulated?
 
-    from tbd_app import analyze
-    report = analyze("clip.mp4")
-    print(report.verdict.label, report.to_dict())
+from tbd_app import analyze
+report = analyze("clip.mp4")
+print(report.verdict.label, report.to_dict())
 """
 
 from __future__ import annotations

@@ -18,9 +18,7 @@ class TBDError(Exception):
 
     code = "error"
 
-    def __init__(
-        self, message: str, *, limit: float | None = None, value: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, limit: float | None = None, value: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.limit = limit

@@ -61,7 +61,7 @@ class Config:
     model: str = "effnetv2_b0_frame"
     batch_pairs: int = 16
     size_px: tuple[int, ...] = (160, 224)
-    size_share: tuple[float, ...] = (0.5, 0.5)
+    size_share: tuple[float, ...] = (0.6, 0.4)
     frames_per_clip: int = 16
     workers: int = 1
     seed: int = 1
@@ -87,8 +87,7 @@ def main(config: Config) -> None:
         weights.load_backbone_file(model, config.backbone)
 
     config.out.mkdir(parents=True, exist_ok=True)
-    settings = json.dumps(dataclasses.asdict(config), default=str, indent=1)
-    (config.out / "config.json").write_text(settings + "\n", encoding="utf-8")
+    (config.out / "config.json").write_text(json.dumps(recipe(config), indent=1) + "\n", encoding="utf-8")
 
     ema = fit(
         model,
@@ -127,10 +126,27 @@ def batches(config: Config, bank: FaceBank, items: list[Item], start: int) -> It
                 batch_size=config.batch_pairs,
                 num_workers=config.workers,
                 prefetch_factor=4 if config.workers else None,
-                worker_init_fn=lambda _: cv2.setNumThreads(1),
+                # A forked worker inherits the locks of OpenCV's and OpenMP's threads and may hang.
+                multiprocessing_context="spawn" if config.workers else None,
+                worker_init_fn=_one_thread,
                 drop_last=True,
             )
         begin = int(end)
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(1)
+
+
+def recipe(config: Config) -> dict[str, dict]:
+    """What made the checkpoint, without the places of files."""
+    told = dataclasses.asdict(config)
+    for place in ("data", "out", "resume", "workers"):
+        del told[place]
+    told["backbone"] = config.backbone.name if config.backbone else "timm's hub"
+    if told["loop"]["max_minutes"] == math.inf:
+        del told["loop"]["max_minutes"]
+    return {"recipe": {"script": "training/train_frame.py", **told}}
 
 
 def validate(

@@ -67,7 +67,7 @@ class FaceDetector:
         for positions in by_size.values():
             for chunk in _chunks(positions, FRAME_BATCH):
                 frames = [images[i] for i in chunk]
-                found = self._verify(frames, self._candidates(frames), confidence)
+                found = self._verify(frames, self.candidates(frames), confidence)
                 yield from zip(chunk, found, strict=True)
 
     def _run(self, batch: np.ndarray, min_face_px: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -85,8 +85,8 @@ class FaceDetector:
             for b, s, p in zip(boxes, scores, points, strict=True)
         ]
 
-    def _candidates(self, frames: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Pass 1 on frames of one size: boxes, scores and landmarks in pixels of the frame."""
+    def candidates(self, frames: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Pass 1 on frames of one size: boxes (n,4), scores (n,) and landmarks (n,5,2) in frame pixels."""
         height, width = frames[0].shape[:2]
         scale = min(1.0, DETECT_SIDE_PX / max(height, width))
         size = (max(round(width * scale), 1), max(round(height * scale), 1))

@@ -67,8 +67,7 @@ def score_tracks(
     try:
         if usable:
             model = loaded(name, device)
-            pick = _clip_logits if spec.task == "clip" else _frame_logits
-            logits = pick(model, spec, frames, usable, device)
+            logits = track_logits(model, spec, frames, usable, device)
     except WeightsMissing:
         failure = ("not_installed", "weights_missing")
     except WeightsCorrupt:
@@ -86,6 +85,14 @@ def score_tracks(
         else:
             out.append(_judged(spec, track.track_id, logits[track.track_id]))
     return out
+
+
+def track_logits(
+    model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str
+) -> dict[int, np.ndarray]:
+    """Fake-minus-real logits by track_id: (K,) float64 of a frame model, (1,) of a clip model."""
+    pick = _clip_logits if spec.task == "clip" else _frame_logits
+    return pick(model, spec, frames, tracks, device)
 
 
 def _judged(spec: ModelSpec, track_id: int, logits: np.ndarray) -> ModelScore:

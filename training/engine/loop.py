@@ -1,4 +1,4 @@
-"""The training loop, once, in the open: phases of growing input size, a cosine learning rate, an averaged copy of the weights."""
+"""The training loop, once, in the open: growing input size, a cosine learning rate, averaged weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LoopConfig:
         max_minutes: stop cleanly after so long; `--resume` goes on.
     """
 
-    steps: int = 4800
+    steps: int = 4000
     warmup_steps: int = 150
     lr: float = 5e-4
     weight_decay: float = 0.02

@@ -1,0 +1,121 @@
+"""Model cards and the README's table of figures, rendered from the manifest and never typed by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tbd_app.models import registry
+from training.export import WEIGHTS, write_metrics
+
+ROOT = WEIGHTS.parent
+BEGIN, END = "<!-- figures: begin, written by training/evaluate.py -->", "<!-- figures: end -->"
+ROWS = {
+    "val_clips": "val clips, all generators",
+    "val_clips_h264_crf32": "val clips, all, after H.264 CRF 32",
+    "val_blending_clips": "val clips, blending family (part swap, UADFV, FakeApp, Wav2Lip)",
+    "val_synthesis_clips": "val clips, synthesis family (LivePortrait, AniPortrait, DreamTalk)",
+    "self_blends": "self-blends of val stills",
+    "self_blends_h264_crf32": "self-blends of val stills, after H.264 CRF 32",
+    "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
+    "real_pictures": "real val pictures",
+}
+
+
+def record(model: str, figures: dict[str, Any]) -> None:
+    """Store measured figures of a model in the manifest, its card and the README."""
+    entry = write_metrics(model, figures)
+    (WEIGHTS / f"{model}.md").write_text(card(entry), encoding="utf-8")
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        raise SystemExit(f"{readme.name} lacks the lines that enclose the figures: {BEGIN} and {END}.")
+    head, rest = text.split(BEGIN, 1)
+    readme.write_text(f"{head}{BEGIN}\n{table(entry)}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+
+
+def table(entry: dict[str, Any]) -> str:
+    """Markdown table of a model's figures."""
+    lines = [
+        f"`{entry['name']}`, calls a face fake from {entry['threshold']:.2f}, real below {entry['real_below']:.2f}:",
+        "",
+        "| data (level) | real / fake | AUC | false alarms (FPR) | fakes found (TPR) |",
+        "|---|---|---|---|---|",
+    ]
+    for key, name in ROWS.items():
+        if (f := entry["metrics"].get(key)) is None:
+            continue
+        cells = [_value(f, "auc"), _value(f, "fpr", percent=True), _value(f, "tpr", percent=True)]
+        lines.append(
+            f"| {name} ({f['level']}) | {f['n_real']} / {f.get('n_fake', 0)} | {' | '.join(cells)} |"
+        )
+    return "\n".join([*lines, "", "Intervals are 95 %; every figure comes from `training/evaluate.py`."])
+
+
+def _value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
+    if key not in figures:
+        return "–"
+    show = "{:.0%}" if percent else "{:.2f}"
+    low, high = figures[f"{key}_ci"]
+    return f"{show.format(figures[key])} ({show.format(low)}–{show.format(high)})"
+
+
+def card(entry: dict[str, Any]) -> str:
+    """The model card in Markdown."""
+    spec = registry.spec(entry["name"])
+    clips = entry["metrics"]["val_clips"]
+    recipe, loop = entry["recipe"], entry["recipe"]["loop"]
+    sizes = ", then ".join(
+        f"{share:.0%} of the steps at {px} px"
+        for px, share in zip(recipe["size_px"], recipe["size_share"], strict=True)
+    )
+    return f"""---
+license: other
+license_name: research-use
+library_name: pytorch
+pipeline_tag: image-classification
+tags: [deepfake-detection]
+---
+
+# {entry["name"]}
+
+{spec.architecture}; {spec.n_params:,} parameters; {entry["bytes"] / 1e6:.1f} MB in fp16.
+Paper of the architecture: {spec.paper}
+
+**Licence of the weights: {entry["licence"]}.** The training media have mixed and partly unstated licences.
+
+## What it does
+
+Scores one face crop: a square of {spec.crop.margin:g} times the longer side of the MTCNN box, {spec.input_size} px,
+RGB, ImageNet mean and standard deviation. `fake_prob` of a person is the mean over the sampled frames after dividing
+the logit by the temperature {entry["temperature"]:g}. It votes fake from {entry["threshold"]:g}, real below
+{entry["real_below"]:g}, and abstains between.
+
+## How it was trained
+
+- Data: {entry["trained_on"]}.
+- Start: {recipe["backbone"]}, the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of
+  `tf.keras.applications`), all weights fine-tuned.
+- Recipe: `{recipe["script"]}`, {loop["steps"]} steps of {recipe["batch_pairs"]} pairs, {sizes}; AdamW, peak learning
+  rate {loop["lr"]:g}, cosine; averaged weights (decay {loop["ema_decay"]}); seed {recipe["seed"]}; bfloat16 on two CPU cores.
+  {entry["recipe"].get("note", "")}
+- Each pair is a real face and a self-blend of it, or real and generated media of the same kind; light, blur,
+  resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.
+- Temperature and bounds were chosen on val: at most 5 % of the real val clips and of the real val pictures at or above
+  the threshold. The figures on real val media are therefore optimistic; those on fakes of generators that were never
+  trained on are less so, but the number of training steps was not chosen on any test set either.
+
+## Measured
+
+{table(entry)}
+
+Clips are judged whole by `tbd_app.analyze`, as `tbd analyze` does; {clips["coverage"]:.0%} of the val clips, from
+{clips["n_sources"]} sources, could be judged; the rest counts as 0.5. The model abstains on
+{clips["abstained"]:.0%} of them and calls {clips["missed_as_real"]:.0%} of the fakes real.
+Several fakes share a source, so the intervals are narrower than the truth.
+
+## What it cannot do
+
+It learned blending borders and mismatched statistics. Heads that are generated whole leave other traces: see the row of
+the synthesis family before trusting "no signs found". It has not been measured by skin tone, age or sex. It does not hear
+audio, sees nothing outside a face, and is not proof of anything.
+"""

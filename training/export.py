@@ -1,0 +1,176 @@
+"""Turn a training run into a bundled model: calibrate on val, write fp16 safetensors and the manifest entry.
+
+    python training/export.py --run runs/effnetv2_b0_frame --data ../shared/data
+    python training/evaluate.py --data ../shared/data
+
+Temperature, threshold and the bound for "real" come from val, scored by the serving code. This file is the manifest's
+only writer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+
+import numpy as np
+import tyro
+from scipy.special import expit
+from tqdm import tqdm
+
+from tbd_app.models import registry, weights
+from tbd_app.models.base import Detector
+from tbd_app.pipeline import frames, score, tracks
+from tbd_app.pipeline.crops import for_spec
+from tbd_app.pipeline.faces import FaceDetector
+from tbd_app.pipeline.media import open_media
+from tbd_app.settings import AnalysisSettings
+from tbd_app.types import ModelSpec
+from training.data import facebank
+from training.data.index import Item, family, read_index
+from training.engine.metrics import fit_temperature, threshold_for_fpr
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Attributes:
+    run: folder of a training run, with model.safetensors.
+    data: folder with index.csv.
+    model: the registered name.
+    max_fpr: of val reals at the threshold, for clips and for pictures each.
+    max_missed: share of the val fakes of the blending family that may fall below the bound for "real".
+    trained_on: for the manifest and the card.
+    licence: of the weights.
+    """
+
+    run: Path = Path("runs/effnetv2_b0_frame")
+    data: Path = Path("../shared/data")
+    model: str = "effnetv2_b0_frame"
+    max_fpr: float = 0.05
+    max_missed: float = 0.15
+    trained_on: str = (
+        "real face stills and clip frames against self-blends of them; StyleGAN2 pictures; first-order-model and "
+        "AniTalker clips (train split)"
+    )
+    licence: str = "research use only"
+
+
+def main(config: Config) -> None:
+    """Calibrate one model and bundle it."""
+    items = [i for i in read_index(config.data) if i.split == "val"]
+    path = config.run / "model.safetensors"
+    model = registry.load(config.model, path=path)
+    spec = calibrated(registry.spec(config.model, path), model, items, config)
+    target = WEIGHTS / f"{config.model}.safetensors"
+    digest = weights.save_checkpoint(model, target, spec)
+    write_entry(
+        {
+            "name": config.model,
+            "file": target.name,
+            "sha256": digest,
+            "bytes": target.stat().st_size,
+            "dtype": "float16",
+            "trained_on": config.trained_on,
+            "recipe": json.loads((config.run / "config.json").read_text(encoding="utf-8"))["recipe"],
+            "revision": _git_revision(),
+            "threshold": spec.threshold,
+            "real_below": spec.real_below,
+            "temperature": spec.temperature,
+            "default_voter": True,
+            "licence": config.licence,
+            "metrics": {},
+        }
+    )
+    print(
+        f"{target}: temperature {spec.temperature}, fake from {spec.threshold}, real below {spec.real_below}"
+    )
+
+
+def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: Config) -> ModelSpec:
+    """The spec with temperature and bounds chosen on val clips and val pictures."""
+    clips = [i for i in items if i.kind == "video"]
+    logits, judged = _clip_logits(spec, model, clips)
+    labels = np.array([clip.label for clip in judged])
+    temperature = round(fit_temperature(logits, labels), 4)
+    probs = np.array([expit(z / temperature).mean() for z in logits])
+    pictures = expit(_picture_logits(spec, model, items) / temperature)
+    threshold = max(
+        threshold_for_fpr(probs[labels == 0], config.max_fpr),
+        threshold_for_fpr(pictures, config.max_fpr),
+    )
+    blended = np.array([family(clip.generator) == "blending" for clip in judged])
+    real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold)
+    return dataclasses.replace(
+        spec,
+        temperature=temperature,
+        threshold=round(threshold, 4),
+        real_below=round(real_below, 4),
+        default_voter=True,
+    )
+
+
+def _clip_logits(
+    spec: ModelSpec, model: Detector, clips: Sequence[Item]
+) -> tuple[list[np.ndarray], list[Item]]:
+    """Frame logits of the most suspicious track of every clip that can be judged."""
+    settings, detector = AnalysisSettings(), FaceDetector()
+    logits, judged = [], []
+    for clip in tqdm(clips, desc="calibrate", unit="clip"):
+        sampled = frames.sample(open_media(clip.path, settings.limits), settings.n_frames, settings.limits)
+        linked = tracks.link(sampled, detector.detect(sampled.images, settings.face_confidence))
+        usable = [t for t in linked if t.exclusion is None]
+        if usable:
+            found = score.track_logits(model, spec, sampled, usable, "cpu").values()
+            logits.append(max(found, key=lambda z: float(expit(z).mean())))
+            judged.append(clip)
+    return logits, judged
+
+
+def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> np.ndarray:
+    """Logits of the real val pictures."""
+    bank = facebank.load_or_build(items, Path("runs/cache"))
+    preprocess = for_spec(spec)
+    rows = [
+        r for r in range(len(bank)) if items[bank.item[r]].kind != "video" and not items[bank.item[r]].label
+    ]
+    parts = [
+        score.forward(model, preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[r : r + 1])))
+        for r in tqdm(rows, desc="pictures", unit="picture")
+    ]
+    return np.concatenate(parts)
+
+
+def write_entry(entry: dict[str, Any]) -> None:
+    """Put an entry into weights/manifest.json, in place of one of the same name."""
+    path = WEIGHTS / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    others = [m for m in manifest["models"] if m["name"] != entry["name"]]
+    manifest["models"] = sorted([*others, entry], key=lambda m: m["name"])
+    path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """Replace a model's figures in the manifest and return its entry."""
+    manifest = json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))
+    entry = next(m for m in manifest["models"] if m["name"] == model)
+    entry["metrics"] = figures
+    write_entry(entry)
+    return entry
+
+
+def _git_revision() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
