@@ -52,6 +52,7 @@ class Config:
         workers: loader processes.
         seed: of every draw.
         resume: go on from the run folder's last checkpoint.
+        note: what a reader of the model card should know about this run.
         loop: numbers of the loop.
     """
 
@@ -61,11 +62,12 @@ class Config:
     model: str = "effnetv2_b0_frame"
     batch_pairs: int = 16
     size_px: tuple[int, ...] = (160, 224)
-    size_share: tuple[float, ...] = (0.6, 0.4)
+    size_share: tuple[float, ...] = (0.53, 0.47)
     frames_per_clip: int = 16
     workers: int = 1
     seed: int = 1
     resume: bool = False
+    note: str = ""
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 

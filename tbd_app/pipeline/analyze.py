@@ -36,6 +36,8 @@ from tbd_app.types import (
 
 # Share of the whole at which each stage ends, for the progress bar.
 STAGE_ENDS = {"media": 0.03, "frames": 0.2, "faces": 0.65, "score": 0.9, "explain": 1.0}
+FAMILIES = ("blending", "synthesis")
+SEES_FROM_AUC = 0.70  # on val clips of a family; below it a "real" verdict says that the family goes unseen
 THUMBNAIL_PX = 160
 SNAPSHOTS = 8
 SNAPSHOT_SIDE_PX = 960
@@ -133,7 +135,7 @@ def analyze_events(
     )
     yield Report(
         media=_named(media, name),
-        verdict=verdict.of_file([p.verdict for p in people], counts),
+        verdict=verdict.of_file([p.verdict for p in people], counts, _blind_spots(voters)),
         people=tuple(people),
         frames=counts,
         settings=_told(settings, names),
@@ -176,6 +178,17 @@ def _voters(asked: Sequence[str], names: Sequence[str]) -> set[str]:
         return set(names)
     explicit = {n for n in names if n in asked}
     return {n for n in names if registry.spec(n).default_voter} | explicit or set(names)
+
+
+def _blind_spots(voters: set[str]) -> list[str]:
+    """Families of fakes that no voter was measured to recognise, as reason codes."""
+    measured = [m for name in voters if registry.is_installed(name) and (m := registry.spec(name).metrics)]
+    spots = []
+    for family in FAMILIES:
+        aucs = [figures["auc"] for m in measured if (figures := m.get(f"val_{family}_clips"))]
+        if aucs and max(aucs) < SEES_FROM_AUC:
+            spots.append(f"blind_to_{family}")
+    return spots
 
 
 def _person(track: FaceTrack, sampled: Frames, scores: list[ModelScore], voters: set[str]) -> Person:

@@ -54,8 +54,14 @@ def of_track(scores: Sequence[ModelScore], voters: Collection[str]) -> Verdict:
     return Verdict("uncertain", prob, **counts, reasons=tuple(reasons))
 
 
-def of_file(people: Sequence[Verdict], counts: FrameCounts) -> Verdict:
-    """Verdict of a file from those of its people. Its votes are those of the person that decided."""
+def of_file(people: Sequence[Verdict], counts: FrameCounts, blind_spots: Sequence[str] = ()) -> Verdict:
+    """Verdict of a file from those of its people. Its votes are those of the person that decided.
+
+    Args:
+        people: verdicts of all tracks.
+        counts: of the frames.
+        blind_spots: reason codes that every "real" verdict must carry.
+    """
     judged = [v for v in people if v.label != "not_applicable"]
     if not judged:
         reasons = list(dict.fromkeys(r for v in people for r in v.reasons))
@@ -68,6 +74,8 @@ def of_file(people: Sequence[Verdict], counts: FrameCounts) -> Verdict:
     reasons = list(decisive.reasons)
     if len(judged) > 1:
         reasons.append("several_people")
+    if decisive.label == "real":
+        reasons += blind_spots
     return Verdict(
         label=decisive.label,
         fake_prob=max(probs) if probs else None,

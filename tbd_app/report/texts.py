@@ -26,6 +26,12 @@ REASONS: dict[str, str] = {
     "between_thresholds": "The score lies between the model's bounds for real and for fake.",
     "weights_missing": "The model's weights are not installed.",
     "model_failed": "A model failed while it ran.",
+    "blind_to_blending": (
+        "The models that judged here miss many swapped faces and redrawn mouths, as measured on validation clips."
+    ),
+    "blind_to_synthesis": (
+        "Heads that are generated whole go unseen by the models that judged here, as measured on validation clips."
+    ),
     "several_people": "Several people are in the picture; each has a verdict of their own.",
 }
 LABELS: dict[str, str] = {
@@ -134,7 +140,9 @@ def _headline_real(report: Report) -> str:
         if _single(report.verdict)
         else _dissent(report.verdict, against="fake")
     )
-    return f"No signs of manipulation were found{where}{by}. This does not prove that it is real."
+    blind = " ".join(reason(c) for c in report.verdict.reasons if c.startswith("blind_to_"))
+    found = f"No signs of manipulation were found{where}{by}. This does not prove that it is real."
+    return f"{found} {blind}".rstrip()
 
 
 def _one_suspect(report: Report, person: Person) -> str:

@@ -32,7 +32,7 @@ class LoopConfig:
         max_minutes: stop cleanly after so long; `--resume` goes on.
     """
 
-    steps: int = 4000
+    steps: int = 4500
     warmup_steps: int = 150
     lr: float = 5e-4
     weight_decay: float = 0.02
