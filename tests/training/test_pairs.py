@@ -1,0 +1,197 @@
+"""Training pairs: reproducible by their number, labelled right, geometry kept through mirroring."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tbd_app.models import registry
+from tbd_app.pipeline.crops import for_spec
+from tests.training.faces import Face, bank_of, face, item
+from training.data import pairs as room
+from training.data.pairs import PAIR_SHARES, PairDataset
+
+PREPROCESS = replace(for_spec(registry.spec("effnetv2_b0_frame")), size=64)
+RED, BLUE = (220, 30, 30), (30, 30, 220)
+
+
+def stills(n: int = 4) -> PairDataset:
+    return dataset([face(k) for k in range(n)], [item(k) for k in range(n)])
+
+
+def dataset(faces: list[Face], items: list, *, seed: int = 0, length: int = 50, **options) -> PairDataset:
+    return PairDataset(bank_of(faces), items, PREPROCESS, length=length, seed=seed, **options)
+
+
+def plain(colour: tuple[int, int, int], side: int = 160) -> Face:
+    """A face of one colour: where it ends up can be seen."""
+    return Face(np.full((side, side, 3), colour, np.uint8), *_geometry(side))
+
+
+def _geometry(side: int) -> tuple[np.ndarray, np.ndarray]:
+    subject = face(vary=False)
+    scale = side / len(subject.image)
+    return subject.box * scale, subject.landmarks * scale
+
+
+def test_a_pair_is_a_real_and_a_fake_as_the_model_takes_them() -> None:
+    x, y = stills()[0]
+    assert (x.shape, x.dtype) == ((2, 3, 64, 64), torch.float32)
+    assert y.tolist() == [0, 1]
+    assert y.dtype == torch.int64
+    assert not torch.equal(x[0], x[1])
+
+
+def test_the_number_and_the_seed_decide_whatever_came_before() -> None:
+    forwards = [stills()[n][0] for n in range(6)]
+    again = stills()
+    backwards = [again[n][0] for n in reversed(range(6))][::-1]
+    for one, other in zip(forwards, backwards, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert not torch.equal(forwards[0], forwards[1])
+    other_seed = dataset([face(k) for k in range(4)], [item(k) for k in range(4)], seed=1)
+    assert not torch.equal(forwards[0], other_seed[0][0])
+
+
+def test_a_longer_data_set_begins_like_a_shorter_one() -> None:
+    """So a run can be made longer, or resumed, and see the same pairs."""
+    faces, items = [face(k) for k in range(3)], [item(k) for k in range(3)]
+    short, long = (dataset(faces, items, length=n) for n in (5, 500))
+    assert (len(short), len(long)) == (5, 500)
+    torch.testing.assert_close(short[4][0], long[4][0], rtol=0, atol=0)
+
+
+def test_validation_walks_through_the_faces_in_order_and_leaves_them_as_they_are(monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr(room, "self_blend", _spy(seen))
+    monkeypatch.setattr(room, "degrade", _forbidden)
+    colours = [(40 * k + 20, 90, 200 - 30 * k) for k in range(4)]
+    blends = dataset([plain(c) for c in colours], [item(k) for k in range(4)], augment=False)
+    for number in range(8):
+        blends[number]
+    assert [tuple(image[0, 0]) for image, _ in seen] == colours * 2
+
+
+def _forbidden(*_):
+    raise AssertionError("validation pictures are not degraded")
+
+
+def _spy(seen: list):
+    """`self_blend` that notes the pictures and landmarks it was given."""
+    original = room.self_blend
+
+    def spy(image, landmarks, rng):
+        seen.append((image.copy(), landmarks.copy()))
+        return original(image, landmarks, rng)
+
+    return spy
+
+
+def test_without_augmentation_the_crop_is_the_one_of_serving() -> None:
+    faces = [face(1), face(2)]
+    items = [item(0, "video"), item(1, "video", 1, "part swap")]
+    clips = dataset(faces, items, augment=False, sources=["clip"])
+    got = clips.pictures(np.random.default_rng(0), 0)
+    # The working size is fixed, so pictures above it are reduced first.
+    side = sum(room.BLEND_SIDE_PX) // 2
+    for crop, subject in zip(got, faces, strict=True):
+        scale = min(1, side / len(subject.image))
+        image = cv2.resize(subject.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        expected = PREPROCESS.crops([image], subject.box[None].astype(np.float32) * scale)[0]
+        assert np.abs(crop.astype(int) - expected).mean() < 0.5
+
+
+def test_mirrored_landmarks_stay_on_their_points_and_in_their_order(monkeypatch) -> None:
+    """Dots mark the five points; after mirroring the dot under the first landmark is the other eye's."""
+    seen = []
+    monkeypatch.setattr(room, "self_blend", _spy(seen))
+    colours = np.array([(250, 0, 0), (0, 250, 0), (250, 250, 250), (0, 0, 250), (250, 250, 0)], np.uint8)
+    subject = plain((0, 0, 0))
+    for point, colour in zip(subject.landmarks, colours, strict=True):
+        centre = tuple(round(float(v)) for v in point)
+        cv2.circle(subject.image, centre, 5, tuple(int(c) for c in colour), -1)
+    blends = dataset([subject], [item()])
+    for number in range(20):
+        blends[number]
+    orders = Counter()
+    for image, points in seen:
+        assert points[0, 0] < points[1, 0]
+        assert points[3, 0] < points[4, 0]
+        under = [image[round(float(y)), round(float(x))].astype(int) for x, y in points]
+        orders[tuple(int(np.abs(colours - u).sum(1).argmin()) for u in under)] += 1
+        assert all(np.abs(colours - u).sum(1).min() == 0 for u in under)
+    assert set(orders) == {(0, 1, 2, 3, 4), (1, 0, 2, 4, 3)}
+    assert min(orders.values()) >= 4
+
+
+def is_red(picture: np.ndarray) -> bool:
+    return picture[..., 0].mean() > picture[..., 2].mean()
+
+
+@pytest.mark.parametrize("source", ["clip", "portrait"])
+def test_reals_come_first_and_fakes_second(source) -> None:
+    kind = {"clip": "video", "portrait": "image"}[source]
+    items = [item(0, kind, 0), item(1, kind, 1, "part swap")]
+    mixed = dataset([plain(RED), plain(BLUE)], items, augment=False, sources=[source])
+    for number in range(5):
+        real, fake = mixed.pictures(np.random.default_rng(number), number)
+        assert is_red(real)
+        assert not is_red(fake)
+
+
+def test_a_fake_is_never_blended_as_if_it_were_real(monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr(room, "self_blend", _spy(seen))
+    items = [item(k, kind, label) for k, (kind, label) in enumerate(
+        [("crop", 0), ("video", 0), ("video", 1), ("image", 0), ("image", 1)]
+    )]  # fmt: skip
+    mixed = dataset([plain(BLUE if i.label else RED) for i in items], items)
+    for number in range(40):
+        mixed[number]
+    assert len(seen) > 20
+    assert all(is_red(image) for image, _ in seen)
+
+
+def drawn_kinds(items: list) -> PairDataset:
+    return dataset([plain(RED) for _ in items], items)
+
+
+def test_sources_without_media_give_their_share_to_the_others() -> None:
+    only_stills = drawn_kinds([item(0), item(1)])
+    assert only_stills.sources == ["blend_still"]
+    np.testing.assert_allclose(only_stills.shares, [1])
+    both = drawn_kinds([item(0), item(1, "video")])
+    assert both.sources == ["blend_still", "blend_clip"]
+    still, clip = PAIR_SHARES["blend_still"], PAIR_SHARES["blend_clip"]
+    np.testing.assert_allclose(both.shares, np.array([still, clip]) / (still + clip))
+    only_stills[0]
+    both[0]
+
+
+def test_with_all_media_the_shares_are_those_written_down() -> None:
+    kinds = [("crop", 0), ("video", 0), ("video", 1), ("image", 0), ("image", 1)]
+    whole = drawn_kinds([item(k, *kind) for k, kind in enumerate(kinds)])
+    assert dict(zip(whole.sources, whole.shares, strict=True)) == pytest.approx(PAIR_SHARES)
+    assert sum(PAIR_SHARES.values()) == pytest.approx(1)
+
+
+def test_fakes_alone_make_no_pairs() -> None:
+    with pytest.raises(SystemExit, match="no real faces"):
+        drawn_kinds([item(0, "video", 1), item(1, "image", 1)])
+
+
+def test_a_long_clip_counts_once(monkeypatch) -> None:
+    """Twenty frames of one clip and one of another: each clip is drawn as often."""
+    seen = []
+    monkeypatch.setattr(room, "self_blend", _spy(seen))
+    faces = [*[plain(RED, 64)] * 20, plain(BLUE, 64)]
+    items = [item(0, "video"), item(1, "video")]
+    clips = PairDataset(bank_of(faces, [0] * 20 + [1]), items, PREPROCESS, length=80, seed=0)
+    for number in range(80):
+        clips[number]
+    assert 25 < sum(is_red(image) for image, _ in seen) < 55

@@ -1,0 +1,139 @@
+"""The recipe of the frame model: phases, loss, validation, and the whole command on a miniature collection."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from tbd_app.models import registry
+from tests.media_factory import portrait_clip
+from tests.training.faces import bank_of, face, item
+from tests.training.test_facebank import write_collection
+from tests.training.test_index import CROP, write_index
+from training import train_frame
+from training.engine.loop import LoopConfig
+from training.train_frame import Config, batches, pair_loss, recipe
+
+SCRIPT = Path(train_frame.__file__)
+PHASES = Config(
+    batch_pairs=2,
+    size_px=(32, 64),
+    size_share=(0.5, 0.5),
+    workers=0,
+    loop=LoopConfig(steps=4, warmup_steps=1),
+)
+
+
+def all_batches(start: int = 0, config: Config = PHASES) -> list[tuple[torch.Tensor, ...]]:
+    n = 3
+    return list(batches(config, bank_of([face(k) for k in range(n)]), [item(k) for k in range(n)], start))
+
+
+def test_each_phase_has_its_size_and_its_share_of_the_steps() -> None:
+    assert [tuple(x.shape) for x, _ in all_batches()] == [(2, 2, 3, 32, 32)] * 2 + [(2, 2, 3, 64, 64)] * 2
+    assert all(y.tolist() == [[0, 1], [0, 1]] for _, y in all_batches())
+
+
+def test_no_share_loses_a_step() -> None:
+    config = replace(PHASES, size_share=(0.53, 0.47), loop=LoopConfig(steps=5))
+    assert len(all_batches(config=config)) == 5
+
+
+@pytest.mark.parametrize("start", [1, 2, 3, 4])
+def test_a_resumed_run_sees_the_batches_that_were_left(start) -> None:
+    whole, rest = all_batches(), all_batches(start)
+    assert len(rest) == 4 - start
+    for (one, _), (other, _) in zip(whole[start:], rest, strict=True):
+        assert torch.equal(one, other)
+
+
+class Told(nn.Module):
+    """Calls every picture as bright as it is: logits (-b, b) of its mean b."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bright = x.mean((1, 2, 3))
+        return torch.stack([-bright, bright], 1)
+
+
+def test_the_loss_rewards_calling_the_second_of_a_pair_fake() -> None:
+    dark, light = torch.full((3, 8, 8), -2.0), torch.full((3, 8, 8), 2.0)
+    y = torch.tensor([[0, 1]])
+    right, wrong = (pair_loss(Told(), (torch.stack(p)[None], y)) for p in ((dark, light), (light, dark)))
+    assert right < 0.2 < 3 < wrong
+    # Cross entropy smoothed by 0.05: 0.975 of the true and 0.025 of the other class.
+    p = torch.tensor(4.0).sigmoid()
+    assert right.item() == pytest.approx((-0.975 * p.log() - 0.025 * (1 - p).log()).item(), rel=1e-5)
+
+
+def test_the_recipe_names_no_place() -> None:
+    told = recipe(
+        Config(data=Path("/secret/data"), backbone=Path("/secret/b.safetensors"), out=Path("/secret"))
+    )
+    text = json.dumps(told)
+    assert "secret" not in text
+    assert told["recipe"]["backbone"] == "b.safetensors"
+    assert told["recipe"]["script"] == "training/train_frame.py"
+    assert "max_minutes" not in told["recipe"]["loop"]  # infinity is no JSON
+
+
+def miniature(root: Path) -> Path:
+    """Train: a clip, a picture and a crop, all real. Val: a real and a fake clip, and a crop."""
+    write_collection(root)
+    with (root / "index.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    portrait_clip(root / "real.mp4", n_frames=8, crf=18)
+    portrait_clip(root / "fake.mp4", n_frames=8, crf=35)
+    clip = CROP | {"kind": "video", "split": "val", "face_box": "", "landmarks": ""}
+    rows += [
+        clip | {"path": "real.mp4", "label": "real"},
+        clip | {"path": "fake.mp4", "label": "fake", "generator": "part swap"},
+        rows[-1] | {"split": "val"},
+    ]
+    return write_index(root, *rows)
+
+
+def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    miniature(data)
+    torch.manual_seed(0)
+    features = registry.create_model("effnetv2_b0_frame").get_submodule("backbone").state_dict()
+    save_file(features, tmp_path / "backbone.safetensors")
+
+    command = [
+        sys.executable, str(SCRIPT), "--data", str(data), "--backbone", str(tmp_path / "backbone.safetensors"),
+        "--out", str(tmp_path / "run"), "--batch-pairs", "2", "--size-px", "64", "--size-share", "1",
+        "--frames-per-clip", "2", "--workers", "0", "--loop.steps", "2", "--loop.warmup-steps", "1",
+        "--loop.validate-every", "2",
+    ]  # fmt: skip
+    # The cache of faces lies below the working folder: the test has its own.
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    with (tmp_path / "run/metrics.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row["step"] == "2"
+    assert 0 <= float(row["blend_auc"]) <= 1
+    assert 0 <= float(row["video_auc"]) <= 1
+    assert json.loads((tmp_path / "run/config.json").read_text())["recipe"]["size_px"] == [64]
+    assert len(list((tmp_path / "runs/cache").glob("*.npz"))) == 2
+
+    model = registry.load("effnetv2_b0_frame", path=tmp_path / "run/model.safetensors")
+    with torch.inference_mode():
+        logits = model(torch.zeros(1, 3, 224, 224))
+    assert logits.isfinite().all()
+    # Stored in half precision, so rounding alone must not count as training.
+    stem = model.get_submodule("backbone").state_dict()["conv_stem.weight"]
+    assert (stem != features["conv_stem.weight"].half().float()).float().mean() > 0.5
