@@ -46,7 +46,7 @@ class FaceDetector:
         ).eval()
 
     def detect(self, images: Sequence[np.ndarray], confidence: float = 0.9) -> list[Faces]:
-        """Faces of each picture, largest first.
+        """Faces of each picture, verified ones first, then by size, largest first.
 
         Args:
             images: T pictures (H,W,3) uint8 RGB of any sizes.

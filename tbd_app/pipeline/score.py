@@ -76,10 +76,10 @@ def score_tracks(
         failure = ("failed", "out_of_memory")
     out = []
     for track in tracks:
-        if failure:
-            out.append(ModelScore(name, track.track_id, failure[0], failure[1]))  # type: ignore[arg-type]
-        elif track.exclusion:
+        if track.exclusion:
             out.append(ModelScore(name, track.track_id, "not_applicable", track.exclusion))
+        elif failure:
+            out.append(ModelScore(name, track.track_id, failure[0], failure[1]))  # type: ignore[arg-type]
         elif not np.isfinite(logits[track.track_id]).all():
             out.append(ModelScore(name, track.track_id, "failed", "not_finite"))
         else:

@@ -86,7 +86,7 @@ def test_a_cut_ends_a_track_even_when_the_next_face_is_in_the_same_place() -> No
 
 
 def test_changing_light_is_no_cut() -> None:
-    light = 1 + 0.25 * np.sin(np.arange(T))
+    light = 1 + 0.12 * np.sin(np.arange(T))
     images = tuple(
         np.clip(media_factory.portrait_frame(i) * v, 0, 255).astype(np.uint8) for i, v in enumerate(light)
     )

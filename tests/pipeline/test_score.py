@@ -1,0 +1,182 @@
+"""Models over tracks: the same probabilities in any batch and precision, and every way to have none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tbd_app.models import registry
+from tbd_app.pipeline import score, tracks
+from tbd_app.types import Faces, FaceTrack, Frames
+from tests import media_factory
+from tests.pipeline.conftest import CLIP_MODEL, FRAME_MODEL
+
+T = 7
+TOLERANCE = 0.02
+BOXES = np.array([[100, 20, 200, 150], [20, 60, 110, 160], [200, 30, 290, 120]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def frames() -> Frames:
+    images = tuple(media_factory.portrait_frame(5 * i) for i in range(T))
+    return Frames(images, np.arange(T), np.arange(T) / 4, requested=T)
+
+
+@pytest.fixture(scope="module")
+def people(frames: Frames) -> list[FaceTrack]:
+    """Three windows on the moving portrait; the last one appears for a part of the time."""
+    faces = []
+    for i in range(T):
+        boxes = BOXES if i >= 3 else BOXES[:2]
+        n = len(boxes)
+        faces.append(Faces(boxes, np.ones(n, np.float32), np.zeros((n, 5, 2), np.float32), np.ones(n, bool)))
+    return tracks.link(frames, faces)
+
+
+@pytest.fixture
+def installed(random_weights: Path, weights_dir: Callable[[Path], Path]) -> Path:
+    return weights_dir(random_weights)
+
+
+def probs(scores: list) -> np.ndarray:
+    return np.array([s.fake_prob for s in scores])
+
+
+def test_a_frame_model_gives_one_probability_per_frame_and_their_mean(installed, frames, people) -> None:
+    scores = score.score_tracks(FRAME_MODEL, frames, people)
+    assert [s.track_id for s in scores] == [0, 1, 2]
+    assert [len(s.frame_fake_prob) for s in scores] == [T, T, T - 3]
+    for s in scores:
+        assert (s.status, s.reason, s.threshold) == ("ok", None, 0.6)
+        assert s.fake_prob == pytest.approx(np.mean(s.frame_fake_prob), abs=1e-6)
+        assert all(0 <= p <= 1 for p in s.frame_fake_prob)
+        assert s.vote == ("fake" if s.fake_prob >= 0.6 else "real" if s.fake_prob < 0.4 else "abstain")
+    assert np.ptp(np.concatenate([s.frame_fake_prob for s in scores])) > 0.1
+
+
+def test_a_clip_model_gives_one_probability_per_person(installed, frames, people) -> None:
+    scores = score.score_tracks(CLIP_MODEL, frames, people)
+    assert [s.status for s in scores] == ["ok"] * 3
+    assert [s.frame_fake_prob for s in scores] == [None] * 3
+    assert np.ptp(probs(scores)) > 0.05
+
+
+@pytest.mark.parametrize("name", [FRAME_MODEL, CLIP_MODEL])
+def test_together_or_one_by_one_is_the_same(installed, frames, people, name, monkeypatch) -> None:
+    together = score.score_tracks(name, frames, people)
+    monkeypatch.setattr(score, "BATCH", 4)
+    alone = [s for t in reversed(people) for s in score.score_tracks(name, frames, [t])][::-1]
+    np.testing.assert_allclose(probs(together), probs(alone), atol=TOLERANCE)
+    for a, b in zip(together, alone, strict=True):
+        np.testing.assert_allclose(a.frame_fake_prob or 0, b.frame_fake_prob or 0, atol=TOLERANCE)
+
+
+@pytest.mark.skipif(not score.has_bf16("cpu"), reason="this processor has no bfloat16")
+@pytest.mark.parametrize("name", [FRAME_MODEL, CLIP_MODEL])
+def test_bfloat16_and_float32_agree(installed, frames, people, name, monkeypatch) -> None:
+    half = score.score_tracks(name, frames, people)
+    monkeypatch.setattr(score, "has_bf16", lambda device: False)
+    full = score.score_tracks(name, frames, people)
+    np.testing.assert_allclose(probs(half), probs(full), atol=TOLERANCE)
+    assert (probs(half) != probs(full)).any()
+
+
+def test_the_temperature_divides_the_logit(installed, frames, people) -> None:
+    spec = registry.spec(FRAME_MODEL)
+    logits = score.track_logits(score.loaded(FRAME_MODEL, "cpu"), spec, frames, people, "cpu")
+    for s in score.score_tracks(FRAME_MODEL, frames, people):
+        expected = 1 / (1 + np.exp(-logits[s.track_id] / 1.25))
+        np.testing.assert_allclose(s.frame_fake_prob, expected, atol=1e-5)
+
+
+def test_a_clip_is_spread_evenly_and_never_repeats_a_frame(frames, people) -> None:
+    spec = registry.spec(CLIP_MODEL)
+    assert score.clip_rows(spec, people[0]).tolist() == list(range(T))
+    long = FaceTrack(0, np.arange(64), np.zeros((64, 4)), np.zeros((64, 5, 2)), people[0].quality)
+    rows = score.clip_rows(spec, long)
+    assert len(rows) == spec.clip_len
+    assert (rows[0], rows[-1]) == (0, 63)
+    assert set(np.diff(rows)) == {2, 3}
+    single = FaceTrack(0, np.arange(1), np.zeros((1, 4)), np.zeros((1, 5, 2)), people[0].quality)
+    assert score.clip_rows(spec, single).tolist() == [0]
+
+
+def test_people_who_cannot_be_judged_are_not_given_to_the_model(installed, frames) -> None:
+    boxes = [BOXES[0], BOXES[0] / 3 + 200]
+    faces = [
+        Faces(np.stack(boxes), np.ones(2, np.float32), np.zeros((2, 5, 2), np.float32), np.ones(2, bool))
+        for _ in range(T)
+    ]
+    judged, small = score.score_tracks(FRAME_MODEL, frames, tracks.link(frames, faces))
+    assert judged.status == "ok"
+    assert (small.status, small.reason) == ("not_applicable", "face_too_small")
+    assert (small.fake_prob, small.vote, small.frame_fake_prob) == (None, None, None)
+
+
+def test_nobody_to_judge_needs_no_model(weights_dir, tmp_path, frames) -> None:
+    weights_dir(tmp_path)
+    assert score.score_tracks("resnext50_lstm", frames, []) == []
+
+
+def test_absent_weights_are_a_state_and_no_error(weights_dir, tmp_path, frames, people) -> None:
+    weights_dir(tmp_path)
+    scores = score.score_tracks("resnext50_lstm", frames, people)
+    assert {(s.status, s.reason, s.fake_prob, s.vote) for s in scores} == {
+        ("not_installed", "weights_missing", None, None)
+    }
+
+
+def test_why_a_face_cannot_be_judged_does_not_depend_on_the_weights(
+    weights_dir, tmp_path, frames, people
+) -> None:
+    weights_dir(tmp_path)
+    brief = tracks.link(
+        frames, [Faces(BOXES[:1], np.ones(1), np.zeros((1, 5, 2)), np.array([i == 0])) for i in range(T)]
+    )
+    scores = score.score_tracks("resnext50_lstm", frames, [people[0], *brief])
+    assert [(s.status, s.reason) for s in scores] == [
+        ("not_installed", "weights_missing"),
+        ("not_applicable", "too_brief"),
+    ]
+
+
+@pytest.mark.parametrize("damage", ["flipped byte", "cut short", "empty"])
+def test_damaged_weights_fail_the_model_and_nothing_else(
+    random_weights, weights_dir, tmp_path, frames, people, damage
+) -> None:
+    folder = weights_dir(Path(shutil.copytree(random_weights, tmp_path / "weights")))
+    path = folder / f"{FRAME_MODEL}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes({"flipped byte": content, "cut short": content[:-5000], "empty": b""}[damage])
+    scores = score.score_tracks(FRAME_MODEL, frames, people)
+    assert {(s.status, s.reason, s.fake_prob, s.vote) for s in scores} == {
+        ("failed", "weights_corrupt", None, None)
+    }
+
+
+def test_a_probability_that_is_no_number_is_a_failure_and_never_one_half(
+    installed, frames, people, monkeypatch
+) -> None:
+    def broken(model, x: torch.Tensor) -> np.ndarray:
+        logits = np.zeros(len(x))
+        logits[0] = np.nan
+        return logits
+
+    monkeypatch.setattr(score, "forward", broken)
+    scores = score.score_tracks(FRAME_MODEL, frames, people)
+    assert [(s.status, s.reason) for s in scores] == [("failed", "not_finite"), ("ok", None), ("ok", None)]
+
+
+def test_a_model_is_loaded_once(installed) -> None:
+    assert score.loaded(FRAME_MODEL, "cpu") is score.loaded(FRAME_MODEL, "cpu")
+
+
+def test_the_device_is_what_is_there() -> None:
+    assert score.pick_device("cpu") == "cpu"
+    assert score.pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
