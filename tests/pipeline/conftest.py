@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tbd_app.pipeline.crops import for_spec
 from tests import media_factory
 
 FRAME_MODEL, CLIP_MODEL = "effnet_b0_image", "effnet_b0_lstm"
+ABSENT_MODEL = "swin_tiny_mean"
 SPREAD = 1.5  # deviation of the logits over different pictures
 
 
@@ -25,24 +27,36 @@ SPREAD = 1.5  # deviation of the logits over different pictures
 def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights folder with one frame and one clip model, listed in its manifest; to be read only."""
     folder = tmp_path_factory.mktemp("random-weights")
-    entries = []
+    installed = {}
     for name in (FRAME_MODEL, CLIP_MODEL):
         spec = replace(registry.spec(name), threshold=0.6, real_below=0.4, temperature=1.25)
         path = folder / f"{name}.safetensors"
         digest = weights.save_checkpoint(_telling_apart(name), path, spec)
-        entries.append(
-            {
-                "name": name,
-                "file": path.name,
-                "sha256": digest,
-                "bytes": path.stat().st_size,
-                "threshold": spec.threshold,
-                "real_below": spec.real_below,
-                "temperature": spec.temperature,
-                "default_voter": True,
-                "licence": "random numbers",
-            }
-        )
+        installed[name] = {
+            "file": path.name,
+            "sha256": digest,
+            "bytes": path.stat().st_size,
+            "threshold": spec.threshold,
+            "real_below": spec.real_below,
+            "temperature": spec.temperature,
+            "default_voter": True,
+        }
+    return _listed(folder, installed)
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path) -> Path:
+    """A weights folder in which every model is listed and none is there."""
+    return _listed(tmp_path, {})
+
+
+def _listed(folder: Path, installed: dict[str, dict[str, Any]]) -> Path:
+    """Writes the manifest; models that are not installed get a file that is nowhere, whatever the project ships."""
+    absent = {"sha256": "0" * 64, "bytes": 1, "threshold": 0.5, "temperature": 1.0}
+    entries = [
+        {"name": name, "file": f"{name}-nowhere.safetensors", "licence": "none"} | installed.get(name, absent)
+        for name in registry.list_models()
+    ]
     (folder / "manifest.json").write_text(json.dumps({"schema": 1, "models": entries}))
     return folder
 

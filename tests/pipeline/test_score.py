@@ -14,7 +14,7 @@ from tbd_app.models import registry
 from tbd_app.pipeline import score, tracks
 from tbd_app.types import Faces, FaceTrack, Frames
 from tests import media_factory
-from tests.pipeline.conftest import CLIP_MODEL, FRAME_MODEL
+from tests.pipeline.conftest import ABSENT_MODEL, CLIP_MODEL, FRAME_MODEL
 
 T = 7
 TOLERANCE = 0.02
@@ -118,27 +118,27 @@ def test_people_who_cannot_be_judged_are_not_given_to_the_model(installed, frame
     assert (small.fake_prob, small.vote, small.frame_fake_prob) == (None, None, None)
 
 
-def test_nobody_to_judge_needs_no_model(weights_dir, tmp_path, frames) -> None:
-    weights_dir(tmp_path)
-    assert score.score_tracks("resnext50_lstm", frames, []) == []
+def test_nobody_to_judge_needs_no_model(weights_dir, no_weights, frames) -> None:
+    weights_dir(no_weights)
+    assert score.score_tracks(ABSENT_MODEL, frames, []) == []
 
 
-def test_absent_weights_are_a_state_and_no_error(weights_dir, tmp_path, frames, people) -> None:
-    weights_dir(tmp_path)
-    scores = score.score_tracks("resnext50_lstm", frames, people)
+def test_absent_weights_are_a_state_and_no_error(weights_dir, no_weights, frames, people) -> None:
+    weights_dir(no_weights)
+    scores = score.score_tracks(ABSENT_MODEL, frames, people)
     assert {(s.status, s.reason, s.fake_prob, s.vote) for s in scores} == {
         ("not_installed", "weights_missing", None, None)
     }
 
 
 def test_why_a_face_cannot_be_judged_does_not_depend_on_the_weights(
-    weights_dir, tmp_path, frames, people
+    weights_dir, no_weights, frames, people
 ) -> None:
-    weights_dir(tmp_path)
+    weights_dir(no_weights)
     brief = tracks.link(
         frames, [Faces(BOXES[:1], np.ones(1), np.zeros((1, 5, 2)), np.array([i == 0])) for i in range(T)]
     )
-    scores = score.score_tracks("resnext50_lstm", frames, [people[0], *brief])
+    scores = score.score_tracks(ABSENT_MODEL, frames, [people[0], *brief])
     assert [(s.status, s.reason) for s in scores] == [
         ("not_installed", "weights_missing"),
         ("not_applicable", "too_brief"),
