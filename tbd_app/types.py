@@ -143,6 +143,7 @@ class ModelSpec:
         input_size: side of the square input, px.
         clip_len: frames a clip model sees, 1 for frame models.
         threshold: votes fake at or above it (calibrated fake_prob).
+        image_threshold: in place of `threshold` for tracks of a few frames, whose mean varies more; None for the same.
         real_below: votes real below it, abstains between; never above `threshold`.
         temperature: divides the logit.
         metrics: measured figures, as written by training/evaluate.py.
@@ -157,6 +158,7 @@ class ModelSpec:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     crop: CropRecipe = CropRecipe()
     threshold: float = 0.5
+    image_threshold: float | None = None
     real_below: float = 0.5
     temperature: float = 1.0
     default_voter: bool = False

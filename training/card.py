@@ -36,7 +36,8 @@ def record(model: str, figures: dict[str, Any]) -> None:
 def table(entry: dict[str, Any]) -> str:
     """Markdown table of a model's figures."""
     lines = [
-        f"`{entry['name']}`, calls a face fake from {entry['threshold']:.2f}, real below {entry['real_below']:.2f}:",
+        f"`{entry['name']}`, calls a face fake from {entry['threshold']:g} "
+        f"(from {entry['image_threshold']:g} in a single picture), real below {entry['real_below']:g}:",
         "",
         "| data (level) | real / fake | AUC | false alarms (FPR) | fakes found (TPR) |",
         "|---|---|---|---|---|",
@@ -87,8 +88,8 @@ Paper of the architecture: {spec.paper}
 
 Scores one face crop: a square of {spec.crop.margin:g} times the longer side of the MTCNN box, {spec.input_size} px,
 RGB, ImageNet mean and standard deviation. `fake_prob` of a person is the mean over the sampled frames after dividing
-the logit by the temperature {entry["temperature"]:g}. It votes fake from {entry["threshold"]:g}, real below
-{entry["real_below"]:g}, and abstains between.
+the logit by the temperature {entry["temperature"]:g}. It votes fake from {entry["threshold"]:g}
+({entry["image_threshold"]:g} where fewer than 8 frames were seen), real below {entry["real_below"]:g}, and abstains between.
 
 ## How it was trained
 
@@ -100,9 +101,9 @@ the logit by the temperature {entry["temperature"]:g}. It votes fake from {entry
   {entry["recipe"].get("note", "")}
 - Each pair is a real face and a self-blend of it, or real and generated media of the same kind; light, blur,
   resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.
-- Temperature and bounds were chosen on val: at most 5 % of the real val clips and of the real val pictures at or above
-  the threshold. The figures on real val media are therefore optimistic; those on fakes of generators that were never
-  trained on are less so, but the number of training steps was not chosen on any test set either.
+- Temperature and bounds were chosen on val: the temperature on real clips and clips of the blending family, the
+  thresholds so that at most 5 % of the real val clips, and of the real val pictures, reach theirs. The figures on real
+  val media are therefore optimistic.
 
 ## Measured
 

@@ -177,17 +177,18 @@ def _still_figures(
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     crops = [preprocess.crops([bank.image(r)], bank.boxes[r : r + 1]) for r in rows]
     probs = np.concatenate([_probs(model, spec, c) for c in crops])
+    threshold = score.threshold_for(spec, 1)
     owners = [items[bank.item[r]] for r in rows]
     real = np.array([i.label == 0 for i in owners])
     portrait = np.array([i.kind == "image" for i in owners])
     return {
-        "self_blends": _image_figures(labels, np.concatenate(plain), spec),
-        f"self_blends_h264_crf{CRF}": _image_figures(labels, np.concatenate(coded), spec),
-        "stylegan2_pictures": _image_figures((~real[portrait]).astype(int), probs[portrait], spec),
+        "self_blends": _image_figures(labels, np.concatenate(plain), threshold),
+        f"self_blends_h264_crf{CRF}": _image_figures(labels, np.concatenate(coded), threshold),
+        "stylegan2_pictures": _image_figures((~real[portrait]).astype(int), probs[portrait], threshold),
         "real_pictures": {
             "level": "image",
             "n_real": int(real.sum()),
-            **_rate("fpr", int((probs[real] >= spec.threshold).sum()), int(real.sum())),
+            **_rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
         },
     }
 
@@ -197,7 +198,7 @@ def _probs(model: Any, spec: ModelSpec, crops: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-logits / spec.temperature))
 
 
-def _image_figures(labels: np.ndarray, probs: np.ndarray, spec: ModelSpec) -> dict[str, Any]:
+def _image_figures(labels: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:
     n_fake = int(labels.sum())
     n_real = len(labels) - n_fake
     return {
@@ -206,8 +207,8 @@ def _image_figures(labels: np.ndarray, probs: np.ndarray, spec: ModelSpec) -> di
         "n_fake": n_fake,
         "auc": round(auc(labels, probs), 4),
         "auc_ci": _rounded(bootstrap(auc, labels, probs)),
-        **_rate("fpr", int((probs[labels == 0] >= spec.threshold).sum()), n_real),
-        **_rate("tpr", int((probs[labels == 1] >= spec.threshold).sum()), n_fake),
+        **_rate("fpr", int((probs[labels == 0] >= threshold).sum()), n_real),
+        **_rate("tpr", int((probs[labels == 1] >= threshold).sum()), n_fake),
     }
 
 

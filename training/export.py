@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ def main(config: Config) -> None:
     spec = calibrated(registry.spec(config.model, path), model, items, config)
     target = WEIGHTS / f"{config.model}.safetensors"
     digest = weights.save_checkpoint(model, target, spec)
+    target.chmod(0o644)
     write_entry(
         {
             "name": config.model,
@@ -83,6 +85,7 @@ def main(config: Config) -> None:
             "recipe": json.loads((config.run / "config.json").read_text(encoding="utf-8"))["recipe"],
             "revision": _git_revision(),
             "threshold": spec.threshold,
+            "image_threshold": spec.image_threshold,
             "real_below": spec.real_below,
             "temperature": spec.temperature,
             "default_voter": True,
@@ -100,22 +103,29 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
     clips = [i for i in items if i.kind == "video"]
     logits, judged = _clip_logits(spec, model, clips)
     labels = np.array([clip.label for clip in judged])
-    temperature = round(fit_temperature(logits, labels), 4)
+    blended = np.array([family(clip.generator) == "blending" for clip in judged])
+    if not blended.any() or labels.all():
+        raise SystemExit("Val needs real clips and clips of the blending family to calibrate on.")
+    scope = np.flatnonzero((labels == 0) | blended)  # what the model is made for
+    temperature = round(fit_temperature([logits[k] for k in scope], labels[scope]), 4)
     probs = np.array([expit(z / temperature).mean() for z in logits])
     pictures = expit(_picture_logits(spec, model, items) / temperature)
-    threshold = max(
-        threshold_for_fpr(probs[labels == 0], config.max_fpr),
-        threshold_for_fpr(pictures, config.max_fpr),
-    )
-    blended = np.array([family(clip.generator) == "blending" for clip in judged])
-    real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold)
+    threshold = _up(threshold_for_fpr(probs[labels == 0], config.max_fpr))
+    image_threshold = _up(threshold_for_fpr(pictures, config.max_fpr))
+    real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold, image_threshold)
     return dataclasses.replace(
         spec,
         temperature=temperature,
-        threshold=round(threshold, 4),
-        real_below=round(real_below, 4),
+        threshold=threshold,
+        image_threshold=image_threshold,
+        real_below=round(real_below, 3),
         default_voter=True,
     )
+
+
+def _up(value: float) -> float:
+    """Rounded up to 3 decimals, so that no real comes to lie above, not even by the rounding of bfloat16."""
+    return math.ceil(value * 1000 + 1) / 1000
 
 
 def _clip_logits(
@@ -168,7 +178,8 @@ def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _git_revision() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    command = ["git", "rev-parse", "HEAD"]
+    done = subprocess.run(command, cwd=WEIGHTS, capture_output=True, text=True, check=False)  # noqa: S603
     return done.stdout.strip() or "unknown"
 
 

@@ -1,7 +1,7 @@
 """Train a frame model on real faces against self-blended pseudo-fakes and the fakes of the train split.
 
     python training/train_frame.py --data ../shared/data --backbone PATH --out runs/effnetv2_b0_frame
-    python training/export.py runs/effnetv2_b0_frame        # then evaluates, calibrates and writes weights/
+    python training/export.py --run runs/effnetv2_b0_frame  # then evaluates, calibrates and writes weights/
 
 Small crops first, then the model's own size. Val is looked at, never trained on; the averaged weights of the last step are
 the result, so no epoch is picked.
@@ -146,8 +146,7 @@ def recipe(config: Config) -> dict[str, dict]:
     for place in ("data", "out", "resume", "workers"):
         del told[place]
     told["backbone"] = config.backbone.name if config.backbone else "timm's hub"
-    if told["loop"]["max_minutes"] == math.inf:
-        del told["loop"]["max_minutes"]
+    del told["loop"]["max_minutes"]
     return {"recipe": {"script": "training/train_frame.py", **told}}
 
 

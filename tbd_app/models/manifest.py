@@ -36,6 +36,7 @@ _ENTRY: dict[str, Any] = {
         "recipe": {"type": ["string", "object"]},
         "revision": {"type": "string"},
         "threshold": _PROBABILITY,
+        "image_threshold": _PROBABILITY,
         "real_below": _PROBABILITY,
         "temperature": {"type": "number", "exclusiveMinimum": 0},
         "default_voter": {"type": "boolean"},
@@ -69,7 +70,16 @@ _SCHEMA = {
     "additionalProperties": False,
     "properties": {"schema": {"const": 1}, "models": {"type": "array", "items": _ENTRY}},
 }
-_OVERRIDES = ("input_size", "clip_len", "threshold", "temperature", "default_voter", "licence", "metrics")
+_OVERRIDES = (
+    "input_size",
+    "clip_len",
+    "threshold",
+    "image_threshold",
+    "temperature",
+    "default_voter",
+    "licence",
+    "metrics",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,7 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, ManifestEntry]:
 
 
 def _entry(raw: dict[str, Any], manifest_name: str) -> ManifestEntry:
-    if raw.get("real_below", 0.0) > raw["threshold"]:
+    if raw.get("real_below", 0.0) > min(raw["threshold"], raw.get("image_threshold", 1.0)):
         raise WeightsCorrupt(f"{manifest_name}: real_below of {raw['name']} is above its threshold.")
     hub = HubFile(**raw["hub"]) if "hub" in raw else None
     return ManifestEntry(raw["name"], raw["file"], raw["sha256"], raw["bytes"], hub, raw)

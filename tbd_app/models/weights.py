@@ -120,6 +120,7 @@ def header_of(spec: ModelSpec) -> dict[str, Any]:
         "std": list(spec.std),
         "crop": {"kind": spec.crop.kind, "margin": spec.crop.margin},
         "threshold": spec.threshold,
+        "image_threshold": spec.image_threshold,
         "real_below": spec.real_below,
         "temperature": spec.temperature,
     }

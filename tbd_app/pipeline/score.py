@@ -17,6 +17,7 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec
 
 BATCH = 32
+FEW_FRAMES = 8
 # Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
 MODEL_LOCK = threading.Lock()
 
@@ -83,7 +84,7 @@ def score_tracks(
         elif not np.isfinite(logits[track.track_id]).all():
             out.append(ModelScore(name, track.track_id, "failed", "not_finite"))
         else:
-            out.append(_judged(spec, track.track_id, logits[track.track_id]))
+            out.append(_judged(spec, track, logits[track.track_id]))
     return out
 
 
@@ -95,18 +96,26 @@ def track_logits(
     return pick(model, spec, frames, tracks, device)
 
 
-def _judged(spec: ModelSpec, track_id: int, logits: np.ndarray) -> ModelScore:
+def threshold_for(spec: ModelSpec, n_frames: int) -> float:
+    """The threshold for a face seen in so many frames: few frames have one of their own."""
+    if spec.image_threshold is not None and n_frames < FEW_FRAMES:
+        return spec.image_threshold
+    return spec.threshold
+
+
+def _judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore:
     """Calibrate logits (K,) of a frame model or (1,) of a clip model, average the probabilities and vote."""
     # Rounded before the vote, so that what is shown is what was compared.
     probs = np.round(1 / (1 + np.exp(-logits / spec.temperature)), 6)
     fake_prob = round(float(probs.mean()), 6)
+    threshold = threshold_for(spec, len(track))
     return ModelScore(
         model=spec.name,
-        track_id=track_id,
+        track_id=track.track_id,
         status="ok",
         fake_prob=fake_prob,
-        vote=verdict.vote(fake_prob, spec.threshold, spec.real_below),
-        threshold=spec.threshold,
+        vote=verdict.vote(fake_prob, threshold, spec.real_below),
+        threshold=threshold,
         frame_fake_prob=tuple(float(p) for p in probs) if spec.task == "frame" else None,
     )
 

@@ -21,10 +21,13 @@ ANALYZE = "Analyse"
 STOP = "Stop"
 CLEAR = "Clear"
 DOWNLOAD = "Download the report (JSON)"
-EXAMPLES = "No file at hand? Take one that the project made:"
+EXAMPLES = (
+    "No file at hand? Take one that the project drew. A drawn face shows what a result looks like, not how "
+    "good the detector is: the models were made for faces that a camera filmed."
+)
 EXAMPLE_FILES = {
-    "real_portrait.mp4": "Real",
-    "manipulated_portrait.mp4": "Manipulated",
+    "drawn_face.mp4": "Drawn face",
+    "drawn_face_edited.mp4": "Drawn, then edited",
     "no_face.mp4": "No face",
 }
 INTRO = """

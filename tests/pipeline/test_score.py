@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,20 @@ def test_a_model_is_loaded_once(installed) -> None:
 def test_the_device_is_what_is_there() -> None:
     assert score.pick_device("cpu") == "cpu"
     assert score.pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize(("n_frames", "expected"), [(1, 0.9), (7, 0.9), (8, 0.6), (32, 0.6)])
+def test_few_frames_have_a_threshold_of_their_own(n_frames, expected) -> None:
+    spec = replace(registry.spec(FRAME_MODEL), threshold=0.6, image_threshold=0.9)
+    assert score.threshold_for(spec, n_frames) == expected
+    assert score.threshold_for(replace(spec, image_threshold=None), n_frames) == 0.6
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(not score.has_bf16("cpu"), reason="this processor has no bfloat16")
+def test_the_bundled_model_scores_alike_in_bfloat16_and_float32(frames, people, monkeypatch) -> None:
+    short = score.score_tracks("effnetv2_b0_frame", frames, people)
+    monkeypatch.setattr(score, "has_bf16", lambda _: False)
+    full = score.score_tracks("effnetv2_b0_frame", frames, people)
+    for a, b in zip(short, full, strict=True):
+        assert a.fake_prob == pytest.approx(b.fake_prob, abs=TOLERANCE)

@@ -184,3 +184,8 @@ def test_the_most_suspicious_of_the_fake_people_decides() -> None:
 def test_no_face_is_not_real(with_face, reason) -> None:
     counts = FrameCounts(requested=8, decoded=8, with_face=with_face, verified=0, times_s=tuple(range(8)))
     assert of_file([], counts) == Verdict("not_applicable", None, reasons=(reason,))
+
+
+def test_a_real_verdict_carries_the_blind_spots_and_no_other_does() -> None:
+    assert of_file([REAL], SEEN, ["blind_to_synthesis"]).reasons == ("blind_to_synthesis",)
+    assert "blind_to_synthesis" not in of_file([REAL, FAKE], SEEN, ["blind_to_synthesis"]).reasons

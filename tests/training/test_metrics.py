@@ -37,9 +37,6 @@ def test_eer_where_it_is_known() -> None:
     assert eer(labels, scores) == pytest.approx(0.1587, abs=0.005)  # of two normals 2 sigma apart: Phi(-1)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="roc_curve drops points on straight parts; needs drop_intermediate=False"
-)
 def test_eer_on_a_straight_part_of_the_curve() -> None:
     reals = [0.95, 0.9, *np.linspace(0.1, 0.2, 8)]
     fakes = [*np.linspace(0.96, 0.99, 10), *np.linspace(0.3, 0.8, 9), 0.01]
@@ -70,7 +67,6 @@ def test_the_threshold_keeps_the_limit_when_reals_tie_below_the_cut(reals) -> No
     assert (np.array(reals) >= threshold_for_fpr(np.array(reals), 0.05)).sum() == 1
 
 
-@pytest.mark.xfail(strict=True, reason="equal scores on both sides of the cut are all flagged")
 @pytest.mark.parametrize("reals", [[0.9, 0.9] + [0.1] * 18, [0.5] * 20, [1.0] + [0.1] * 9])
 def test_the_threshold_keeps_the_limit_when_reals_tie_at_the_cut(reals) -> None:
     threshold = threshold_for_fpr(np.array(reals), 0.05)

@@ -54,10 +54,10 @@ def test_a_file_that_is_no_media_is_refused_with_its_code(real_server, tmp_path)
 @pytest.mark.weights
 @pytest.mark.skipif(not registry.is_installed("effnetv2_b0_frame"), reason="the weights are not here")
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["desktop", "phone"])
-def test_a_visitor_analyses_the_manipulated_example(real_server, chromium: Browser, artifacts, size):
+def test_a_visitor_analyses_the_edited_example(real_server, chromium: Browser, artifacts, size):
     page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
     page.goto(real_server.url)
-    page.get_by_role("button", name=texts.EXAMPLE_FILES["manipulated_portrait.mp4"], exact=True).click()
+    page.get_by_role("button", name=texts.EXAMPLE_FILES["drawn_face_edited.mp4"], exact=True).click()
     expect(page.locator("#upload .file-preview tr")).to_have_count(1)
     page.click("#analyze")
     expect(page.locator("#summary h2")).not_to_have_text(words.LABELS["not_applicable"], timeout=MINUTES_MS)
@@ -70,7 +70,7 @@ def test_a_visitor_analyses_the_manipulated_example(real_server, chromium: Brows
         page.click("#download a")
     report = json.loads(Path(download.value.path()).read_text())
     jsonschema.validate(report, SCHEMA)
-    assert report["media"]["name"] == "manipulated_portrait.mp4"
+    assert report["media"]["name"] == "drawn_face_edited.mp4"
     page.screenshot(path=artifacts / f"end-to-end-{size[0]}.png", full_page=True)
     page.close()
     assert real_server.leftovers() == []

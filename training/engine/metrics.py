@@ -46,19 +46,18 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 def eer(labels: np.ndarray, scores: np.ndarray) -> float:
     """Equal error rate."""
-    fpr, tpr, _ = roc_curve(labels, scores)
+    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
     at = int(np.argmin(np.abs(fpr - (1 - tpr))))
     return float((fpr[at] + 1 - tpr[at]) / 2)
 
 
 def threshold_for_fpr(real_scores: np.ndarray, max_fpr: float) -> float:
-    """The smallest threshold, between two scores, at which at most `max_fpr` of the reals score at or above it."""
+    """The smallest threshold at which at most `max_fpr` of the reals score at or above it; ties are kept together."""
     ordered = np.sort(real_scores)[::-1]
     allowed = int(np.floor(max_fpr * len(ordered)))
     if allowed >= len(ordered):
         return 0.0
-    above = ordered[allowed - 1] if allowed else 1.0
-    return float((ordered[allowed] + above) / 2)
+    return float(np.nextafter(ordered[allowed], np.inf))
 
 
 def fit_temperature(logits: Sequence[np.ndarray], labels: np.ndarray) -> float:
