@@ -27,7 +27,7 @@ EXAMPLES = (
 )
 EXAMPLE_FILES = {
     "drawn_face.mp4": "Drawn face",
-    "drawn_face_edited.mp4": "Drawn, then edited",
+    "drawn_face_edited.mp4": "Edited face",
     "no_face.mp4": "No face",
 }
 INTRO = """
