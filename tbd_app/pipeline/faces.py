@@ -6,6 +6,7 @@ Source: fact sheet B, section 5 (dual-stage face verification).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -44,6 +45,7 @@ class FaceDetector:
         self._mtcnn = MTCNN(
             keep_all=True, thresholds=[PROPOSAL_SCORE, 0.7, 0.7], device=self.device, post_process=False
         ).eval()
+        self._lock = threading.Lock()  # the smallest face is a setting of the shared network
 
     def detect(self, images: Sequence[np.ndarray], confidence: float = 0.9) -> list[Faces]:
         """Faces of each picture, verified ones first, then by size, largest first.
@@ -75,9 +77,10 @@ class FaceDetector:
         empty = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
         if min(batch.shape[1:3]) < min_face_px:
             return [empty] * len(batch)
-        self._mtcnn.min_face_size = max(int(min_face_px), 1)
-        # Its results are object arrays, None where nothing was found.
-        boxes, scores, points = self._mtcnn.detect(batch, landmarks=True)  # pyright: ignore[reportAssignmentType]
+        with self._lock:
+            self._mtcnn.min_face_size = max(int(min_face_px), 1)
+            # Its results are object arrays, None where nothing was found.
+            boxes, scores, points = self._mtcnn.detect(batch, landmarks=True)  # pyright: ignore[reportAssignmentType]
         return [
             empty
             if b is None

@@ -23,7 +23,7 @@ CUT_DISTANCE = 0.55  # Bhattacharyya distance of colour histograms; within a sho
 BLUR_SIDE_PX = 128
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # two chains are never the same one
 class _Chain:
     positions: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
