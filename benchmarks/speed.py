@@ -10,12 +10,13 @@ it. Ours is everything: decoding, two-pass detection, tracks, scores and verdict
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -97,12 +98,28 @@ def measure(clip: Path, repeats: int) -> dict:
 
 
 def peak_mib(clip: Path) -> float:
-    """Peak resident memory of an analysis in this fresh process plus that of its largest child, MiB."""
+    """Peak resident memory of an analysis in this fresh process together with its children, sampled, in MiB."""
+    import psutil
+
     from tbd_app import analyze
 
+    me, peak, done = psutil.Process(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.01):
+            total = me.memory_info().rss
+            for child in me.children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += child.memory_info().rss
+            peak = max(peak, total)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     analyze(clip, explain=False)
-    usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return round(sum(usage) / 1024, 1)
+    done.set()
+    watcher.join()
+    return round(peak / 2**20, 1)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from tbd_app.settings import Limits
 
 Answer = tuple[dict[str, Any], Sequence[np.ndarray]]
 MAX_HEADER_BYTES = 4 << 20
+PIPE_BYTES = 1 << 20  # frames pass through it: the usual 64 KiB cost as much time as the decoding
 
 
 def run(job: Callable[..., Answer], limits: Limits, **args: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -58,6 +59,7 @@ def run(job: Callable[..., Answer], limits: Limits, **args: Any) -> tuple[dict[s
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=env,
+        pipesize=PIPE_BYTES,
     )
     late = threading.Event()
 
