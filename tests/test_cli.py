@@ -125,7 +125,14 @@ def test_nothing_analysed_is_3(tmp_path) -> None:
 def started(path: Path) -> subprocess.Popen[str]:
     """A long batch that has finished its first input."""
     command = [*TBD, "analyze", *[str(path)] * 200, *QUICK, "--json", "-"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts background jobs, and all that they start, with interrupts ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     assert process.stdout is not None
     json.loads(process.stdout.readline())
     return process

@@ -251,7 +251,8 @@ def fetch(hub: Hub, write_manifest, entry, tmp_path: Path):
     )
 
     def run(**environment: str) -> str:
-        base = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
+        base = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}
+        base |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, env=base | environment, capture_output=True, text=True, check=True)
         return done.stdout.strip()
