@@ -76,7 +76,7 @@ def _person(person: Person, kind: str) -> dict[str, Any]:
         "caption": texts.person_caption(person),
         "label": person.verdict.label,
         "span": texts.span(person, kind),
-        "thumbnail": _data_uri(person.thumbnail),
+        "thumbnail": data_uri(person.thumbnail),
         "reasons": [texts.reason(code) for code in person.verdict.reasons],
         "quality": (
             f"Face {quality.median_side_px:.0f} px, seen in {len(person.track)} frames "
@@ -149,7 +149,7 @@ def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
     when = texts.moment(snapshot.time_s, report.media.kind)
     who = ", ".join(labels[i] for i in snapshot.track_ids if i in labels)
     return {
-        "image": _data_uri(overlays.draw_boxes(snapshot, labels), SNAPSHOT_SIDE),
+        "image": data_uri(overlays.draw_boxes(snapshot, labels), SNAPSHOT_SIDE),
         "caption": ": ".join(filter(None, (when, who))) or "no person tracked",
     }
 
@@ -157,8 +157,8 @@ def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
 def _pair(explanation: Explanation, kind: str) -> dict[str, str]:
     when = texts.moment(explanation.time_s, kind)
     return {
-        "crop": _data_uri(explanation.crop),
-        "overlay": _data_uri(explanation.overlay),
+        "crop": data_uri(explanation.crop),
+        "overlay": data_uri(explanation.overlay),
         "caption": (
             f"Person {texts.person_name(explanation.track_id)}{f', {when}' if when else ''}: "
             f"{texts.ROLES[explanation.role]}, {explanation.model} scores {explanation.fake_prob:.2f}"
@@ -166,8 +166,13 @@ def _pair(explanation: Explanation, kind: str) -> dict[str, str]:
     }
 
 
-def _data_uri(image: np.ndarray, max_side: int | None = None) -> str:
-    """(h,w,3) uint8 RGB as an inlined JPEG."""
+def data_uri(image: np.ndarray, max_side: int | None = None) -> str:
+    """A JPEG inside a `data:` address.
+
+    Args:
+        image: (h,w,3) uint8 RGB.
+        max_side: px; larger pictures are made smaller.
+    """
     picture = Image.fromarray(image)
     if max_side is not None:
         picture.thumbnail((max_side, max_side))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
 from tbd_app.errors import TBDError
 from tbd_app.models import registry
 from tbd_app.report import texts as words
+from tbd_app.report.html import data_uri
 from tbd_app.report.overlays import draw_boxes
 from tbd_app.report.to_json import dumps
 from tbd_app.types import Explanation, Person, ProgressEvent, Report
@@ -198,21 +197,6 @@ def footer() -> str:
 def header() -> str:
     """The page's name and its question, as HTML."""
     return _render("header.html", title=texts.TITLE, tagline=texts.TAGLINE)
-
-
-def data_uri(image: np.ndarray, max_side: int | None = None) -> str:
-    """A JPEG inside a `data:` address.
-
-    Args:
-        image: (h,w,3) uint8 RGB.
-        max_side: px; larger pictures are made smaller.
-    """
-    picture = Image.fromarray(image)
-    if max_side is not None:
-        picture.thumbnail((max_side, max_side))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _render(template: str, **values: Any) -> str:
