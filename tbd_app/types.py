@@ -128,10 +128,40 @@ class FaceTrack:
 
 @dataclass(frozen=True, slots=True)
 class CropRecipe:
-    """How a face is cut for a model: a square of `margin` times the longer side of the box, resized to the model's size."""
+    """How a face is cut for a model.
 
-    kind: Literal["square"] = "square"
+    Attributes:
+        kind: "square" is a square of `margin` times the longer side of the box; "arcface" and "lrw" turn, scale and
+            shift the face until its landmarks meet those of a mean face (see tbd_app/pipeline/crops.py).
+        margin: side of the crop over the face; for "lrw" over the tight mouth-centred crop of that mean face.
+    """
+
+    kind: Literal["square", "arcface", "lrw"] = "square"
     margin: float = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A public network that a model stands on and whose checkpoints leave it out; they hold what was trained.
+
+    Attributes:
+        name: open_clip's architecture, such as "ViT-B-16-quickgelu".
+        tag: its public weights, such as "openai"; "random" for the seeded random ones of tests and toys.
+        activation: "quick_gelu" or "gelu": weights of one are wrong in the other.
+        repo: the hub's repository of the public weights; empty where there is none.
+        sha256: of the tensors that stayed frozen; empty until a checkpoint is written.
+    """
+
+    name: str
+    tag: str
+    activation: str
+    repo: str = ""
+    sha256: str = ""
+
+    @property
+    def file(self) -> str:
+        """Its bare file name in a weights folder."""
+        return f"{self.name}.{self.tag}.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +176,8 @@ class ModelSpec:
         image_threshold: in place of `threshold` for tracks of a few frames, whose mean varies more; None for the same.
         real_below: votes real below it, abstains between; never above `threshold`.
         temperature: divides the logit.
+        n_trainable: parameters that training changes, where that is not all of them.
+        backbone: of a model whose checkpoints hold only the trained part.
         metrics: measured figures, as written by training/evaluate.py.
     """
 
@@ -163,6 +195,8 @@ class ModelSpec:
     temperature: float = 1.0
     default_voter: bool = False
     n_params: int = 0
+    n_trainable: int | None = None
+    backbone: Backbone | None = None
     licence: str = ""
     paper: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
