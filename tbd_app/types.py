@@ -133,7 +133,7 @@ class CropRecipe:
     Attributes:
         kind: "square" is a square of `margin` times the longer side of the box; "arcface" and "lrw" turn, scale and
             shift the face until its landmarks meet those of a mean face (see tbd_app/pipeline/crops.py).
-        margin: side of the crop over the face; for "lrw" over the tight mouth-centred crop of that mean face.
+        margin: side of the crop over the face; for "lrw" over the tight crop of that mean face.
     """
 
     kind: Literal["square", "arcface", "lrw"] = "square"

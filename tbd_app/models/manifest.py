@@ -50,7 +50,10 @@ _ENTRY: dict[str, Any] = {
             "type": "object",
             "required": ["kind", "margin"],
             "additionalProperties": False,
-            "properties": {"kind": {"const": "square"}, "margin": {"type": "number", "minimum": 1}},
+            "properties": {
+                "kind": {"enum": ["square", "arcface", "lrw"]},
+                "margin": {"type": "number", "minimum": 1},
+            },
         },
         "hub": {
             "type": "object",

@@ -1,7 +1,8 @@
 """Cut faces for a model and normalise them: the one preprocessing path of serving, evaluation and training.
 
-A crop is a square of `margin` times the longer side of the face box, shifted into the picture where it fits and mirrored at
-the border where it does not, resized to the model's input size.
+A "square" crop is `margin` times the longer side of the face box, shifted into the picture where it fits and mirrored at the
+border where it does not. An aligned crop is turned, scaled and shifted until the landmarks meet those of a mean face; what
+lies outside the picture is black. Both are resized to the model's input size.
 """
 
 from __future__ import annotations
@@ -13,7 +14,46 @@ import cv2
 import numpy as np
 import torch
 
-from tbd_app.types import ModelSpec
+from tbd_app.types import CropRecipe, ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class MeanFace:
+    """Where landmarks come to lie in an aligned crop, as shares of its side.
+
+    Attributes:
+        margin: the recipe's margin for which the places hold.
+        five: (5,2) eyes, nose, mouth corners, image left first.
+        eight: (8,2) the points `STABLE` of 68, where known.
+    """
+
+    margin: float
+    five: np.ndarray
+    eight: np.ndarray | None = None
+
+
+# Of the 68 points those that a talking face moves least: bridge and tip of the nose, corners of eyes and mouth.
+STABLE = (28, 33, 36, 39, 42, 45, 48, 54)
+
+
+def _lrw(points: list[tuple[float, float]]) -> np.ndarray:
+    """Points on the 256 px canvas of the LRW mean face, as shares of the 150 px crop about (131.5, 120.3)."""
+    return (np.array(points) - (131.5 - 75, 120.3 - 75)) / 150
+
+
+# Sources: "arcface" is the five-point template as DeepfakeBench widens it by 1.3 (Yan et al., NeurIPS 2023);
+# "lrw" the mean face of lip reading in the wild as DFD-FCG cuts it (Han et al., CVPR 2025).
+MEAN_FACES = {
+    "arcface": MeanFace(
+        1.3, np.array([(0.378, 0.470), (0.620, 0.469), (0.500, 0.608), (0.401, 0.750), (0.601, 0.749)])
+    ),
+    "lrw": MeanFace(
+        1.0,
+        _lrw([(102.1, 94.3), (156.4, 93.6), (128.3, 127.7), (107.2, 157.2), (152.2, 157.0)]),
+        _lrw([(128.5, 106.9), (128.9, 137.3), (92.5, 94.4), (112.8, 94.9),
+              (145.5, 94.5), (166.7, 93.6), (107.2, 157.2), (152.2, 157.0)]),
+    ),
+}  # fmt: skip
 
 
 def square_around(box: np.ndarray, margin: float, height: int, width: int) -> tuple[float, float, float]:
@@ -81,26 +121,107 @@ def cut_face(image: np.ndarray, box: np.ndarray, margin: float, size: int) -> np
     return cut_square(image, *square_around(box, margin, *image.shape[:2]), size)
 
 
+def similarity(landmarks: np.ndarray, recipe: CropRecipe, size: int) -> np.ndarray:
+    """Turn, scale and shift that bring landmarks closest to the recipe's mean face in a crop of `size` px.
+
+    Least squares over the points, without reflection, in closed form (Umeyama, TPAMI 1991).
+
+    Args:
+        landmarks: (5,2) px, or (68,2) px where the mean face knows the stable ones of them.
+        recipe: an aligned one.
+        size: side of the crop, px.
+
+    Returns:
+        (2,3) float64, from places in the picture to places in the crop.
+
+    Raises:
+        ValueError: as many landmarks as no mean face knows.
+    """
+    mean_face = MEAN_FACES[recipe.kind]
+    if len(landmarks) == 68 and mean_face.eight is not None:
+        landmarks, targets = landmarks[list(STABLE)], mean_face.eight
+    elif len(landmarks) == 5:
+        targets = mean_face.five
+    else:
+        raise ValueError(f"{recipe.kind} crops need 5 landmarks, not {len(landmarks)}")
+    targets = (0.5 + (targets - 0.5) * mean_face.margin / recipe.margin) * size
+    # A turn with scale is one complex factor, so least squares is one division.
+    source, target = (np.asarray(p, np.float64) @ (1, 1j) for p in (landmarks, targets))
+    spread = source - source.mean()
+    extent = float((np.abs(spread) ** 2).sum())
+    # Landmarks that all coincide tell no scale; the crop then shows their place as it is.
+    factor = (spread.conj() * (target - target.mean())).sum() / extent if extent > 0 else 1.0
+    shift = target.mean() - factor * source.mean()
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
+
+
+def cut_aligned(image: np.ndarray, landmarks: np.ndarray, recipe: CropRecipe, size: int) -> np.ndarray:
+    """A face in the pose of the recipe's mean face.
+
+    Args:
+        image: (H,W,3) uint8 RGB.
+        landmarks: (5,2) or (68,2) px.
+        recipe: an aligned one.
+        size: side of the result, px.
+
+    Returns:
+        (size,size,3) uint8 RGB, black outside the picture.
+    """
+    to_crop = similarity(landmarks, recipe, size)
+    scale = float(np.hypot(to_crop[0, 0], to_crop[1, 0]))
+    if scale < 0.5:
+        # Warping picks single pixels, so a large face is reduced by area first.
+        reduced = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+        factors = np.array(reduced) / image.shape[1::-1]
+        image = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
+        to_crop = to_crop / (*factors, 1)
+    # Landmarks count from the picture's edge, OpenCV from the middle of its first pixel.
+    to_crop[:, 2] += to_crop[:, :2] @ (0.5, 0.5) - 0.5
+    return cv2.warpAffine(image, to_crop, (size, size), flags=cv2.INTER_LINEAR)
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocess:
     """Crops and normalisation of one model; make it with `for_spec`."""
 
     size: int
-    margin: float
+    recipe: CropRecipe
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
-    def crops(self, images: Sequence[np.ndarray], boxes: np.ndarray) -> np.ndarray:
+    @property
+    def margin(self) -> float:
+        """Side of the crop over the face."""
+        return self.recipe.margin
+
+    def crops(
+        self, images: Sequence[np.ndarray], boxes: np.ndarray, landmarks: np.ndarray | None = None
+    ) -> np.ndarray:
         """Faces as the model sees them, before normalisation.
 
         Args:
             images: K pictures (H,W,3) uint8 RGB.
             boxes: (K,4) xyxy px.
+            landmarks: (K,5,2) px, or (K,68,2) where the recipe knows them; aligned recipes need them.
 
         Returns:
             (K,S,S,3) uint8 RGB.
+
+        Raises:
+            ValueError: an aligned recipe without landmarks.
         """
-        cut = [cut_face(image, box, self.margin, self.size) for image, box in zip(images, boxes, strict=True)]
+        if self.recipe.kind == "square":
+            cut = [
+                cut_face(image, box, self.recipe.margin, self.size)
+                for image, box in zip(images, boxes, strict=True)
+            ]
+        elif landmarks is None:
+            raise ValueError(f"{self.recipe.kind} crops need landmarks")
+        else:
+            cut = [
+                cut_aligned(image, points, self.recipe, self.size)
+                for image, points in zip(images, landmarks, strict=True)
+            ]
         return np.stack(cut) if cut else np.zeros((0, self.size, self.size, 3), np.uint8)
 
     def tensor(self, crops: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -113,4 +234,4 @@ class Preprocess:
 
 def for_spec(spec: ModelSpec) -> Preprocess:
     """The preprocessing that belongs to a model's weights."""
-    return Preprocess(spec.input_size, spec.crop.margin, spec.mean, spec.std)
+    return Preprocess(spec.input_size, spec.crop, spec.mean, spec.std)

@@ -80,7 +80,7 @@ def _pick(s: ModelScore, track: FaceTrack, frames: Frames, device: str) -> list[
         rows = np.arange(len(track))
         chosen = _extremes(strength)
         images = [frames.images[int(track.positions[k])] for k in chosen]
-        crops = preprocess.crops(images, track.boxes[chosen])
+        crops = preprocess.crops(images, track.boxes[chosen], track.landmarks[chosen])
         with score.MODEL_LOCK:
             raw = cam.grad_cam(model, spec, preprocess.tensor(crops, device))
         probs = strength[chosen]

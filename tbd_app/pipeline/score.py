@@ -124,12 +124,16 @@ def _frame_logits(
     model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str
 ) -> dict[int, np.ndarray]:
     """Fake-minus-real logit of every frame of every track: track_id -> (K,) float64."""
-    places = [(frames.images[p], box) for t in tracks for p, box in zip(t.positions, t.boxes, strict=True)]
+    places = [
+        (frames.images[p], box, points)
+        for t in tracks
+        for p, box, points in zip(t.positions, t.boxes, t.landmarks, strict=True)
+    ]
     preprocess = for_spec(spec)
     parts = []
     for start in range(0, len(places), BATCH):
-        images, boxes = zip(*places[start : start + BATCH], strict=True)
-        x = preprocess.tensor(preprocess.crops(images, np.stack(boxes)), device)
+        images, boxes, landmarks = zip(*places[start : start + BATCH], strict=True)
+        x = preprocess.tensor(preprocess.crops(images, np.stack(boxes), np.stack(landmarks)), device)
         parts.append(forward(model, x))
     ends = np.cumsum([len(t) for t in tracks])[:-1]
     split = np.split(np.concatenate(parts), ends)
@@ -155,7 +159,7 @@ def clip_crops(spec: ModelSpec, frames: Frames, track: FaceTrack) -> np.ndarray:
     """(T,S,S,3) uint8 RGB crops of a track for a clip model."""
     rows = clip_rows(spec, track)
     images = [frames.images[int(p)] for p in track.positions[rows]]
-    return for_spec(spec).crops(images, track.boxes[rows])
+    return for_spec(spec).crops(images, track.boxes[rows], track.landmarks[rows])
 
 
 def forward(model: Detector, x: torch.Tensor) -> np.ndarray:
