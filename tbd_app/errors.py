@@ -106,3 +106,9 @@ class WeightsMissing(TBDError):
 
 class WeightsCorrupt(TBDError):
     code = "weights_corrupt"
+
+
+class WrongBackbone(WeightsCorrupt):
+    """Trained weights were to be put on another public network than the one they were trained on."""
+
+    code = "wrong_backbone"

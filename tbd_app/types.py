@@ -16,6 +16,7 @@ ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
 Vote = Literal["fake", "real", "abstain"]
 Label = Literal["fake", "real", "uncertain", "not_applicable"]
 SCHEMA_VERSION = 1
+RANDOM = "random"  # in place of the tag of public weights: the seeded random ones of tests and toys
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class Backbone:
 
     Attributes:
         name: open_clip's architecture, such as "ViT-B-16-quickgelu".
-        tag: its public weights, such as "openai"; "random" for the seeded random ones of tests and toys.
+        tag: its public weights, such as "openai", or `RANDOM`.
         activation: "quick_gelu" or "gelu": weights of one are wrong in the other.
         repo: the hub's repository of the public weights; empty where there is none.
         sha256: of the tensors that stayed frozen; empty until a checkpoint is written.

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from tbd_app.errors import WeightsMissing
+from tbd_app.models import tensors
+from tbd_app.types import Backbone
 
 
 class Detector(nn.Module):
@@ -21,6 +23,7 @@ class Detector(nn.Module):
     """
 
     backbone: nn.Module
+    backbone_prefix = ""  # of its keys in the files of its public weights
 
     def __init__(self, *, freeze_bn: bool = False) -> None:
         super().__init__()
@@ -42,6 +45,28 @@ class Detector(nn.Module):
     def cam_tokens(self, activation: Tensor) -> Tensor:
         """The activation of `cam_layer` as (N,C,h,w), N counting frames."""
         return activation
+
+    def stored_state(self) -> dict[str, Tensor]:
+        """What a checkpoint holds: everything, or what was trained where the rest is public."""
+        return self.state_dict()
+
+    def standing_on(self) -> Backbone | None:
+        """The public network that a checkpoint of this model leaves out, if it does."""
+        return None
+
+    def load_backbone(self, state: dict[str, Tensor], file: str, tag: str | None = None) -> None:
+        """Takes public weights into `backbone`, strictly.
+
+        Args:
+            state: tensors by the backbone's own keys.
+            file: where they come from, for messages.
+            tag: the public name of the weights where it is not the usual one.
+
+        Raises:
+            WeightsCorrupt: a key is missing, unexpected or of another shape.
+        """
+        tensors.must_match(self.backbone.state_dict(), state, file)
+        self.backbone.load_state_dict(tensors.as_float32(state))
 
 
 def timm_backbone(name: str, *, pretrained: bool) -> nn.Module:

@@ -14,7 +14,7 @@ from jsonschema.exceptions import best_match
 
 from tbd_app.errors import WeightsCorrupt
 from tbd_app.settings import weights_dirs
-from tbd_app.types import CropRecipe, ModelSpec
+from tbd_app.types import Backbone, CropRecipe, ModelSpec
 
 MANIFEST = "manifest.json"
 
@@ -53,6 +53,19 @@ _ENTRY: dict[str, Any] = {
             "properties": {
                 "kind": {"enum": ["square", "arcface", "lrw"]},
                 "margin": {"type": "number", "minimum": 1},
+            },
+        },
+        "backbone": {
+            "type": "object",
+            "required": ["name", "tag", "activation", "sha256"],
+            "additionalProperties": False,
+            "properties": {
+                # Part of a file name, as `file` is.
+                "name": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
+                "tag": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
+                "activation": {"enum": ["quick_gelu", "gelu"]},
+                "repo": {"type": "string", "pattern": r"^([\w.-]+/[\w.-]+)?$"},
+                "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
             },
         },
         "hub": {
@@ -155,6 +168,8 @@ def overlay(spec: ModelSpec, raw: dict[str, Any]) -> ModelSpec:
     changes |= {key: tuple(raw[key]) for key in ("mean", "std") if key in raw}
     if "crop" in raw:
         changes["crop"] = CropRecipe(**raw["crop"])
+    if "backbone" in raw:
+        changes["backbone"] = Backbone(**raw["backbone"])
     threshold = changes.get("threshold", spec.threshold)
     # Without a band of its own a checkpoint's threshold parts fake from real.
     changes["real_below"] = raw.get("real_below", min(spec.real_below, threshold))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbd_app.errors import UnknownModel, WeightsCorrupt, WeightsMissing
-from tbd_app.models import manifest, weights
+from tbd_app.models import manifest, tensors, weights
 from tbd_app.models.specs import BUILDERS, SPECS
-from tbd_app.types import ModelSpec
+from tbd_app.types import RANDOM, ModelSpec
 
 if TYPE_CHECKING:
     from tbd_app.models.base import Detector
@@ -60,9 +61,12 @@ def spec(name: str, path: Path | None = None) -> ModelSpec:
 
 
 def is_installed(name: str) -> bool:
-    """Whether weights are listed and on this machine; their hash is checked by `load`."""
+    """Whether weights are listed and on this machine, and those that they stand on; `load` checks the hash."""
     entry = manifest.entries().get(_known(name))
-    return entry is not None and weights.locate(entry) is not None
+    if entry is None or weights.locate(entry) is None:
+        return False
+    backbone = spec(name).backbone
+    return backbone is None or weights.locate_backbone(backbone) is not None
 
 
 def how_to_get(name: str) -> str:
@@ -70,7 +74,7 @@ def how_to_get(name: str) -> str:
     entry = manifest.entries().get(_known(name))
     if entry is None:
         return f"No weights of {name} are published yet; weights/README.md says how to add your own."
-    return weights.how_to_get(entry)
+    return weights.how_to_get(entry, spec(name).backbone)
 
 
 def create_model(name: str, pretrained: bool = False, **options: Any) -> Detector:
@@ -87,20 +91,28 @@ def create_model(name: str, pretrained: bool = False, **options: Any) -> Detecto
     return getattr(importlib.import_module(module), builder)(pretrained=pretrained, **options)
 
 
-def load(name: str, device: str = "cpu", path: Path | None = None) -> Detector:
-    """A model in eval mode with its checked weights.
+def load(name: str, device: str = "cpu", path: Path | None = None, **options: Any) -> Detector:
+    """A model in eval mode with its checked weights, on the public ones where it stands on them.
 
     Args:
         path: a checkpoint outside the manifest, such as one in training; there is no hash to compare with.
+        options: keyword arguments of the architecture that the checkpoint was made with.
 
     Raises:
         UnknownModel: no such model.
-        WeightsMissing: the weights are not here; the message has the command that gets them.
+        WeightsMissing: the weights, or those they stand on, are not here; the message has the command.
         WeightsCorrupt: hash, header or keys do not fit.
+        WrongBackbone: they were trained on another public network.
     """
-    file = path or _listed_file(_known(name))
-    model = create_model(name)
-    weights.load_checkpoint(model, file, spec(name, path))
+    file, its = path or _listed_file(_known(name)), spec(name, path)
+    public = None
+    if its.backbone is not None and its.backbone.tag != RANDOM:
+        tensors.must_stand_on(asdict(its.backbone), SPECS[name].backbone, file.name, ("name", "activation"))
+        public = weights.fetch_backbone(its.backbone)
+    model = create_model(name, **options)
+    if its.backbone is not None and public is not None:
+        weights.load_backbone_file(model, public, its.backbone.tag)
+    weights.load_checkpoint(model, file, its)
     return model.to(device).eval()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,27 +16,41 @@ from safetensors import SafetensorError, safe_open
 
 from tbd_app.errors import WeightsCorrupt, WeightsMissing
 from tbd_app.models.manifest import ManifestEntry
+from tbd_app.models.tensors import as_float32, must_match, must_stand_on, not_safetensors, read_tensors
 from tbd_app.settings import downloads_allowed, weights_dirs
-from tbd_app.types import ModelSpec
+from tbd_app.types import Backbone, ModelSpec
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from tbd_app.models.base import Detector
 
 CLASS_NAMES = ("real", "fake")
+BACKBONE_HUB_FILE = "open_clip_model.safetensors"
 _HEADER_KEY = "tbd"
 
 
 def locate(entry: ManifestEntry) -> Path | None:
     """The file in `TBD_WEIGHTS_DIR`, `weights/` or the hub's cache, in this order; no network, no check."""
-    for folder in weights_dirs():
-        path = folder / entry.file
-        if path.is_file():
-            return path
-    if entry.hub is None:
-        return None
+    hub = entry.hub
+    return _in_folders(entry.file) or (_in_cache(hub.repo, entry.file, hub.revision) if hub else None)
+
+
+def locate_backbone(backbone: Backbone) -> Path | None:
+    """Public weights in `TBD_WEIGHTS_DIR` or `weights/` as `Backbone.file`, or in the hub's cache."""
+    found = _in_folders(backbone.file)
+    return found or (_in_cache(backbone.repo, BACKBONE_HUB_FILE) if backbone.repo else None)
+
+
+def _in_folders(file: str) -> Path | None:
+    paths = (folder / file for folder in weights_dirs())
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _in_cache(repo: str, file: str, revision: str | None = None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    cached = try_to_load_from_cache(entry.hub.repo, entry.file, revision=entry.hub.revision)
+    cached = try_to_load_from_cache(repo, file, revision=revision)
     return Path(cached) if isinstance(cached, str) else None
 
 
@@ -64,15 +78,48 @@ def fetch(entry: ManifestEntry) -> Path:
     return path
 
 
-def how_to_get(entry: ManifestEntry) -> str:
-    """The sentence with the command that brings the weights."""
+def fetch_backbone(backbone: Backbone, *, download: bool | None = None) -> Path:
+    """`locate_backbone`, then the hub.
+
+    Args:
+        backbone: its repository names the public weights.
+        download: ask the hub; None leaves it to `TBD_ALLOW_DOWNLOAD`.
+
+    Raises:
+        WeightsMissing: the file is nowhere, or the hub cannot be reached.
+    """
+    path = locate_backbone(backbone)
+    if path is not None:
+        return path
+    public = f"The public weights {backbone.name}/{backbone.tag}"
+    if not (downloads_allowed() if download is None else download):
+        raise WeightsMissing(f"{public} are not here. Get them with: {_backbone_command(backbone)}")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(backbone.repo, BACKBONE_HUB_FILE))
+    except OSError as error:
+        raise WeightsMissing(
+            f"{public} cannot be fetched without a connection to the model hub; connect, or start from a local "
+            "file (load_backbone_file), or build with pretrained=False."
+        ) from error
+
+
+def how_to_get(entry: ManifestEntry, backbone: Backbone | None = None) -> str:
+    """The sentence with the command that brings the weights, and those of the network they stand on."""
     if entry.hub is None:
         command = f"git checkout -- weights/{entry.file}"
     else:
         command = (
             f"hf download {entry.hub.repo} {entry.file} --revision {entry.hub.revision} --local-dir weights"
         )
+    if backbone is not None and backbone.repo:
+        command = f"{command} && {_backbone_command(backbone)}"
     return f"Get them with: {command}"
+
+
+def _backbone_command(backbone: Backbone) -> str:
+    return f"hf download {backbone.repo} {BACKBONE_HUB_FILE}"
 
 
 def verify(path: Path, entry: ManifestEntry) -> None:
@@ -109,7 +156,8 @@ def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
 
 def header_of(spec: ModelSpec) -> dict[str, Any]:
     """What a checkpoint says about itself: all that changes its scores besides the weights."""
-    return {
+    on = {"backbone": asdict(spec.backbone)} if spec.backbone else {}
+    return on | {
         "schema": 1,
         "name": spec.name,
         "task": spec.task,
@@ -139,7 +187,7 @@ def read_header(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise WeightsMissing(f"There is no checkpoint at {path}.") from error
     except SafetensorError as error:
-        raise _not_safetensors(path) from error
+        raise not_safetensors(path) from error
     try:
         return json.loads(metadata[_HEADER_KEY])
     except (KeyError, ValueError) as error:
@@ -148,18 +196,20 @@ def read_header(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def save_checkpoint(model: nn.Module, path: Path, spec: ModelSpec) -> str:
-    """Writes the model in half precision with its spec in the header.
+def save_checkpoint(model: Detector, path: Path, spec: ModelSpec) -> str:
+    """Writes what the model stores, in half precision, with its spec in the header.
 
-    Integer buffers keep their type; a tensor with values beyond half precision's range keeps float32.
+    Integer buffers keep their type; a tensor with values beyond half precision's range keeps float32. The
+    header names the backbone that the model really stands on, not the one that its spec would like.
 
     Returns:
         sha256 of the file, in hex.
     """
     from safetensors.torch import save_file
 
-    state = {key: _stored(tensor) for key, tensor in model.state_dict().items()}
-    save_file(state, path, metadata={"format": "pt", _HEADER_KEY: json.dumps(header_of(spec))})
+    state = {key: _stored(tensor) for key, tensor in model.stored_state().items()}
+    header = header_of(replace(spec, backbone=model.standing_on()))
+    save_file(state, path, metadata={"format": "pt", _HEADER_KEY: json.dumps(header)})
     return sha256_of(path)
 
 
@@ -171,26 +221,35 @@ def _stored(tensor: Tensor) -> Tensor:
     return half if bool(half.isfinite().all()) else tensor.float()
 
 
-def load_checkpoint(model: nn.Module, path: Path, spec: ModelSpec) -> None:
+def load_checkpoint(model: Detector, path: Path, spec: ModelSpec) -> None:
     """Loads a checkpoint into a float32 model, strictly.
 
     Raises:
+        WrongBackbone: it was trained on another public network than the model stands on.
         WeightsCorrupt: not a safetensors file; its header disagrees with `spec`; a key is missing, unexpected
             or of another shape.
     """
     header = read_header(path)
-    expected = header_of(spec)
+    must_stand_on(header.pop("backbone", None), model.standing_on(), path.name)
+    expected = header_of(replace(spec, backbone=None))
     for key in (*expected, *(header.keys() - expected.keys())):
         if header.get(key) != expected.get(key):
             raise WeightsCorrupt(
                 f"{path.name} and the manifest disagree on {key}: "
                 f"{header.get(key)!r} and {expected.get(key)!r}."
             )
-    _load_strict(model, path)
+    state = read_tensors(path)
+    must_match(model.stored_state(), state, path.name)
+    model.load_state_dict(as_float32(state), strict=False)  # the rest is the backbone's
 
 
-def load_backbone_file(model: nn.Module, path: Path) -> None:
-    """Loads a local safetensors of backbone features, in timm's keys, into `model.backbone`, strictly.
+def load_backbone_file(model: Detector, path: Path, tag: str | None = None) -> None:
+    """Loads a local safetensors of public weights, in timm's or open_clip's keys, into the backbone, strictly.
+
+    Args:
+        model: any with a backbone.
+        path: of features alone, or of a whole CLIP.
+        tag: the public name of the weights, where it is not the one of the registered spec.
 
     Raises:
         WeightsMissing: no such file.
@@ -198,34 +257,4 @@ def load_backbone_file(model: nn.Module, path: Path) -> None:
     """
     if not path.is_file():
         raise WeightsMissing(f"There is no backbone file at {path}.")
-    _load_strict(model.get_submodule("backbone"), path)
-
-
-def _load_strict(module: nn.Module, path: Path) -> None:
-    from safetensors.torch import load_file
-
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise _not_safetensors(path) from error
-    own = module.state_dict()
-    misshapen = (key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
-    for fault, keys in (
-        ("lacks", own.keys() - state.keys()),
-        ("has unexpected", state.keys() - own.keys()),
-        ("has other shapes for", misshapen),
-    ):
-        if named := _first_five(keys):
-            raise WeightsCorrupt(f"{path.name} {fault} {named}.")
-    # Half precision is for storage: the model computes in float32.
-    module.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in state.items()})
-
-
-def _not_safetensors(path: Path) -> WeightsCorrupt:
-    return WeightsCorrupt(f"{path.name} is not a safetensors file; other formats are not loaded.")
-
-
-def _first_five(keys: Iterable[str]) -> str:
-    ordered = sorted(keys)
-    more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
-    return ", ".join(ordered[:5]) + more
+    model.load_backbone(read_tensors(path, model.backbone_prefix), path.name, tag)

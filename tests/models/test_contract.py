@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ from torch import Tensor, nn
 
 from tbd_app.models import registry, weights
 from tbd_app.models.base import Detector
+from tests.models import small
 
 CLIP_MODELS = [name for name in registry.list_models() if registry.spec(name).task == "clip"]
 
 
 def example(name: str, batch: int = 2, length: int = 3) -> Tensor:
     """A normalised input of the model's size; `length` only counts for clip models."""
-    spec = registry.spec(name)
+    spec = small.spec(name)
     lead = (batch, length) if spec.task == "clip" else (batch,)
     generator = torch.Generator().manual_seed(7)
     return torch.randn(*lead, 3, spec.input_size, spec.input_size, generator=generator)
@@ -31,7 +33,10 @@ def name(request: pytest.FixtureRequest) -> str:
 def model(name: str) -> Detector:
     """Random weights; BatchNorm has the statistics of real activations, else features are all but zero."""
     torch.manual_seed(0)
-    model = registry.create_model(name)
+    model = small.create(name)
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02)  # a branch that starts at zero stops gradients
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = None  # the plain average of what it saw
@@ -43,8 +48,13 @@ def model(name: str) -> Detector:
     return model.eval()
 
 
-def test_parameter_count_equals_the_fact_sheet(name: str, model: Detector) -> None:
-    assert sum(p.numel() for p in model.parameters()) == registry.spec(name).n_params
+def test_parameter_counts_equal_the_fact_sheet(name: str) -> None:
+    """Of the model at full size, built without memory for its weights."""
+    spec = registry.spec(name)
+    with torch.device("meta"):
+        full = registry.create_model(name)
+    assert sum(p.numel() for p in full.parameters()) == spec.n_params
+    assert sum(p.numel() for p in full.parameters() if p.requires_grad) == (spec.n_trainable or spec.n_params)
 
 
 def test_logits_are_finite_and_two_per_input(name: str, model: Detector) -> None:
@@ -62,19 +72,22 @@ def test_eval_is_deterministic(name: str, model: Detector) -> None:
 
 def test_second_class_is_fake(name: str, model: Detector) -> None:
     assert weights.CLASS_NAMES == ("real", "fake")
-    head = model.get_submodule("head")
-    bias = head.bias.detach().clone()
+    judges = [m.bias for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == 2]
+    assert judges
     with torch.inference_mode():
         x = example(name, batch=1)
         before = model(x).softmax(-1)
-        head.bias[1] += 3
+        for bias in judges:
+            bias[1] += 3
         after = model(x).softmax(-1)
-        head.bias.copy_(bias)
+        for bias in judges:
+            bias[1] -= 3
     assert after[0, 1] > before[0, 1]
 
 
 def test_gradients_reach_exactly_the_trainable_parameters(name: str, model: Detector) -> None:
-    frozen = dict(list(model.named_parameters())[:3])
+    trainable = {key: p for key, p in model.named_parameters() if p.requires_grad}
+    frozen = dict(list(trainable.items())[:3])
     for parameter in frozen.values():
         parameter.requires_grad_(False)
     nn.functional.cross_entropy(model(example(name)), torch.tensor([0, 1])).backward()
@@ -83,21 +96,20 @@ def test_gradients_reach_exactly_the_trainable_parameters(name: str, model: Dete
     for parameter in frozen.values():
         parameter.requires_grad_(True)
     model.zero_grad()
-    assert reached == {key for key, _ in model.named_parameters()} - frozen.keys()
+    assert reached == trainable.keys() - frozen.keys()
     assert finite
 
 
 def test_state_round_trips_through_half_precision(name: str, model: Detector, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    spec = registry.spec(name)
-    weights.save_checkpoint(model, path, spec)
-    again = registry.load(name, path=path)
+    weights.save_checkpoint(model, path, registry.spec(name))
+    again = registry.load(name, path=path, **small.options(name))
     assert {t.dtype for t in again.state_dict().values() if t.is_floating_point()} == {torch.float32}
     with torch.inference_mode():
         x = example(name)
         difference = (model(x).softmax(-1) - again(x).softmax(-1)).abs().max()
     assert difference <= 0.01
-    n_bytes = sum(t.numel() * (2 if t.is_floating_point() else 8) for t in model.state_dict().values())
+    n_bytes = sum(t.numel() * (2 if t.is_floating_point() else 8) for t in model.stored_state().values())
     assert path.stat().st_size < n_bytes * 1.01 + 100_000, "stored in half precision"
 
 
@@ -113,7 +125,8 @@ def test_header_holds_all_that_a_score_needs(name: str, model: Detector, tmp_pat
         spec.mean,
         spec.std,
     )
-    assert weights.header_of(registry.spec(name, path)) == weights.header_of(spec)
+    told = replace(registry.spec(name, path), backbone=spec.backbone)  # random here, public in the spec
+    assert weights.header_of(told) == weights.header_of(spec)
 
 
 def test_cam_layer_yields_one_map_per_frame(name: str, model: Detector) -> None:
@@ -125,12 +138,12 @@ def test_cam_layer_yields_one_map_per_frame(name: str, model: Detector) -> None:
     handle.remove()
     tokens = model.cam_tokens(seen[0])
     frames = 3 if registry.spec(name).task == "clip" else 1
-    cells = registry.spec(name).input_size // 32
+    cells = max(small.spec(name).input_size // 32, 2)
     assert len(seen) == 1
     assert tokens.shape[0] == frames
     assert tokens.shape[-2:] == (cells, cells)
-    # channels in the second place: as many as the head or the recurrent layer reads
-    assert tokens.shape[1] >= 768
+    # channels in the second place: many more than rows and columns
+    assert tokens.shape[1] >= 128
 
 
 @pytest.fixture(scope="module", params=CLIP_MODELS)
@@ -141,7 +154,7 @@ def clip_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def clip_model(clip_name: str) -> Detector:
     torch.manual_seed(0)
-    return registry.create_model(clip_name).eval()
+    return small.create(clip_name).eval()
 
 
 def test_a_clip_may_be_one_frame(clip_name: str, clip_model: Detector) -> None:
@@ -160,7 +173,11 @@ def test_frames_without_a_face_do_not_count(clip_name: str, clip_model: Detector
     torch.testing.assert_close(masked[1], full[1], atol=1e-5, rtol=1e-4)
 
 
-def test_no_face_at_all_is_finite(clip_name: str, clip_model: Detector) -> None:
+def test_without_any_face_the_answer_does_not_depend_on_the_pictures(
+    clip_name: str, clip_model: Detector
+) -> None:
+    x, nobody = example(clip_name), torch.zeros(2, 3, dtype=torch.bool)
     with torch.inference_mode():
-        logits = clip_model(example(clip_name), torch.zeros(2, 3, dtype=torch.bool))
-    torch.testing.assert_close(logits, clip_model.get_submodule("head").bias.detach().expand(2, 2))
+        logits = clip_model(x, nobody)
+        torch.testing.assert_close(logits, clip_model(-x, nobody))
+    assert logits.isfinite().all()

@@ -1,0 +1,42 @@
+"""Registered models as small as their architecture can be built, so that a test of all of them takes seconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tbd_app.models import registry
+from tbd_app.models.base import Detector
+from tbd_app.types import ModelSpec
+
+# A tower of 2 x 2 patches, two heads and two layers, through the same open_clip as the large ones.
+TOWER = {"layers": 2, "width": 128, "patch_size": 16, "image_size": 32}
+CLIP = {"small": TOWER}
+
+# name -> options of the architecture and side of its input; a model that is not here is small enough as it is.
+SMALL: dict[str, tuple[dict[str, Any], int]] = {
+    "clip_b16_ln1": (CLIP, 32),
+    "clip_b16_ln2": (CLIP, 32),
+    "clip_l14_ln1": (CLIP, 32),
+    "clip_l14_ln2": (CLIP, 32),
+    "clip_b16_stan": ({**CLIP, "depth": 2}, 32),
+    "dfd_fcg_b32": ({**CLIP, "n_frames": 4}, 32),
+    "dfd_fcg_b16": ({**CLIP, "n_frames": 4}, 32),
+    "dfd_fcg_l14": ({**CLIP, "n_frames": 4}, 32),
+}
+
+
+def options(name: str) -> dict[str, Any]:
+    """Keyword arguments that make a model small."""
+    return SMALL[name][0] if name in SMALL else {}
+
+
+def create(name: str, **more: Any) -> Detector:
+    """A small model with random weights, in training mode."""
+    return registry.create_model(name, **options(name), **more)
+
+
+def spec(name: str) -> ModelSpec:
+    """The registered spec, with the small model's input size."""
+    registered = registry.spec(name)
+    return replace(registered, input_size=SMALL[name][1]) if name in SMALL else registered
