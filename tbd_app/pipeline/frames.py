@@ -23,7 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tbd_app.errors import CorruptMedia, NotMedia
-from tbd_app.pipeline import archive, sandbox, stills
+from tbd_app.pipeline import archive, confined, sandbox, stills
 from tbd_app.pipeline.sandbox import Answer
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
 from tbd_app.pipeline.timeline import PacketTimes, Timeline, uniform_indices
@@ -176,7 +176,7 @@ class _Renderer:
         self.reduced = self.reduced or kind == "AREA"
         rgb = frame.reformat(width, height, "rgb24", interpolation=kind).to_ndarray()
         turns, mirrored = _orientation(frame)
-        return np.ascontiguousarray(np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns))
+        return confined.keep(np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns))
 
 
 def _orientation(frame: VideoFrame) -> tuple[int, bool]:
@@ -324,6 +324,7 @@ def _one_pass(
     path: str, demuxer: str, limits: Limits, n: int, n_frames: int, tally: Tally, render: _Renderer
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """Decode all: the pictures wanted from `n_frames` frames, and the times of all frames that there are."""
+    confined.start_over()
     wanted, picked, ticks = set(uniform_indices(n_frames, n)) if n_frames else set(), {}, []
     with _opened(path, demuxer, limits) as (container, stream):
         for i, frame in enumerate(_decoded(container, stream, tally)):

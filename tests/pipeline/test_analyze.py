@@ -14,6 +14,7 @@ import pytest
 
 from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDError, UnknownModel
 from tbd_app.models import registry
+from tbd_app.pipeline import sandbox
 from tbd_app.pipeline.analyze import (
     SNAPSHOT_SIDE_PX,
     SNAPSHOTS,
@@ -63,7 +64,8 @@ def report(told: list[ProgressEvent | Report]) -> Report:
 
 
 def children() -> set[str]:
-    """Ids of the processes that this one has started and that are still there."""
+    """Ids of the processes that this one has started and that are still there, but for the decoder that waits."""
+    sandbox.close()
     tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
     return {pid for task in tasks for pid in (task / "children").read_text().split()}
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tbd_app import errors
+from tbd_app.pipeline import sandbox
 from tbd_app.pipeline.frames import sample
 from tbd_app.pipeline.media import open_media
 from tbd_app.settings import Limits
@@ -39,6 +40,7 @@ def nothing_left(tmp_path, monkeypatch):
     yield folder
     assert list(temp.iterdir()) == []
     assert len(list(folder.rglob("*"))) <= 1
+    sandbox.close()  # the decoder that waits for a next file
     assert children() == []
 
 

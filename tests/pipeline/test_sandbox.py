@@ -25,6 +25,40 @@ def test_info_and_arrays_come_back():
     assert arrays[0].flags.writeable
 
 
+def test_arrays_can_be_drawn_on_and_outlive_each_other():
+    _, arrays = sandbox.run(jobs.echo, LIMITS, shapes=[[64, 64, 3]] * 3, value=0)
+    arrays[1][:] = 9
+    last = arrays.pop()
+    del arrays
+    assert np.unique(last).tolist() == [2]
+
+
+def test_raw_bytes_where_no_memory_can_be_shared(monkeypatch):
+    sandbox.close()
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    info, arrays = sandbox.run(jobs.echo, LIMITS, shapes=[[2, 3, 3], [5, 4, 3]], value=1)
+    sandbox.close()
+    assert info["value"] == 1
+    assert [np.unique(a).tolist() for a in arrays] == [[0], [1]]
+    assert arrays[0].flags.writeable
+
+
+def test_every_run_has_a_child_of_its_own_and_leaves_one_waiting():
+    first, _ = sandbox.run(jobs.whoami, LIMITS)
+    (waiting,) = children()
+    second, _ = sandbox.run(jobs.whoami, LIMITS)
+    assert first["pid"] != second["pid"] == waiting
+    sandbox.close()
+    assert not children()
+
+
+def test_waiting_child_that_was_killed_is_replaced():
+    sandbox.run(jobs.whoami, LIMITS)
+    os.kill(children()[0], signal.SIGKILL)
+    time.sleep(0.2)
+    assert sandbox.run(jobs.echo, LIMITS, shapes=[], value=3)[0]["value"] == 3
+
+
 def test_child_loads_no_torch():
     info, _ = sandbox.run(jobs.modules, LIMITS)
     assert "torch" not in info["modules"]
@@ -52,6 +86,7 @@ def test_whatever_goes_wrong_in_the_child_is_a_damaged_file(job):
     with pytest.raises(CorruptMedia) as caught:
         sandbox.run(job, LIMITS)
     assert caught.value.message.endswith(".")
+    sandbox.close()
     assert not children()
 
 
@@ -66,6 +101,7 @@ def test_clock_ends_it(job):
     with pytest.raises(DecodeTimeout) as caught:
         sandbox.run(job, Limits(decode_timeout_s=1.5))
     assert caught.value.limit == 1.5
+    sandbox.close()
     assert not children()
 
 
@@ -78,6 +114,7 @@ def test_child_writes_no_file(tmp_path):
 def test_works_from_another_folder_that_shadows_modules(tmp_path, monkeypatch):
     (tmp_path / "numpy.py").write_text("raise RuntimeError('not this one')")
     monkeypatch.chdir(tmp_path)
+    sandbox.close()
     assert sandbox.run(jobs.echo, LIMITS, shapes=[], value=1)[0]["value"] == 1
 
 

@@ -191,3 +191,10 @@ def test_a_blurred_face_is_less_sharp_whatever_its_size() -> None:
     soft = cv2.GaussianBlur(sharp, (0, 0), 3)
     assert blur(soft, box) < blur(sharp, box) / 5
     assert blur(np.full((200, 200, 3), 77, np.uint8), np.array([50, 50, 150, 150])) == 0
+
+
+def test_flickering_light_is_no_cut() -> None:
+    light = [1.0 if i % 2 else 0.7 for i in range(T)]
+    images = tuple((media_factory.portrait_frame(0) * share).astype(np.uint8) for share in light)
+    flicker = Frames(images, np.arange(T), np.arange(T) / 2, requested=T)
+    assert positions(linked(flicker, [[square(160)]] * T)) == [list(range(T))]
