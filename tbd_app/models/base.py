@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 import torch
 from torch import Tensor, nn
@@ -20,9 +22,13 @@ class Detector(nn.Module):
     Args:
         freeze_bn: keep BatchNorm on its running statistics while training; the frames of a small batch of
             clips are too much alike to estimate them.
+
+    Attributes:
+        input_size: px of the pictures that the weights are bound to; None where any size will do.
     """
 
     backbone: nn.Module
+    input_size: int | None = None
     backbone_prefix = ""  # of its keys in the files of its public weights
 
     def __init__(self, *, freeze_bn: bool = False) -> None:
@@ -30,13 +36,26 @@ class Detector(nn.Module):
         self.freeze_bn = freeze_bn
 
     def train(self, mode: bool = True) -> Detector:
-        """Training mode, save for frozen BatchNorm layers."""
+        """Training mode, save for BatchNorm layers that are frozen, all of them or by `requires_grad`."""
         super().train(mode)
-        if self.freeze_bn:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
+                self.freeze_bn or not module.weight.requires_grad
+            ):
+                module.eval()
         return self
+
+    def must_fit(self, x: Tensor) -> None:
+        """Compares the last two dimensions of an input with `input_size`.
+
+        Raises:
+            ValueError: they differ.
+        """
+        if tuple(x.shape[-2:]) != (self.input_size, self.input_size):
+            found = " x ".join(map(str, x.shape[-2:]))
+            raise ValueError(
+                f"this {type(self).__name__} is made for pictures of {self.input_size} px, not {found}"
+            )
 
     def cam_layer(self) -> nn.Module:
         """The layer whose activation is the last one with a spatial layout."""
@@ -69,20 +88,21 @@ class Detector(nn.Module):
         self.backbone.load_state_dict(tensors.as_float32(state))
 
 
-def timm_backbone(name: str, *, pretrained: bool) -> nn.Module:
+def timm_backbone(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
     """A timm network without its classifier: (N,3,S,S) -> pooled features (N,C).
 
     Args:
         name: timm's model name.
         pretrained: fetch the public ImageNet weights from the hub.
+        options: of its architecture.
 
     Raises:
         WeightsMissing: the public weights cannot be fetched.
     """
     if not pretrained:
-        return timm.create_model(name, num_classes=0)
+        return timm.create_model(name, num_classes=0, **options)
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0)
+        return timm.create_model(name, pretrained=True, num_classes=0, **options)
     except OSError as error:
         raise WeightsMissing(
             f"The public ImageNet weights of {name} cannot be fetched without a connection to the model hub; "

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import open_clip
 import torch
-from open_clip.transformer import QuickGELU, VisionTransformer
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
 from tbd_app.errors import WrongBackbone
@@ -21,7 +21,7 @@ from tbd_app.models.base import Detector
 from tbd_app.types import RANDOM, Backbone
 
 # A tower needs no words: the text side of open_clip's CLIP, as small as it can be built, and dropped at once.
-_NO_TEXT = {"context_length": 1, "vocab_size": 1, "width": 64, "heads": 1, "layers": 1}
+_NO_TEXT = open_clip.CLIPTextCfg(context_length=1, vocab_size=1, width=64, heads=1, layers=1)
 
 
 def build_tower(name: str, small: Mapping[str, Any] | None = None) -> VisionTransformer:
@@ -42,7 +42,9 @@ def build_tower(name: str, small: Mapping[str, Any] | None = None) -> VisionTran
             config["embed_dim"], vision, _NO_TEXT, quick_gelu=config.get("quick_gelu", False)
         )
     tower = clip.visual
-    tower.proj = None
+    if not isinstance(tower, VisionTransformer):
+        raise WrongBackbone(f"{name} is no vision transformer.")
+    tower.register_parameter("proj", None)
     return tower.requires_grad_(False)
 
 
@@ -68,7 +70,7 @@ class ClipDetector(Detector):
         self._tag = RANDOM
         # Asked for first, so that their absence is known before a large network is built.
         self._public_file = weights.fetch_backbone(backbone, download=True) if pretrained else None
-        self.backbone = build_tower(backbone.name, small)
+        self.backbone = build_tower(backbone.name, small)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def _settle(self) -> None:
         """The end of every constructor, when all layers are there and have their `requires_grad`."""
@@ -86,8 +88,12 @@ class ClipDetector(Detector):
         return self.backbone.grid_size
 
     @property
-    def blocks(self) -> nn.ModuleList:
-        return self.backbone.transformer.resblocks
+    def blocks(self) -> list[ResidualAttentionBlock]:
+        return cast(list[ResidualAttentionBlock], list(self.backbone.transformer.resblocks))
+
+    @property
+    def n_heads(self) -> int:
+        return self.blocks[0].attn.num_heads
 
     def train(self, mode: bool = True) -> ClipDetector:
         """Training mode, save for the tower, which has nothing that should differ."""
@@ -107,7 +113,7 @@ class ClipDetector(Detector):
 
     def cam_layer(self) -> nn.Module:
         # The class token reads the patches for the last time behind this norm.
-        return self.blocks[-1].get_submodule("ln_1")
+        return self.blocks[-1].ln_1
 
     def cam_tokens(self, activation: Tensor) -> Tensor:
         return activation[:, 1:].transpose(1, 2).unflatten(-1, self.grid)
@@ -119,7 +125,7 @@ class ClipDetector(Detector):
     @property
     def activation(self) -> str:
         """What the tower computes, whatever its name says."""
-        return "quick_gelu" if isinstance(self.blocks[0].get_submodule("mlp.gelu"), QuickGELU) else "gelu"
+        return "quick_gelu" if isinstance(self.blocks[0].mlp.gelu, QuickGELU) else "gelu"
 
     def standing_on(self) -> Backbone:
         """The tower as it is, its weights by the hash of all that stays frozen."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -75,9 +75,8 @@ class ClipStan(ClipDetector):
         if not 1 <= depth <= len(self.blocks):
             raise ValueError(f"the branch has 1 to {len(self.blocks)} layers, not {depth}")
         self.depth = depth
-        heads = self.blocks[0].get_submodule("attn").num_heads
         rates = torch.linspace(0, 0.1, depth, device="cpu").tolist()
-        self.temporal = nn.ModuleList(TemporalLayer(self.width, heads, rate) for rate in rates)
+        self.temporal = nn.ModuleList(TemporalLayer(self.width, self.n_heads, rate) for rate in rates)
         self.spatial = nn.ModuleList(copy.deepcopy(block) for block in self.blocks[-depth:])
         self.spatial.requires_grad_(train_spatial)
         self.drop_path = nn.ModuleList(DropPath(rate) for rate in rates)

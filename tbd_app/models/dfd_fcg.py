@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
+from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,7 +49,7 @@ class TemporalDecoder(nn.Module):
         self.over_space = nn.Conv2d(1 if self.averages else pairs, 1, 5, padding=2)
         for conv in (self.over_time, self.over_space):
             nn.init.normal_(conv.weight, std=0.001)
-            nn.init.zeros_(conv.bias)
+            nn.init.zeros_(conv.get_parameter("bias"))
 
     def forward(self, attributes: tuple[Tensor, Tensor, Tensor], grid: tuple[int, int]) -> Tensor:
         """Queries, keys and values of the patches, each (B,T,P,h,c) -> one value for each patch (B,P)."""
@@ -132,7 +133,6 @@ class DfdFcg(ClipDetector):
     ) -> None:
         super().__init__(backbone=backbone, pretrained=pretrained, small=small)
         self.n_frames = n_frames
-        self.n_heads: int = self.blocks[0].get_submodule("attn").num_heads
         self.temporal = nn.ModuleList(TemporalDecoder(self.n_heads, n_frames, layout) for _ in self.blocks)
         self.spatial = nn.ModuleList(SpatialDecoder(self.width) for _ in self.blocks)
         self.head = Heads(self.width, math.prod(self.grid), layout)
@@ -140,7 +140,7 @@ class DfdFcg(ClipDetector):
 
     def queries(self) -> Tensor:
         """What the parts look for: (L,N,d)."""
-        return torch.stack([decoder.queries for decoder in self.spatial])
+        return torch.stack([decoder.get_parameter("queries") for decoder in self.spatial])
 
     @torch.no_grad()
     def set_queries(self, prototypes: Tensor) -> None:
@@ -153,7 +153,7 @@ class DfdFcg(ClipDetector):
         if prototypes.shape != own.shape:
             raise ValueError(f"prototypes are {tuple(prototypes.shape)}, the queries {tuple(own.shape)}")
         for decoder, prototype in zip(self.spatial, prototypes, strict=True):
-            decoder.queries.copy_(prototype)
+            decoder.get_parameter("queries").copy_(prototype)
 
     def branch_logits(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B,T,3,224,224), mask (B,T) -> logits of the three judges (3,B,2)."""
@@ -169,7 +169,7 @@ class DfdFcg(ClipDetector):
         tokens = self.embed(x.flatten(0, 1))
         spatial, temporal = x.new_zeros(()), x.new_zeros(())
         for block, over_time, at_parts in zip(self.blocks, self.temporal, self.spatial, strict=True):
-            tokens, q, k, v = attend(block, tokens, self.n_heads)
+            tokens, q, k, v = attend(block, tokens)
             q, k, v = patches(q), patches(k), patches(v)
             spatial = spatial + at_parts(k.flatten(-2), patches(tokens))
             temporal = temporal + over_time((q, k, v), self.grid)
@@ -181,23 +181,22 @@ class DfdFcg(ClipDetector):
         return (self.branch_logits(x, mask).softmax(dim=-1).mean(dim=0) + _EPS).log()
 
 
-def attend(block: nn.Module, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def attend(block: ResidualAttentionBlock, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """A CLIP block that also shows its queries, keys and values.
 
     Args:
         block: of open_clip.
         x: (N,L,d).
-        heads: of the block.
 
     Returns:
         The block's output (N,L,d), then queries, keys and values (N,L,h,d/h).
     """
-    attention, h = block.get_submodule("attn"), block.get_submodule("ln_1")(x)
-    qkv = F.linear(h, attention.in_proj_weight, attention.in_proj_bias)
-    q, k, v = qkv.unflatten(-1, (3, heads, -1)).unbind(dim=-3)
+    attention = block.attn
+    qkv = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
+    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).unbind(dim=-3)
     mixed = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
     x = x + attention.out_proj(mixed.transpose(1, 2).flatten(-2))
-    return x + block.get_submodule("mlp")(block.get_submodule("ln_2")(x)), q, k, v
+    return x + block.mlp(block.ln_2(x)), q, k, v
 
 
 def even_rows(seen: Tensor, n: int) -> Tensor:

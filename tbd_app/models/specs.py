@@ -31,6 +31,25 @@ _FCG = replace(
     paper="https://arxiv.org/abs/2404.05583",
 )
 
+_M2TR = ModelSpec(
+    name="", task="frame", architecture="", input_size=224, paper="https://arxiv.org/abs/2104.09770"
+)
+# DeepfakeBench's crops: the face turned and scaled to ArcFace's mean face.
+_BENCH_FRAME = ModelSpec(
+    name="", task="frame", architecture="", input_size=256, crop=CropRecipe("arcface", 1.3)
+)
+_TIMESFORMER = ModelSpec(
+    name="",
+    task="clip",
+    architecture="",
+    input_size=224,
+    clip_len=8,
+    mean=(0.45, 0.45, 0.45),
+    std=(0.225, 0.225, 0.225),
+    crop=CropRecipe("arcface", 1.3),
+    paper="https://arxiv.org/abs/2102.05095",
+)
+
 # (spec, "module:class"); the class takes keyword arguments only, `pretrained` among them.
 _TABLE: tuple[tuple[ModelSpec, str], ...] = (
     (
@@ -183,6 +202,74 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             backbone=CLIP_L14,
         ),
         f"{_HERE}.dfd_fcg:DfdFcgL14",
+    ),
+    (
+        replace(
+            _BENCH_FRAME,
+            name="xception",
+            architecture="Xception",
+            n_params=20_811_050,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            paper="https://arxiv.org/abs/1610.02357",
+        ),
+        f"{_HERE}.frame_cnn:Xception",
+    ),
+    (
+        replace(
+            _BENCH_FRAME,
+            name="effnet_b4",
+            architecture="EfficientNet-B4",
+            n_params=17_552_202,
+            paper="https://arxiv.org/abs/1905.11946",
+        ),
+        f"{_HERE}.frame_cnn:EffNetB4",
+    ),
+    (
+        replace(
+            _M2TR,
+            name="m2tr_swin",
+            architecture="M2TR 1a: Swin-T and a CNN on the spectrum",
+            n_params=28_434_556,
+        ),
+        f"{_HERE}.m2tr_swin:M2trSwin",
+    ),
+    (
+        replace(
+            _M2TR,
+            name="m2tr_b4",
+            architecture="M2TR 1b: EfficientNet-B4, spectral filter on the 28 x 28 map",
+            n_params=18_398_026,
+        ),
+        f"{_HERE}.m2tr:M2trB4",
+    ),
+    (
+        replace(
+            _M2TR,
+            name="m2tr_official",
+            architecture="M2TR, the authors' layout",
+            n_params=18_607_946,
+            input_size=320,
+        ),
+        f"{_HERE}.m2tr:M2trOfficial",
+    ),
+    (
+        replace(
+            _TIMESFORMER,
+            name="effnet_b0_timesformer",
+            architecture="EfficientNet-B0 + divided space-time attention",
+            n_params=13_629_054,
+        ),
+        f"{_HERE}.effnet_timesformer:EffNetB0TimeSformer",
+    ),
+    (
+        replace(
+            _TIMESFORMER,
+            name="effnet_b0_timesformer_legacy",
+            architecture="EfficientNet-B0 + space-time attention, the reference's layout",
+            n_params=17_130_110,
+        ),
+        f"{_HERE}.effnet_timesformer:EffNetB0TimeSformerLegacy",
     ),
 )
 

@@ -238,6 +238,11 @@ def load_checkpoint(model: Detector, path: Path, spec: ModelSpec) -> None:
                 f"{path.name} and the manifest disagree on {key}: "
                 f"{header.get(key)!r} and {expected.get(key)!r}."
             )
+    if model.input_size not in (None, header["input_size"]):
+        raise WeightsCorrupt(
+            f"{path.name} was trained on pictures of {header['input_size']} px, and its weights are bound to that "
+            f"size; this {spec.name} is built for {model.input_size} px."
+        )
     state = read_tensors(path)
     must_match(model.stored_state(), state, path.name)
     model.load_state_dict(as_float32(state), strict=False)  # the rest is the backbone's
