@@ -71,9 +71,18 @@ def test_an_empty_index_is_refused(tmp_path) -> None:
         read_index(tmp_path)
 
 
-def test_a_label_that_is_neither_is_never_taken_for_one(tmp_path) -> None:
-    with pytest.raises((SystemExit, KeyError), match="genuine"):
-        read_index(write_index(tmp_path, CROP | {"label": "genuine"}))
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"label": "genuine"}, "label must be real or fake, not 'genuine'"),
+        ({"kind": "gif"}, "kind must be crop, image, video, not 'gif'"),
+        ({"face_box": "1 2 3"}, "face_box must be 4 numbers, not '1 2 3'"),
+        ({"landmarks": "a b c d e f g h i j"}, "landmarks must be 10 numbers"),
+    ],
+)
+def test_a_value_that_no_one_knows_is_told_with_its_line(tmp_path, change, told) -> None:
+    with pytest.raises(SystemExit, match=r"index\.csv, line 3 \(stills/a\.jpg\).*" + told):
+        read_index(write_index(tmp_path, CLIP, CROP | change))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +95,9 @@ def test_a_label_that_is_neither_is_never_taken_for_one(tmp_path) -> None:
         ("LivePortrait", "synthesis"),
         ("first-order-model", "synthesis"),
         ("StyleGAN2", "synthesis"),
+        ("FaceShifter", "blending"),
+        ("sit", "synthesis"),
+        ("a visit", "unknown"),
         ("nobody knows", "unknown"),
     ],
 )

@@ -1,18 +1,58 @@
-"""The list of media that training and evaluation read: one row per file, with label, split, identity and generator."""
+"""The lists that training and evaluation read: index.csv with a row per file, index.parquet with a row per cut face."""
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
+import pyarrow as pa
 
 # Which trace a val generator leaves (a face swapped or a mouth redrawn in a real frame, or a whole head generated).
 FAMILIES = {
-    "blending": ("part swap", "uadfv", "fakeapp", "wav2lip"),
-    "synthesis": ("liveportrait", "aniportrait", "dreamtalk", "first-order-model", "anitalker", "stylegan2"),
+    "blending": (
+        "part swap, uadfv, fakeapp, wav2lip, deepfakes, face2face, faceswap, neuraltextures, faceshifter, "
+        "deepfakedetection, celeb-synthesis, method_a, method_b, ffiw, fsgan, simswap, inswap, blendface, uniface, "
+        "mobileswap, e4s, facedancer, deepfacelab"
+    ).split(", "),
+    "synthesis": (
+        "liveportrait, aniportrait, dreamtalk, first-order-model, anitalker, stylegan, fomm, facevid2vid, mraa, "
+        "one_shot_free, pirender, tpsm, lia, danet, sadtalker, mcnet, hyperreenact, heygen, vqgan, sd2.1, ddim, rddm, "
+        "pixart, dit, sit, midjourney, whichisreal, collabdiff, e4e, stargan, styleclip"
+    ).split(", "),
 }
+KINDS = ("crop", "image", "video")
+LABELS = {"real": 0, "fake": 1}
+
+# One row per face that `extract_faces.py` cut. `path` is a JPEG below faces/, or a member of the tar `shard`; boxes and
+# landmarks are in its pixels.
+FACES = pa.schema(
+    {
+        "path": pa.string(),
+        "dataset": pa.string(),
+        "method": pa.string(),
+        "video_id": pa.string(),
+        "source_id": pa.string(),
+        "target_id": pa.string(),
+        "label": pa.int8(),  # 0 real, 1 fake
+        "split": pa.string(),
+        "compression": pa.string(),
+        "fps": pa.float32(),  # null for pictures
+        "frames": pa.int32(),  # of the whole medium
+        "landmarks": pa.list_(pa.float32(), 10),  # x, y of eyes, nose, mouth corners; null when unknown
+        "box": pa.list_(pa.float32(), 4),  # x0, y0, x1, y1
+        "media": pa.string(),  # the file it was cut from, below its data set's folder
+        "track_id": pa.int16(),  # 0 is the largest person
+        "frame": pa.int32(),  # number in the medium
+        "time_s": pa.float64(),
+        "mask_share": pa.float32(),  # share of the box that the mask calls changed; null without a mask
+        "shard": pa.string(),  # empty for folders
+        "offset": pa.int64(),  # of the JPEG in the tar
+        "bytes": pa.int32(),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +84,8 @@ def family(generator: str) -> str:
     """ "blending", "synthesis" or "unknown" for a generator's name, "" for a real medium's empty name."""
     name = generator.lower()
     for key, parts in FAMILIES.items():
-        if any(part in name for part in parts):
+        # Short names are common syllables: only as the whole name.
+        if any(part == name or (len(part) > 4 and part in name) for part in parts):
             return key
     return "unknown" if name else ""
 
@@ -53,7 +94,7 @@ def read_index(root: Path) -> list[Item]:
     """Read `root/index.csv`.
 
     Raises:
-        SystemExit: the file or one of its columns is missing.
+        SystemExit: the file or one of its columns is missing, or a row has a value that no one knows.
     """
     path = root / "index.csv"
     if not path.is_file():
@@ -65,21 +106,35 @@ def read_index(root: Path) -> list[Item]:
     needed = {"path", "kind", "label", "split", "identity", "generator", "face_box", "landmarks"}
     if not rows or (absent := needed - set(rows[0])):
         raise SystemExit(f"{path} lacks the columns {sorted(absent) if rows else sorted(needed)}.")
-    return [_item(root, row) for row in rows]
+    return [_item(path, number, row) for number, row in enumerate(rows, 2)]
 
 
-def _item(root: Path, row: dict[str, str]) -> Item:
-    def numbers(text: str) -> np.ndarray | None:
-        return np.array(text.replace(",", " ").split(), np.float32) if text else None
+def _item(index: Path, number: int, row: dict[str, str]) -> Item:
+    def refuse(what: str) -> NoReturn:
+        raise SystemExit(f"{index}, line {number} ({row['path']}): {what}.")
 
-    points = numbers(row["landmarks"])
+    def numbers(column: str, count: int) -> np.ndarray | None:
+        parts = (row[column] or "").replace(",", " ").split()
+        try:
+            values = np.array(parts, np.float32)
+        except ValueError:
+            values = np.zeros(0, np.float32)
+        if parts and len(values) != count:
+            refuse(f"{column} must be {count} numbers, not {row[column]!r}")
+        return values if parts else None
+
+    if row["label"] not in LABELS:
+        refuse(f"the label must be real or fake, not {row['label']!r}")
+    if row["kind"] not in KINDS:
+        refuse(f"the kind must be {', '.join(KINDS)}, not {row['kind']!r}")
+    points = numbers("landmarks", 10)
     return Item(
-        path=root / row["path"],
+        path=index.parent / row["path"],
         kind=row["kind"],
-        label={"real": 0, "fake": 1}[row["label"]],
+        label=LABELS[row["label"]],
         split=row["split"],
         group=row["identity"],
         generator=row["generator"],
-        box=numbers(row["face_box"]),
+        box=numbers("face_box", 4),
         landmarks=None if points is None else points.reshape(5, 2),
     )
