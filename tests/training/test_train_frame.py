@@ -21,8 +21,11 @@ from tests.training.faces import bank_of, face, item
 from tests.training.test_facebank import write_collection
 from tests.training.test_index import CROP, write_index
 from training import train_frame
-from training.engine.loop import LoopConfig
-from training.train_frame import Config, batches, pair_loss, recipe
+from training.data.faces import Faces
+from training.engine.config import LoopConfig, load_preset
+from training.engine.run import recipe
+from training.train_frame import SCRIPT as NAME
+from training.train_frame import Config, batches, pair_loss
 
 SCRIPT = Path(train_frame.__file__)
 PHASES = Config(
@@ -36,7 +39,8 @@ PHASES = Config(
 
 def all_batches(start: int = 0, config: Config = PHASES) -> list[tuple[torch.Tensor, ...]]:
     n = 3
-    return list(batches(config, bank_of([face(k) for k in range(n)]), [item(k) for k in range(n)], start))
+    faces = Faces(bank_of([face(k) for k in range(n)]), [item(k) for k in range(n)])
+    return list(batches(config, faces, start))
 
 
 def test_each_phase_has_its_size_and_its_share_of_the_steps() -> None:
@@ -68,7 +72,9 @@ class Told(nn.Module):
 def test_the_loss_rewards_calling_the_second_of_a_pair_fake() -> None:
     dark, light = torch.full((3, 8, 8), -2.0), torch.full((3, 8, 8), 2.0)
     y = torch.tensor([[0, 1]])
-    right, wrong = (pair_loss(Told(), (torch.stack(p)[None], y)) for p in ((dark, light), (light, dark)))
+    right, wrong = (
+        pair_loss(Told(), (torch.stack(p)[None], y))["loss"] for p in ((dark, light), (light, dark))
+    )
     assert right < 0.2 < 3 < wrong
     # Cross entropy smoothed by 0.05: 0.975 of the true and 0.025 of the other class.
     p = torch.tensor(4.0).sigmoid()
@@ -76,14 +82,17 @@ def test_the_loss_rewards_calling_the_second_of_a_pair_fake() -> None:
 
 
 def test_the_recipe_names_no_place() -> None:
-    told = recipe(
-        Config(data=Path("/secret/data"), backbone=Path("/secret/b.safetensors"), out=Path("/secret"))
-    )
-    text = json.dumps(told)
+    config = Config(data=Path("/secret/data"), backbone=Path("/secret/b.safetensors"), out=Path("/secret"))
+    made = recipe(config, NAME)
+    text = json.dumps(made)
     assert "secret" not in text
-    assert told["recipe"]["backbone"] == "b.safetensors"
-    assert told["recipe"]["script"] == "training/train_frame.py"
-    assert "max_minutes" not in told["recipe"]["loop"]  # infinity is no JSON
+    assert made["backbone"] == "b.safetensors"
+    assert made["script"] == "training/train_frame.py"
+    assert "max_minutes" not in made["loop"]  # infinity is no JSON
+
+
+def test_the_bundled_preset_says_what_the_defaults_are() -> None:
+    assert load_preset(Config, NAME, "bundled") == replace(Config(), preset="bundled")
 
 
 def miniature(root: Path) -> Path:
@@ -113,7 +122,7 @@ def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
     command = [
         sys.executable, str(SCRIPT), "--data", str(data), "--backbone", str(tmp_path / "backbone.safetensors"),
         "--out", str(tmp_path / "run"), "--batch-pairs", "2", "--size-px", "64", "--size-share", "1",
-        "--frames-per-clip", "2", "--workers", "0", "--loop.steps", "2", "--loop.warmup-steps", "1",
+        "--frames-per-clip", "2", "--val-blends", "4", "--workers", "0", "--loop.steps", "2", "--loop.warmup-steps", "1",
         "--loop.validate-every", "2",
     ]  # fmt: skip
     # The cache of faces lies below the working folder: the test has its own.

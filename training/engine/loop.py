@@ -1,151 +1,189 @@
-"""The training loop, once, in the open: growing input size, a cosine learning rate, averaged weights."""
+"""The training loop, once, in the open: any device, mixed precision, accumulation, averaged weights, clean stops.
+
+A recipe is three functions and no class: `batches(start)` gives the batches from number `start` on, `step(model, batch)`
+gives {"loss": ..., other figures}, `validate(model)` gives figures. Several GPUs or machines: `accelerate launch`.
+"""
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, send_to_device
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-Step = Callable[[nn.Module, tuple[Tensor, ...]], Tensor]
+from training.engine import checkpoint
+from training.engine.checkpoint import Progress
+from training.engine.config import LoopConfig
+from training.engine.run import Run
 
-
-@dataclass(frozen=True, slots=True)
-class LoopConfig:
-    """What the loop needs besides data and model.
-
-    Attributes:
-        steps: optimiser steps in all.
-        warmup_steps: linear warm-up of the learning rate.
-        lr: peak learning rate of AdamW.
-        weight_decay: of AdamW.
-        ema_decay: of the averaged weights, which are the ones validated and exported.
-        validate_every: steps between validations.
-        max_minutes: stop cleanly after so long; `--resume` goes on.
-    """
-
-    steps: int = 4500
-    warmup_steps: int = 150
-    lr: float = 5e-4
-    weight_decay: float = 0.02
-    ema_decay: float = 0.998
-    validate_every: int = 400
-    max_minutes: float = math.inf
-
-
-def learning_rate(config: LoopConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to 1 % of the peak."""
-    if step < config.warmup_steps:
-        return config.lr * (step + 1) / config.warmup_steps
-    share = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
-    return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * min(share, 1))) / 2)
+Step = Callable[[nn.Module, Any], dict[str, Tensor]]
+SMOOTHING = 0.98
 
 
 def fit(
     model: nn.Module,
-    batches: Callable[[int], Iterable[tuple[Tensor, ...]]],
-    step_loss: Step,
+    batches: Callable[[int], Iterable[Any]],
+    step: Step,
     validate: Callable[[nn.Module], dict[str, float]],
     config: LoopConfig,
-    run_dir: Path,
+    run: Run,
     *,
-    resume: bool = False,
+    groups: Callable[[nn.Module, float], list[dict[str, Any]]] | None = None,
 ) -> nn.Module:
-    """Train, keep `last.pt` for resuming and `metrics.csv`; return the averaged model.
+    """Train, log to the run folder, save its state at each validation; return the model to export.
+
+    On a CPU a stopped and resumed run equals an unbroken one bit for bit, if batch number i is always the same.
 
     Args:
-        model: trained in place.
-        batches: given the first step, the batches from there to the last step.
-        step_loss: loss of a batch.
-        validate: figures of a model, logged and written to metrics.csv.
-        config: numbers.
-        run_dir: where the run lives.
-        resume: go on from `last.pt`.
+        model: trained in place; frozen parameters (requires_grad False) stay.
+        batches: given how many batches were used before, the batches from there on; their end ends the run.
+        step: losses of a batch (tensors on the model's device); "loss" is minimised, the rest is logged.
+        validate: figures of a model; only the main process calls it. What it draws leaves no trace.
+        config: numbers, counted in steps (`LoopConfig.in_steps`).
+        run: where the run lives; with `run.resume` it goes on from `last.pt`.
+        groups: (model, weight_decay) to AdamW groups; "lr_scale" in a group scales its learning rate.
     """
-    accelerator = Accelerator(mixed_precision="bf16")
-    run_dir.mkdir(parents=True, exist_ok=True)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(_groups(model, config.weight_decay), lr=config.lr)
-    model, optimizer = accelerator.prepare(model, optimizer)
-    ema = AveragedModel(
-        accelerator.unwrap_model(model),
-        multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),
-        use_buffers=True,
+    accelerator = Accelerator(
+        mixed_precision=_precision(config), gradient_accumulation_steps=config.accumulate
     )
-    start = _load(run_dir / "last.pt", model, ema, optimizer) if resume else 0
-    began, running = time.monotonic(), 0.0
-    bar = tqdm(batches(start), total=config.steps, initial=start, desc="train", unit="step")
-    step = start
-    for step, batch in enumerate(bar, start + 1):
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(config, (groups or decay_groups)(model, config.weight_decay))
+    model, optimizer = accelerator.prepare(model, optimizer)
+    bare = accelerator.unwrap_model(model)
+    ema = _averaged(bare, config)
+    kept = ema.module if ema else bare
+    state = checkpoint.State(run.path / "last.pt", accelerator, bare, ema, optimizer)
+    progress = state.load() if run.resume else Progress()
+    run.begin_at(progress.step)
+
+    began, minutes_before = time.monotonic(), progress.minutes
+    bar = tqdm(desc="train", unit="step", total=config.steps, initial=progress.step, disable=not run.writes)
+    for batch in batches(progress.step * config.accumulate):
         model.train()
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step - 1)
-        with accelerator.autocast():
-            loss = step_loss(model, tuple(part.to(accelerator.device) for part in batch))
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        ema.update_parameters(accelerator.unwrap_model(model))
-        running = loss.item() if step == start + 1 else 0.98 * running + 0.02 * loss.item()
-        bar.set_postfix(loss=f"{running:.3f}")
-        out_of_time = time.monotonic() - began > config.max_minutes * 60
-        if step % config.validate_every == 0 or step == config.steps or out_of_time:
-            _save(run_dir / "last.pt", model, ema, optimizer, step)
-            figures = validate(ema.module)
-            _log(run_dir / "metrics.csv", {"step": step, "loss": running, **figures})
-            bar.write(
-                f"step {step} loss {running:.4f} " + " ".join(f"{k} {v:.4f}" for k, v in figures.items())
-            )
-        if out_of_time:
-            bar.write(f"Stopped after {config.max_minutes:g} minutes at step {step}; --resume goes on.")
+            group["lr"] = learning_rate(config, progress.step) * group.get("lr_scale", 1.0)
+        with accelerator.accumulate(model):
+            with accelerator.autocast():
+                losses = step(model, send_to_device(batch, accelerator.device))
+            accelerator.backward(losses["loss"])
+            if accelerator.sync_gradients and config.clip_norm:
+                accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        _smooth(progress, losses)
+        if not accelerator.sync_gradients:
+            continue
+        if ema:
+            ema.update_parameters(bare)
+        progress.step += 1
+        bar.update()
+        bar.set_postfix({name: f"{value:.3f}" for name, value in progress.running.items()})
+
+        session = (time.monotonic() - began) / 60
+        progress.minutes = minutes_before + session
+        done = progress.step >= config.steps
+        due = done or progress.step % config.validate_every == 0
+        stop = _any_process(accelerator, session > config.max_minutes)
+        if due:
+            figures = _validated(accelerator, validate, kept)
+            if _improves(progress, figures, config) and config.keep == "best" and run.writes:
+                checkpoint.write(run.path / "best.pt", checkpoint.trained_state(kept))
+            told = {"step": progress.step, **progress.running, **figures}
+            bar.write(" ".join(f"{name} {value:.4g}" for name, value in told.items()))
+            run.log(told | {"lr": learning_rate(config, progress.step - 1), "minutes": progress.minutes})
+        if due or stop:
+            state.save(progress)
+        if done or stop or (config.patience and progress.stale >= config.patience):
             break
-    return ema.module
+    bar.close()
+    run.close()
+    if progress.step < config.steps:
+        print(f"Stopped at step {progress.step} of {config.steps}; --resume goes on.")
+    if config.keep == "best" and (best := run.path / "best.pt").is_file():
+        checkpoint.load_trained(kept, torch.load(best, map_location="cpu", weights_only=True), best)
+    return kept
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict]:
+def learning_rate(config: LoopConfig, step: int) -> float:
+    """Linear warm-up, then the schedule; `step` counts from 0."""
+    if step < config.warmup_steps:
+        return config.lr * (step + 1) / config.warmup_steps
+    if config.schedule == "constant":
+        return config.lr
+    if config.schedule == "step":
+        return config.lr * config.decay_factor ** (step // config.decay_every)
+    share = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
+    height = (1 + math.cos(math.pi * min(share, 1))) / 2
+    return config.lr * (config.lr_floor + (1 - config.lr_floor) * height)
+
+
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weights decay; biases and normalisation do not."""
     trained = [p for p in model.parameters() if p.requires_grad]
-    return [
+    groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    return [group for group in groups if group["params"]]
 
 
-def _save(path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    state = {
-        "model": model.state_dict(),
-        "ema": ema.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-        "rng": torch.get_rng_state(),
-    }
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.rename(path)  # a killed save leaves the old file whole
+def make_optimizer(config: LoopConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """The optimiser of these groups."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
+    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer](groups, lr=config.lr)
 
 
-def _load(path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    state = torch.load(path, weights_only=True)
-    model.load_state_dict(state["model"])
-    ema.load_state_dict(state["ema"])
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["rng"])
-    return int(state["step"])
+def _precision(config: LoopConfig) -> str:
+    # fp16 needs a scaled loss, which is for GPUs; a CPU then computes in full.
+    return "no" if config.precision == "fp16" and not torch.cuda.is_available() else config.precision
 
 
-def _log(path: Path, row: dict[str, float]) -> None:
-    new = not path.is_file()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+def _averaged(model: nn.Module, config: LoopConfig) -> AveragedModel | None:
+    if not config.ema_decay:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+
+
+def _smooth(progress: Progress, losses: dict[str, Tensor]) -> None:
+    for name, tensor in losses.items():
+        value = tensor.item()
+        if not math.isfinite(value):
+            raise SystemExit(f"{name} is {value} at step {progress.step + 1}: a lower --loop.lr may help.")
+        progress.running[name] = SMOOTHING * progress.running.get(name, value) + (1 - SMOOTHING) * value
+
+
+def _validated(
+    accelerator: Accelerator, validate: Callable[[nn.Module], dict[str, float]], model: nn.Module
+) -> dict[str, float]:
+    """Figures of the main process, told to all."""
+    with checkpoint.same_generators():
+        told = [validate(model) if accelerator.is_main_process else {}]
+    return broadcast_object_list(told)[0]
+
+
+def _improves(progress: Progress, figures: dict[str, float], config: LoopConfig) -> bool:
+    """Take note of a validation; whether it is the best so far, which an undefined figure never is."""
+    if config.monitor not in figures:
+        if config.patience or config.keep == "best":
+            raise SystemExit(f"--loop.monitor {config.monitor} is none of {', '.join(figures)}.")
+        return False
+    better = figures[config.monitor] > progress.best
+    progress.stale = 0 if better else progress.stale + 1
+    if better:
+        progress.best, progress.best_step = figures[config.monitor], progress.step
+    return better
+
+
+def _any_process(accelerator: Accelerator, flag: bool) -> bool:
+    """Whether any process says so: clocks differ, and all must stop at the same step."""
+    if flag:
+        accelerator.set_trigger()
+    return accelerator.check_trigger()

@@ -1,0 +1,176 @@
+"""Clips of one face for models that look at time: labelled media, or pairs of a real clip and its fake.
+
+A clip is x (T,3,S,S) float32 normalised with mask (T,) bool, False where a frame only repeats the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tbd_app.pipeline.crops import Preprocess
+from training.data.augment import degrade
+from training.data.faces import Faces
+from training.fakes.selfblend import self_blend
+
+FramesAt = Literal["spread", "consecutive"]
+# Source of a pair -> share of the batch; a source without media gives its share to the others.
+CLIP_SHARES = {"blend": 0.85, "clip": 0.15}
+WORK_SIDE_PX = 300  # faces are blended at this size at most
+Frame = tuple[np.ndarray, np.ndarray, np.ndarray]  # image (H,W,3) uint8 RGB, box (4,), landmarks (5,2)
+
+
+def choose(n_frames: int, length: int, at: FramesAt, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Places of a clip's frames among the `n_frames` that were cut, in order.
+
+    Args:
+        n_frames: K.
+        length: frames wanted; fewer come where K is smaller.
+        at: "spread" evenly over the timeline, or "consecutive" as they were cut.
+        rng: draws one frame in each stretch, or where the run begins; None takes what serving takes, or the middle.
+
+    Returns:
+        (min(K, length),) int64, increasing.
+    """
+    length = min(length, n_frames)
+    if at == "consecutive":
+        spare = n_frames - length
+        return (spare // 2 if rng is None else int(rng.integers(spare + 1))) + np.arange(length)
+    if rng is None:
+        return np.rint(np.linspace(0, n_frames - 1, length)).astype(np.int64)
+    edges = np.linspace(0, n_frames, length + 1)
+    return np.floor(rng.uniform(edges[:-1], edges[1:])).astype(np.int64)
+
+
+def clip_tensor(crops: Sequence[np.ndarray], length: int, preprocess: Preprocess) -> tuple[Tensor, Tensor]:
+    """x (length,3,S,S) and mask (length,) of up to `length` crops (S,S,3) uint8 RGB; the last one is repeated."""
+    frames = np.stack([*crops, *[crops[-1]] * (length - len(crops))])
+    return preprocess.tensor(frames), torch.arange(length) < len(crops)
+
+
+class ClipReader:
+    """Cuts clips out of a split.
+
+    Args:
+        faces: of the split.
+        preprocess: of the model; its margin is the middle of the drawn margins.
+        length: frames of a clip.
+        at: where its frames lie.
+    """
+
+    def __init__(self, faces: Faces, preprocess: Preprocess, length: int, at: FramesAt = "spread") -> None:
+        self.faces, self.preprocess, self.length, self.at = faces, preprocess, length, at
+
+    def frames(self, number: int, rng: np.random.Generator | None) -> list[Frame]:
+        """Frames of a medium, of one working size; mirrored in half of the draws; None draws nothing."""
+        bank, rows = self.faces.bank, self.faces.rows(number)
+        rows = rows[choose(len(rows), self.length, self.at, rng)]
+        mirror = rng is not None and rng.random() < 0.5
+        return [_worked(bank.image(r), bank.boxes[r], bank.landmarks[r], mirror) for r in rows]
+
+    def crops(self, frames: Sequence[Frame], rng: np.random.Generator | None) -> list[np.ndarray]:
+        """Crops (S,S,3) uint8 RGB, all jittered by one draw, because detectors jitter too."""
+        shift, zoom = (
+            (np.zeros(2), 1.0) if rng is None else (rng.uniform(-0.06, 0.06, 2), rng.uniform(0.87, 1.15))
+        )
+        images, boxes, landmarks = [], [], []
+        for image, box, points in frames:
+            centre, move = (box[:2] + box[2:]) / 2, shift * float(max(box[2:] - box[:2]))
+            images.append(image)
+            boxes.append(((box.reshape(2, 2) - centre) * zoom + centre + move).reshape(4))
+            landmarks.append((points - centre) * zoom + centre + move)
+        return list(self.preprocess.crops(images, np.stack(boxes), np.stack(landmarks)))
+
+    def tensor(self, crops: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """`clip_tensor` of crops."""
+        return clip_tensor(crops, self.length, self.preprocess)
+
+
+class LabelledClips:
+    """Every medium of a split with its label: {"x": (T,3,S,S), "mask": (T,), "y": ()}; see `batches.Shuffled`.
+
+    Args:
+        reader: cuts the clips.
+        augment: False leaves them as they are.
+    """
+
+    def __init__(self, reader: ClipReader, *, augment: bool = True) -> None:
+        self.reader, self.augment = reader, augment
+        self.media = reader.faces.media()
+        self.labels = [reader.faces.items[n].label for n in self.media]
+
+    def __len__(self) -> int:
+        return len(self.media)
+
+    def example(self, row: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """The clip of a row."""
+        draw = rng if self.augment else None
+        crops = self.reader.crops(self.reader.frames(int(self.media[row]), draw), draw)
+        x, mask = self.reader.tensor(degrade(crops, rng) if self.augment else crops)
+        return {"x": x, "mask": mask, "y": torch.tensor(self.labels[row])}
+
+
+class ClipPairs(Dataset[dict[str, Tensor]]):
+    """Item i is {"x": (2,T,3,S,S), "mask": (2,T), "y": (2,) 0, 1}: a real clip and a fake one that share their degradations.
+
+    Args:
+        reader: cuts the clips.
+        seed: of every draw; the same seed and i give the same pair.
+        sources: which of `CLIP_SHARES` to use.
+    """
+
+    def __init__(self, reader: ClipReader, *, seed: int, sources: Sequence[str] = tuple(CLIP_SHARES)) -> None:
+        self.reader, self.seed = reader, seed
+        labels = {n: reader.faces.items[n].label for n in reader.faces.media("video")}
+        self.real = [n for n, label in labels.items() if not label]
+        self.fake = [n for n, label in labels.items() if label]
+        usable = [s for s in sources if self.real and (s == "blend" or self.fake)]
+        if not usable:
+            raise SystemExit("The split holds no real clips to make pairs from.")
+        shares = np.array([CLIP_SHARES[s] for s in usable])
+        self.sources, self.shares = usable, shares / shares.sum()
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([self.seed, number])
+        real, fake = self.pictures(rng)
+        clips = [self.reader.tensor(crops) for crops in (real, fake)]
+        x, mask = (torch.stack(part) for part in zip(*clips, strict=True))
+        return {"x": x, "mask": mask, "y": torch.tensor([0, 1])}
+
+    def pictures(self, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The real and the fake crops of a pair, (S,S,3) uint8 RGB each."""
+        real = self.reader.frames(int(rng.choice(self.real)), rng)
+        if rng.choice(self.sources, p=self.shares) == "blend":
+            seed = int(rng.integers(2**32))  # one for the clip, so that mask and colours hold still
+            pairs = [self_blend(image, points, np.random.default_rng(seed)) for image, _, points in real]
+            parts = [
+                [(getattr(pair, side), *frame[1:]) for pair, frame in zip(pairs, real, strict=True)]
+                for side in ("real", "fake")
+            ]
+        else:
+            parts = [real, self.reader.frames(int(rng.choice(self.fake)), rng)]
+        jitter = int(rng.integers(2**32))
+        crops = [self.reader.crops(part, np.random.default_rng(jitter)) for part in parts]
+        n_real = len(crops[0])
+        both = degrade([*crops[0], *crops[1]], rng)
+        return both[:n_real], both[n_real:]
+
+
+def _worked(image: np.ndarray, box: np.ndarray, points: np.ndarray, mirror: bool) -> Frame:
+    scale = min(1.0, WORK_SIDE_PX / max(image.shape[:2]))
+    if scale < 1:
+        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        box, points = box * scale, points * scale
+    if mirror:
+        width = image.shape[1]
+        image = np.ascontiguousarray(image[:, ::-1])
+        box = np.array([width - box[2], box[1], width - box[0], box[3]], np.float32)
+        points = (points * (-1, 1) + (width, 0))[[1, 0, 2, 4, 3]]
+    return image, box, points

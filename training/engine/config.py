@@ -1,0 +1,169 @@
+"""What a training script asks for: typed fields, TOML presets, command-line flags; the later overrides the earlier.
+
+    python training/train_frame.py --preset paper --loop.lr 1e-4
+
+A script's `Config` extends `RunConfig`; `configs/SCRIPT/NAME.toml` holds what a preset changes; tyro turns both into flags.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import tyro
+
+PRESETS = Path(__file__).resolve().parent.parent / "configs"
+TOY = Path("toy")
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """What the loop needs besides data and model.
+
+    Attributes:
+        unit: what `steps`, `warmup_steps`, `decay_every` and `validate_every` count: optimiser steps or epochs.
+        steps: how long to train.
+        accumulate: batches per optimiser step; their gradients are averaged.
+        precision: autocast: bf16, fp16 with a scaled loss (on a CPU the same as no), or no.
+        optimizer: adamw, adam (weight decay inside the gradient) or sgd with momentum 0.9.
+        lr: peak learning rate.
+        weight_decay: of weight matrices; biases and normalisation never decay.
+        schedule: after the warm-up: cosine to `lr_floor`, a factor of `decay_factor` every `decay_every`, or constant.
+        warmup_steps: linear warm-up of the learning rate.
+        lr_floor: where the cosine ends, as a share of `lr`.
+        decay_every: for the schedule step.
+        decay_factor: for the schedule step.
+        clip_norm: largest norm of the gradient; 0 leaves it.
+        ema_decay: of the averaged weights, which are then the ones validated and kept; 0 for none.
+        validate_every: how often figures are taken and the state is saved.
+        keep: the weights that are the result: of the last step, or of the best validation.
+        monitor: the figure that says which validation is best.
+        patience: stop after so many validations without a better figure; 0 never stops early.
+        max_minutes: save and stop cleanly after so long; `--resume` goes on.
+    """
+
+    unit: Literal["step", "epoch"] = "step"
+    steps: int = 4500
+    accumulate: int = 1
+    precision: Literal["bf16", "fp16", "no"] = "bf16"
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = 5e-4
+    weight_decay: float = 0.02
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warmup_steps: int = 150
+    lr_floor: float = 0.01
+    decay_every: int = 1000
+    decay_factor: float = 0.5
+    clip_norm: float = 1.0
+    ema_decay: float = 0.998
+    validate_every: int = 400
+    keep: Literal["last", "best"] = "last"
+    monitor: str = "video_auc"
+    patience: int = 0
+    max_minutes: float = math.inf
+
+    def in_steps(self, steps_per_epoch: int) -> LoopConfig:
+        """The same with every count in optimiser steps."""
+        if self.unit == "step":
+            return self
+        counts = ("steps", "warmup_steps", "decay_every", "validate_every")
+        return dataclasses.replace(
+            self, unit="step", **{name: getattr(self, name) * steps_per_epoch for name in counts}
+        )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What every script has.
+
+    Attributes:
+        data: folder with index.csv, or "toy" for a small generated collection.
+        out: run folder; a run that lies there already moves to NAME.previous, unless this one resumes it.
+        workers: loader processes.
+        seed: of every draw.
+        resume: go on from the run folder's last saved state.
+        note: what a reader of the model card should know about this run.
+        preset: name of the preset that was used; set by `--preset`.
+        loop: numbers of the loop.
+    """
+
+    data: Path = Path("../shared/data")
+    out: Path = Path("runs/model")
+    workers: int = 1
+    seed: int = 1
+    resume: bool = False
+    note: str = ""
+    preset: tyro.conf.Suppress[str] = ""
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+C = TypeVar("C", bound=RunConfig)
+
+
+def parse(config: type[C], script: str, description: str | None, argv: Sequence[str] | None = None) -> C:
+    """The config of a script: its defaults, then `--preset NAME` (`--toy` is `--preset toy`), then the other flags.
+
+    Args:
+        config: dataclass of the script.
+        script: its name, also of its folder below `training/configs`.
+        description: for `--help`.
+        argv: command-line arguments; the process's own by default.
+
+    Raises:
+        SystemExit: no such preset, or an unknown key in it, with near matches; a wrong flag or value.
+    """
+    names = sorted(path.stem for path in (PRESETS / script).glob("*.toml"))
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", default="")
+    first.add_argument("--toy", dest="preset", action="store_const", const="toy")
+    chosen, rest = first.parse_known_args(argv)
+    text = (
+        f"{description or ''}\n--preset NAME starts from one of: {', '.join(names)}. --toy is --preset toy."
+    )
+    default = load_preset(config, script, chosen.preset) if chosen.preset else config()
+    return tyro.cli(config, default=default, description=text, args=rest)
+
+
+def load_preset(config: type[C], script: str, name: str) -> C:
+    """The defaults of a script with what its preset `name` changes.
+
+    Raises:
+        SystemExit: no such preset, or an unknown key in it, with near matches.
+    """
+    path = PRESETS / script / f"{name}.toml"
+    if not path.is_file():
+        raise SystemExit(
+            f"{script} has no preset {name!r}{_near(name, [p.stem for p in path.parent.glob('*.toml')])}"
+        )
+    with path.open("rb") as file:
+        table = tomllib.load(file)
+    flags = list(_flags(table, config(), path.name))
+    return dataclasses.replace(tyro.cli(config, args=flags), preset=name)
+
+
+def _flags(table: dict[str, Any], config: Any, file: str, prefix: str = "") -> Iterator[str]:
+    """A TOML table as command-line flags, so that one parser types both."""
+    known = [f.name for f in dataclasses.fields(config)]
+    for key, value in table.items():
+        if key not in known:
+            raise SystemExit(f"{file} has an unknown key {prefix}{key}{_near(key, known)}")
+        flag = prefix + key.replace("_", "-")
+        if isinstance(value, dict):
+            yield from _flags(value, getattr(config, key), file, f"{flag}.")
+        elif isinstance(value, bool):
+            yield f"--{flag}" if value else f"--{prefix}no-{key.replace('_', '-')}"
+        else:
+            yield f"--{flag}"
+            yield from map(str, value if isinstance(value, list) else [value])
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(sorted(known))}."

@@ -1,0 +1,178 @@
+"""The folder of one run: config, split lists, metrics.csv, curves as PNG and for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from accelerate import PartialState
+from matplotlib import pyplot as plt
+from torch.utils.tensorboard import SummaryWriter
+
+from training.data.index import Item
+from training.engine.config import RunConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+# Where things lie and how long one session lasts is no part of a recipe.
+_PLACES = ("data", "out", "resume", "workers")
+
+
+class Run:
+    """A run folder; only the main process writes to it.
+
+    Holds `config.json` (recipe, revision of the code, versions), `splits/*.csv`, `metrics.csv` (a row per validation),
+    `curves.png`, `tensorboard/`, `last.pt` (for `--resume`), with `keep = "best"` also `best.pt`, and at the end what the
+    script exports.
+
+    Args:
+        config: of the script; without `resume` a run that lies in `config.out` moves to NAME.previous.
+        script: its name, such as "train_frame".
+        splits: the files of each split, listed in `splits/`.
+    """
+
+    def __init__(
+        self, config: RunConfig, script: str, splits: Mapping[str, Sequence[Item]] | None = None
+    ) -> None:
+        self.path, self.resume = config.out, config.resume
+        self.writes = PartialState().is_main_process
+        self._board: SummaryWriter | None = None
+        if not self.writes:
+            return
+        if not self.resume:
+            _move_away(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._write_config(config, script)
+        for name, items in (splits or {}).items():
+            self._write_split(name, items, config.data)
+
+    def _write_config(self, config: RunConfig, script: str) -> None:
+        path = self.path / "config.json"
+        told = {"recipe": recipe(config, script), **origin()}
+        if self.resume and path.is_file():
+            before = json.loads(path.read_text(encoding="utf-8"))["recipe"]
+            for key in sorted(before.keys() | told["recipe"].keys()):
+                was, now = before.get(key), told["recipe"].get(key)
+                if was != json.loads(json.dumps(now)):
+                    print(f"Resumed with another {key}: {was} became {now}.")
+        path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+    def _write_split(self, name: str, items: Sequence[Item], data: Path) -> None:
+        folder = self.path / "splits"
+        folder.mkdir(exist_ok=True)
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "kind", "label", "identity", "generator"])
+            for i in items:
+                place = i.path.relative_to(data) if i.path.is_relative_to(data) else i.path.name
+                writer.writerow([place, i.kind, ("real", "fake")[i.label], i.group, i.generator])
+
+    def begin_at(self, step: int) -> None:
+        """Forget what was logged after `step`: a killed run may have gone on after its last save."""
+        if not self.writes:
+            return
+        rows = [row for row in self.rows() if int(row["step"]) <= step]
+        self._board = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
+        (self.path / "metrics.csv").unlink(missing_ok=True)
+        for row in rows:
+            self._append(row)
+
+    def log(self, row: dict[str, float]) -> None:
+        """Add a row of figures, among them `step`, to metrics.csv, TensorBoard and the curves."""
+        if not self.writes:
+            return
+        self._append(row)
+        if self._board is not None:
+            for name, value in row.items():
+                if name != "step":
+                    self._board.add_scalar(name, value, int(row["step"]))
+            self._board.flush()
+        draw_curves(self.rows(), self.path / "curves.png")
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        path = self.path / "metrics.csv"
+        new = not path.is_file()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of metrics.csv so far."""
+        path = self.path / "metrics.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def close(self) -> None:
+        """Release TensorBoard's file."""
+        if self._board is not None:
+            self._board.close()
+
+
+def recipe(config: RunConfig, script: str) -> dict[str, Any]:
+    """What made a checkpoint, without the places of files: paths shrink to their names."""
+    told = dataclasses.asdict(config)
+    for place in _PLACES:
+        del told[place]
+    del told["loop"]["max_minutes"]
+    return {"script": f"training/{script}.py"} | {
+        key: value.name if isinstance(value, Path) else value for key, value in told.items()
+    }
+
+
+def origin() -> dict[str, Any]:
+    """Revision of the code, with "+changes" where files differ from it, and versions of what it ran on."""
+    revision = _git("rev-parse", "HEAD") or "unknown"
+    if revision != "unknown" and _git("status", "--porcelain", "--untracked-files=no"):
+        revision += "+changes"
+    packages = {name: version(name) for name in ("torch", "timm", "accelerate", "numpy")}
+    return {"revision": revision, "versions": {"python": platform.python_version(), **packages}}
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607
+    return done.stdout.strip()
+
+
+def _move_away(path: Path) -> None:
+    if (path / "config.json").is_file():
+        previous = path.with_name(path.name + ".previous")
+        shutil.rmtree(previous, ignore_errors=True)
+        path.rename(previous)
+        print(f"The run that lay in {path} is now {previous}.")
+
+
+def draw_curves(rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Losses on the left, figures between 0 and 1 (accuracies and AUC) on the right, over the steps."""
+    names = [n for n in rows[0] if n not in ("step", "minutes", "lr")]
+    losses = [n for n in names if "loss" in n]
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    for axis, part, title in (
+        (axes[0], losses, "loss"),
+        (axes[1], [n for n in names if n not in losses], "figure"),
+    ):
+        for name in part:
+            points = [(int(r["step"]), float(r[name])) for r in rows if r.get(name)]
+            known = [(step, value) for step, value in points if math.isfinite(value)]
+            axis.plot(*zip(*known, strict=True), marker=".", label=name) if known else None
+        axis.set_xlabel("step")
+        axis.set_ylabel(title)
+        axis.grid(alpha=0.3)
+        if axis.lines:
+            axis.legend(fontsize="small")
+    figure.savefig(path, dpi=100)
+    plt.close(figure)

@@ -1,0 +1,45 @@
+"""Figures of a model on the validation split while it trains: uncalibrated, not augmented, the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import send_to_device
+from torch import Tensor, nn
+
+from training.data.index import Item, family
+from training.engine.metrics import auc
+
+
+@torch.inference_mode()
+def score(model: nn.Module, x: Tensor, batch: int = 32) -> np.ndarray:
+    """Uncalibrated fake_prob (N,) of normalised crops (N,3,S,S)."""
+    parts = (part.contiguous(memory_format=torch.channels_last) for part in x.split(batch))
+    return score_batches(model, ((part,) for part in parts))
+
+
+@torch.inference_mode()
+def score_batches(model: nn.Module, batches: Iterable[Sequence[Any]]) -> np.ndarray:
+    """Uncalibrated fake_prob (N,) over batches of the model's arguments, such as (x,) or (x, mask)."""
+    model.eval()
+    device = next(model.parameters()).device
+    out = []
+    for batch in batches:
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = model(*send_to_device(batch, device))
+        out.append(logits.float().softmax(1)[:, 1].cpu())
+    return torch.cat(out).numpy()
+
+
+def video_figures(items: Sequence[Item], probs: np.ndarray) -> dict[str, float]:
+    """Video-level AUC and accuracy at 0.5 of media with fake_prob (N,), and the AUC of each family of fakes."""
+    labels = np.array([i.label for i in items])
+    families = np.array([family(i.generator) for i in items])
+    out = {"video_auc": auc(labels, probs), "video_accuracy": float(((probs >= 0.5) == labels).mean())}
+    for name in ("blending", "synthesis"):
+        keep = (labels == 0) | (families == name)
+        out[f"{name}_auc"] = auc(labels[keep], probs[keep])
+    return out

@@ -1,0 +1,129 @@
+"""Train a clip model: EfficientNet-B0 or ResNeXt-50 with an LSTM, or Swin-T averaged over time.
+
+    python training/train_video.py --data DATA --preset paper
+    python training/train_video.py --data DATA --model resnext50_lstm --freeze-bn --frame-chunk 5 --backbone CHECKPOINT
+    python training/train_video.py --toy
+
+`--pairs` sets real clips against fakes made of them (fakes of the split join in); without it every medium comes with its
+own label, the classes weighed, as the reference does. `--backbone` starts the CNN from a frame model on the same backbone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+
+from tbd_app.models import weights
+from tbd_app.pipeline.crops import for_spec
+from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
+from training.data.faces import open_faces
+from training.engine.batches import Shuffled, batches, steps_per_epoch
+from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.loop import fit
+from training.engine.losses import class_weights, cross_entropy
+from training.engine.models import build, save_memory, spec_of
+from training.engine.run import Run
+from training.engine.validation import score_batches, video_figures
+
+SCRIPT = Path(__file__).stem
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """What the script has besides `RunConfig`.
+
+    Attributes:
+        model: a registered clip model.
+        pretrained: fetch public backbone weights where neither backbone nor init is given.
+        backbone: safetensors of the backbone: public features, or a checkpoint of a model on the same backbone.
+        init: checkpoint of the whole model, to start warm.
+        clip_len: frames of a clip.
+        frames_at: where they lie on the timeline.
+        frames_per_clip: frames cut from each video of an index.csv, among which a clip's are chosen.
+        size_px: input size; 0 for the model's own.
+        batch: clips, or pairs of clips, a step and process.
+        pairs: real clips against fakes made of them, in place of labelled media.
+        smoothing: of the labels.
+        freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need.
+        frame_chunk: frames that pass the CNN at a time, to save memory; 0 for all.
+        checkpointing: compute activations inside the CNN again instead of keeping them.
+    """
+
+    out: Path = Path("runs/video")
+    model: str = "effnet_b0_lstm"
+    pretrained: bool = True
+    backbone: Path | None = None
+    init: Path | None = None
+    clip_len: int = 10
+    frames_at: FramesAt = "spread"
+    frames_per_clip: int = 32
+    size_px: int = 0
+    batch: int = 8
+    pairs: bool = True
+    smoothing: float = 0.0
+    freeze_bn: bool = False
+    frame_chunk: int = 0
+    checkpointing: bool = False
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(lr=1e-4, ema_decay=0.99))
+
+
+def main(config: Config) -> None:
+    """Train one model; see the module's text."""
+    set_seed(config.seed)
+    faces = open_faces(config.data, n_frames=config.frames_per_clip)
+    spec = dataclasses.replace(spec_of(config.model), clip_len=config.clip_len)
+    if config.size_px:
+        spec = dataclasses.replace(spec, input_size=config.size_px)
+    reader, val = (
+        ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)
+        for split in ("train", "val")
+    )
+    clips = LabelledClips(reader)
+    data = ClipPairs(reader, seed=config.seed) if config.pairs else Shuffled(clips, config.seed)
+    balance = None if config.pairs else class_weights(clips.labels)
+    loop = config.loop.in_steps(steps_per_epoch(len(clips), config.batch, config.loop.accumulate))
+
+    model = build(
+        config.model,
+        pretrained=config.pretrained,
+        backbone=config.backbone,
+        init=config.init,
+        freeze_bn=config.freeze_bn,
+    )
+    save_memory(model, frame_chunk=config.frame_chunk, checkpointing=config.checkpointing)
+
+    def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        x, mask, y = batch["x"], batch["mask"], batch["y"]
+        if config.pairs:
+            x, mask, y = x.flatten(0, 1), mask.flatten(0, 1), y.flatten()
+        return cross_entropy(model(x, mask), y, weights=balance, smoothing=config.smoothing)
+
+    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    model = fit(
+        model,
+        lambda start: batches(data, config.batch, start, loop.steps * loop.accumulate, config.workers),
+        step,
+        lambda model: validate(model, val),
+        loop,
+        run,
+    )
+    weights.save_checkpoint(model, run.path / "model.safetensors", spec)
+
+
+def validate(model: nn.Module, reader: ClipReader) -> dict[str, float]:
+    """Video-level figures on the val clips, one clip each, as serving takes it."""
+    media = reader.faces.media("video")
+    clips = (reader.tensor(reader.crops(reader.frames(int(n), None), None)) for n in media)
+    probs = score_batches(model, ((x[None], mask[None]) for x, mask in clips))
+    return video_figures([reader.faces.items[n] for n in media], probs)
+
+
+if __name__ == "__main__":
+    main(parse(Config, SCRIPT, __doc__))
