@@ -101,6 +101,7 @@ def main(config: Config) -> None:
             try:
                 for medium, result in zip(todo, cut_all(todo, config.cut, config.workers), strict=True):
                     writer.add(medium, result)
+                    bar.set_postfix(without=len(writer.failures), refresh=False)
                     bar.update()
             except KeyboardInterrupt:
                 bar.write("Stopped; the same command goes on from here.")

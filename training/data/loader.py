@@ -90,26 +90,15 @@ class FaceStore:
         an evaluation that takes the most suspicious.
         """
         table = self.table if not split else self.table[self.table["split"] == split]
-        keys = ["dataset", "media", "track_id"]
-        found = []
-        for (_, media, _), part in table.groupby(keys, sort=False):
-            first = part.iloc[0]
-            rows = part.sort_values("frame").index.to_numpy(np.int64)
-            told = (int(first["label"]), *(str(first[c]) for c in ("split", "dataset", "method", "video_id")))
-            share = None if pd.isna(part["mask_share"]).all() else float(part["mask_share"].mean())
-            found.append(((str(first["dataset"]), media), share, int(first["track_id"]), Track(rows, *told)))
-        if everybody:
-            return [track for *_, track in found]
-        best: dict[tuple[str, str], tuple[float, int]] = {}
-        for medium, share, track_id, track in found:
-            if track.label and (share is None or share >= LEAST_CHANGED):
-                rank = (-(share or 0.0), track_id)
-                best[medium] = min(best.get(medium, rank), rank)
-        return [
-            track
-            for medium, _, track_id, track in found
-            if not track.label or (medium in best and best[medium][1] == track_id)
-        ]
+        groups = table.groupby(["dataset", "media", "track_id"], sort=False)
+        owner = groups.ngroup().to_numpy()
+        order = np.lexsort((table["frame"], owner))
+        starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
+        rows = np.split(table.index.to_numpy(np.int64)[order], starts[1:])
+        firsts = table.iloc[order[starts]].assign(share=groups["mask_share"].mean().to_numpy())
+        kept = np.arange(len(firsts)) if everybody else np.flatnonzero(_label_holds(firsts))
+        told = firsts[["label", "split", "dataset", "method", "video_id"]].to_numpy().tolist()
+        return [Track(rows[n], *told[n]) for n in kept]
 
     def bank(self, split: str) -> tuple[FaceBank, list[Item]]:
         """The split's faces in memory, as the recipes take them; each track is an item of its own.
@@ -120,8 +109,9 @@ class FaceStore:
             SystemExit: there are none.
         """
         items, rows, owners = [], [], []
+        has_landmarks = self.table["landmarks"].notna().to_numpy()
         for track in self.tracks(split):
-            known = [int(r) for r in track.rows if self.table.at[r, "landmarks"] is not None]
+            known = track.rows[has_landmarks[track.rows]].tolist()
             if known:
                 owners += [len(items)] * len(known)
                 rows += known
@@ -137,6 +127,15 @@ class FaceStore:
             item=np.array(owners, np.int32),
             position=self.table.loc[rows, "frame"].to_numpy(np.int32),
         ), items
+
+
+def _label_holds(tracks: pd.DataFrame) -> np.ndarray:
+    """(N,) bool: every track of a real medium; of a fake the one that its mask marks most, or the largest without a mask."""
+    fakes = tracks.reset_index()[["dataset", "media", "track_id", "label", "share"]]
+    fakes = fakes[(fakes["label"] == 1) & ~(fakes["share"] < LEAST_CHANGED)]
+    fakes = fakes.sort_values(["share", "track_id"], ascending=[False, True])
+    chosen = fakes.drop_duplicates(["dataset", "media"]).index
+    return (tracks["label"] == 0).to_numpy() | np.isin(np.arange(len(tracks)), chosen)
 
 
 def _item(row: pd.Series) -> Item:
