@@ -1,0 +1,118 @@
+"""Train CLIP-STAN: a branch over time beside the last layers of CLIP, with tuned LayerNorms.
+
+    python training/train_stan.py --data DATA --tower.file open_clip_model.safetensors
+    python training/train_stan.py --data DATA --preset reference  # plain cross entropy on labelled clips of 8 frames in a row
+    python training/train_stan.py --preset 8gb --data DATA
+    python training/train_stan.py --toy
+
+By default every fake comes with the real clip it was made from, and a clip's frames are spread over the video, as serving
+takes them.
+
+Source: Liu et al., "Revisiting Temporal Modeling for CLIP-based Image-to-Video Knowledge Transferring" (STAN), CVPR 2023.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+
+from tbd_app.models import weights
+from tbd_app.pipeline.crops import for_spec
+from tbd_app.types import CropRecipe
+from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
+from training.data.faces import open_faces
+from training.data.partners import PartnerClips
+from training.engine.batches import Shuffled, batches, steps_per_epoch
+from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.loop import fit
+from training.engine.losses import cross_entropy
+from training.engine.run import Run
+from training.engine.towers import TowerConfig, clip_figures, open_model, trained_share
+
+SCRIPT = Path(__file__).stem
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """What the script has besides `RunConfig`.
+
+    Attributes:
+        model: clip_b16_stan.
+        tower: where CLIP comes from.
+        depth: layers of the branch.
+        train_spatial: train the branch's copies of CLIP's layers as well.
+        crop: square (margin 1.3) or arcface (aligned by five points, as DeepfakeBench).
+        clip_len: frames of a clip, 64 at most.
+        frames_at: where they lie on the timeline.
+        pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them
+            (and a few of the split's), none takes every medium with its own label.
+        batch: clips a step and process; pairs count as two.
+        frames: cut from each video of an index.csv, among which a clip's are chosen.
+    """
+
+    out: Path = Path("runs/stan")
+    model: str = "clip_b16_stan"
+    tower: TowerConfig = field(default_factory=TowerConfig)
+    depth: int = 4
+    train_spatial: bool = False
+    crop: Literal["square", "arcface"] = "arcface"
+    clip_len: int = 8
+    frames_at: FramesAt = "spread"
+    pairs: Literal["source", "blend", "none"] = "source"
+    batch: int = 32
+    frames: int = 32
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            unit="epoch", steps=10, warmup_steps=0, validate_every=1, lr=8e-5, schedule="constant", weight_decay=0.0,
+            ema_decay=0.0, keep="best",
+        )
+    )  # fmt: skip
+
+
+def main(config: Config) -> None:
+    """Train one model; see the module's text."""
+    set_seed(config.seed)
+    crop = CropRecipe(config.crop, 1.3)
+    branch = {"depth": config.depth, "train_spatial": config.train_spatial}
+    model, spec = open_model(config.model, config.tower, crop, config.clip_len, **branch)
+    print(f"{config.model}: {trained_share(model)}.")
+    faces = open_faces(config.data, n_frames=config.frames)
+    reader, val = (
+        ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)
+        for split in ("train", "val")
+    )
+    clips = LabelledClips(reader)
+    if config.pairs == "none":
+        data, size = Shuffled(clips, config.seed), config.batch
+    else:
+        kind = PartnerClips if config.pairs == "source" else ClipPairs
+        data, size = kind(reader, seed=config.seed), max(config.batch // 2, 1)
+    loop = config.loop.in_steps(steps_per_epoch(len(clips), config.batch, config.loop.accumulate))
+
+    def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        x, mask, y = batch["x"], batch["mask"], batch["y"]
+        if config.pairs != "none":
+            x, mask, y = x.flatten(0, 1), mask.flatten(0, 1), y.flatten()
+        return cross_entropy(model(x, mask), y)
+
+    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    model = fit(
+        model,
+        lambda start: batches(data, size, start, loop.steps * loop.accumulate, config.workers),
+        step,
+        lambda model: clip_figures(model, val),
+        loop,
+        run,
+    )
+    weights.save_checkpoint(model, run.path / "model.safetensors", spec)
+
+
+if __name__ == "__main__":
+    main(parse(Config, SCRIPT, __doc__))
