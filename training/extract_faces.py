@@ -52,8 +52,9 @@ class Config:
         compression: only these, such as c23; empty for all.
         methods: only fakes of these methods, such as Deepfakes; real media are always kept; empty for all.
         splits: only train, val or test; empty for all.
-        random_split: shares of train, val and test, such as 70/15/15, in place of all official splits; no person is
-            in two of them.
+        random_split: shares of train, val and test, such as 70/15/15, for media without a split of their own; no person
+            is in two of them.
+        resplit: data sets, such as dfd, whose official split is given up for --random-split.
         val_percent: take so much of train for val, for sets without a val of their own; no person is in both.
         drop_mixed: divide the people instead of groups of media that hang together, and leave out media that mix them.
         seed: of the splits.
@@ -72,6 +73,7 @@ class Config:
     methods: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
     random_split: str = ""
+    resplit: tuple[str, ...] = ()
     val_percent: float = 0.0
     drop_mixed: bool = False
     seed: int = 1
@@ -95,21 +97,25 @@ def main(config: Config) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     _keep_settings(config)
     _write_split(media, config.out / "split.csv")
-    with FaceWriter(config.out, config.store, config.faces_per_shard) as writer:
-        todo = [m for m in media if (m.dataset, m.file) not in writer.done]
-        with tqdm(total=len(media), initial=len(media) - len(todo), desc="faces", unit="file") as bar:
-            try:
-                for medium, result in zip(todo, cut_all(todo, config.cut, config.workers), strict=True):
-                    writer.add(medium, result)
-                    bar.set_postfix(without=len(writer.failures), refresh=False)
-                    bar.update()
-            except KeyboardInterrupt:
-                bar.write("Stopped; the same command goes on from here.")
-            except BrokenProcessPool:
-                raise SystemExit(
-                    "A worker process died, perhaps for lack of memory. The same command goes on; try fewer --workers."
-                ) from None
+    try:
+        with FaceWriter(config.out, config.store, config.faces_per_shard) as writer:
+            _cut_missing(media, writer, config)
+    except KeyboardInterrupt:
+        raise SystemExit("Stopped; the same command goes on from the last finished shard.") from None
+    except BrokenProcessPool:
+        raise SystemExit(
+            "A worker process died, perhaps for lack of memory. The same command goes on; try fewer --workers."
+        ) from None
     print(_summary(config.out, writer))
+
+
+def _cut_missing(media: Sequence[Medium], writer: FaceWriter, config: Config) -> None:
+    todo = [m for m in media if (m.dataset, m.file) not in writer.done]
+    with tqdm(total=len(media), initial=len(media) - len(todo), desc="faces", unit="file") as bar:
+        for medium, result in zip(todo, cut_all(todo, config.cut, config.workers), strict=True):
+            writer.add(medium, result)
+            bar.set_postfix(without=len(writer.failures), refresh=False)
+            bar.update()
 
 
 def chosen(config: Config) -> list[Medium]:
@@ -126,15 +132,8 @@ def chosen(config: Config) -> list[Medium]:
         if not equals:
             raise SystemExit(f"--data {told!r} must be BUILDER=FOLDER, such as ffpp=/data/FaceForensics++.")
         media += build(name, Path(folder))
-    if config.random_split:
-        shares = splits.parse_shares(config.random_split)
-        media = splits.divide(media, shares, config.seed, drop_mixed=config.drop_mixed)
-    elif config.val_percent:
-        media = _with_val(media, config)
-    undecided = sorted({m.dataset for m in media if not m.split})
-    if undecided:
-        raise SystemExit(f"{', '.join(undecided)} has no split of its own: give --random-split 70/15/15.")
     _refuse_doubles(media)
+    media = _split(media, config)
     asked = {"compression": config.compression, "method": config.methods, "split": config.splits}
     for what, names in asked.items():
         unknown = set(names) - {getattr(m, what) for m in media}
@@ -158,6 +157,21 @@ def _refuse_doubles(media: Sequence[Medium]) -> None:
         raise SystemExit(
             f"{dataset} has {file} twice: give two folders of one builder an --out of their own."
         )
+
+
+def _split(media: Sequence[Medium], config: Config) -> list[Medium]:
+    """Media with the splits that the options ask for."""
+    if unknown := set(config.resplit) - {m.dataset for m in media}:
+        raise SystemExit(f"--resplit {min(unknown)} is none of the data sets that --data names.")
+    given = [m for m in media if m.split and m.dataset not in config.resplit]
+    undecided = [m for m in media if not m.split or m.dataset in config.resplit]
+    if undecided and not config.random_split:
+        names = ", ".join(sorted({m.dataset for m in undecided}))
+        raise SystemExit(f"{names} has no split of its own: give --random-split 70/15/15.")
+    if undecided:
+        shares = splits.parse_shares(config.random_split)
+        given += splits.divide(undecided, shares, config.seed, drop_mixed=config.drop_mixed)
+    return _with_val(given, config) if config.val_percent else given
 
 
 def _with_val(media: Sequence[Medium], config: Config) -> list[Medium]:

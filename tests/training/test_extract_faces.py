@@ -18,9 +18,10 @@ from tests.media_factory import encode, faceless_clip, portrait_clip, portrait_f
 from tests.training.faces import astronaut
 from tests.training.layouts import touch
 from training import extract_faces
-from training.data.cut import CutSettings, cut
+from training.data.cut import CutMedium, CutSettings, cut
 from training.data.index import FACES
 from training.data.medium import KnownFace, Medium
+from training.data.splits import shared_people
 from training.data.store import FaceWriter, read_failures
 from training.extract_faces import Config, chosen, main
 
@@ -140,6 +141,24 @@ def test_a_killed_run_goes_on_to_the_same_result(collection, alone, tmp_path, fi
     assert contents(tmp_path) == contents(alone)
 
 
+def test_ctrl_c_keeps_what_is_whole_and_goes_on(collection, alone, tmp_path, monkeypatch) -> None:
+    ours, served = config(collection, tmp_path), []
+
+    def interrupted(medium: Medium, settings: CutSettings) -> CutMedium:
+        served.append(medium)
+        if len(served) == 4:
+            raise KeyboardInterrupt
+        return cut(medium, settings)
+
+    monkeypatch.setattr(extract_faces, "cut", interrupted)
+    with pytest.raises(SystemExit, match="Stopped; the same command goes on"):
+        main(ours)
+    assert pq.read_table(tmp_path / "index.parquet").num_rows == 4  # the finished shard
+    monkeypatch.undo()
+    main(ours)
+    assert contents(tmp_path) == contents(alone)
+
+
 def test_a_finished_run_cuts_nothing_again(collection, shards, tmp_path, monkeypatch) -> None:
     shutil.copytree(shards, tmp_path / "out")
     before = contents(tmp_path / "out")
@@ -252,6 +271,7 @@ def test_layout_shows_what_a_builder_expects(capsys) -> None:
     ("options", "told"),
     [
         ({"random_split": ""}, "folder has no split of its own: give --random-split"),
+        ({"resplit": ("dfd",)}, "--resplit dfd is none of the data sets"),
         ({"data": ()}, "Name at least one data set"),
         ({"data": ("somewhere",)}, "must be BUILDER=FOLDER"),
         ({"methods": ("Deepfake",)}, r"no method 'Deepfake' in the data; there are \['Toy'\]"),
@@ -282,6 +302,20 @@ def test_filters_and_limits(tmp_path) -> None:
     assert {(m.split, m.method) for m in only} == {("train", ""), ("train", "A")}
     few = chosen(dataclasses.replace(base, limit=3))
     assert [m.label for m in few].count(0) == [m.label for m in few].count(1) == 3
+
+
+def test_an_official_split_is_given_up_only_by_name(tmp_path) -> None:
+    own = touch(tmp_path / "own", *(f"{kind}/{n}.mp4" for kind in ("real", "fake") for n in range(20)))
+    official = touch(
+        tmp_path / "uadfv",
+        *(f"{k}/{n:04d}{e}.mp4" for k, e in (("real", ""), ("fake", "_fake")) for n in range(20)),
+    )
+    base = Config(data=(f"folder={own}", f"uadfv={official}"), random_split="50/50")
+    assert {m.split for m in chosen(base) if m.dataset == "uadfv"} == {"test"}
+    assert {m.split for m in chosen(base) if m.dataset == "folder"} == {"train", "val"}
+    drawn = chosen(dataclasses.replace(base, resplit=("uadfv",)))
+    assert {m.split for m in drawn} == {"train", "val"}
+    assert shared_people(drawn) == {}
 
 
 def test_val_is_taken_from_train_where_a_set_has_none(tmp_path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -190,7 +193,16 @@ def _jpeg_options(quality: int) -> list[int]:
 
 
 def start_worker() -> None:
-    """Worker processes share the cores among them, and leave it to their parent to be interrupted."""
+    """Worker processes share the cores among them, leave it to their parent to be interrupted, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+
+
+def _end_with_parent() -> None:
+    # After a kill of the parent its workers would wait for work for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -60,7 +60,11 @@ class FaceWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._finish_part()
+        # After an error or Ctrl-C the last medium may be half written: its shard is made anew, as after a kill.
+        if kind is None:
+            self._finish_part()
+        elif self._tar is not None:
+            self._tar.close()
         self._write_index()
 
     def add(self, medium: Medium, result: CutMedium) -> None:
