@@ -175,8 +175,13 @@ class _Renderer:
         kind = "BILINEAR" if width == frame.width else "AREA"
         self.reduced = self.reduced or kind == "AREA"
         rgb = frame.reformat(width, height, "rgb24", interpolation=kind).to_ndarray()
-        turns, mirrored = _orientation(frame)
-        return confined.keep(np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns))
+        return confined.keep(upright(rgb, frame))
+
+
+def upright(rgb: np.ndarray, frame: VideoFrame) -> np.ndarray:
+    """The pixels (H,W,3) of a frame as they are meant to be seen, turned and mirrored; a view."""
+    turns, mirrored = _orientation(frame)
+    return np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns)
 
 
 def _orientation(frame: VideoFrame) -> tuple[int, bool]:

@@ -25,6 +25,7 @@ from PIL import Image, ImageSequence
 
 from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.pipeline import sandbox, stills
+from tbd_app.pipeline.frames import upright
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
 from tbd_app.report import overlays, texts, timeline
 from tbd_app.settings import Limits
@@ -67,7 +68,6 @@ def write(report: Report, media_path: Path, out_path: Path, limits: Limits | Non
         path=str(media_path.absolute()),
         reader=content.reader,
         container=content.format,
-        turns=report.media.rotation_deg // 90,
         tracks=[_track(p, report) for p in report.people],
     )
     part = out_path.with_suffix(".part")
@@ -76,14 +76,13 @@ def write(report: Report, media_path: Path, out_path: Path, limits: Limits | Non
 
 
 def annotate(
-    *, limits: Limits, path: str, reader: str, container: str, turns: int, tracks: list[dict[str, Any]]
+    *, limits: Limits, path: str, reader: str, container: str, tracks: list[dict[str, Any]]
 ) -> sandbox.Answer:
     """Sandbox job: decode, draw, encode.
 
     Args:
         reader: "video" for FFmpeg, "image" for Pillow.
         container: FFmpeg's demuxer or Pillow's format.
-        turns: clockwise quarter turns for display.
         tracks: what `_track` gives.
 
     Returns:
@@ -92,7 +91,7 @@ def annotate(
     Raises:
         CorruptMedia: no frame can be decoded.
     """
-    frames = _video(path, container, turns) if reader == "video" else _animation(path, container)
+    frames = _video(path, container) if reader == "video" else _animation(path, container)
     buffer, n_frames = io.BytesIO(), 0
     with av.open(buffer, "w", format="mp4") as out:
         stream, last = None, -1
@@ -117,7 +116,7 @@ def annotate(
     return {"bytes": len(data), "frames": n_frames}, [pixels]
 
 
-def _video(path: str, demuxer: str, turns: int) -> Iterator[Upright]:
+def _video(path: str, demuxer: str) -> Iterator[Upright]:
     options = {"protocol_whitelist": "file"}
     with av.open(f"file:{path}", "r", demuxer, options, metadata_errors="replace") as container:
         pictures = [
@@ -131,7 +130,7 @@ def _video(path: str, demuxer: str, turns: int) -> Iterator[Upright]:
             rgb = frame.reformat(*size, "rgb24").to_ndarray()
             time_s = i * interval if frame.time is None else frame.time
             start = time_s if start is None else start
-            yield time_s - start, np.ascontiguousarray(np.rot90(rgb, -turns))
+            yield time_s - start, np.ascontiguousarray(upright(rgb, frame))
 
 
 def _whole(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
