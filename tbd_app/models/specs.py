@@ -34,10 +34,7 @@ _FCG = replace(
 _M2TR = ModelSpec(
     name="", task="frame", architecture="", input_size=224, paper="https://arxiv.org/abs/2104.09770"
 )
-# DeepfakeBench's crops: the face turned and scaled to ArcFace's mean face.
-_BENCH_FRAME = ModelSpec(
-    name="", task="frame", architecture="", input_size=256, crop=CropRecipe("arcface", 1.3)
-)
+_BASELINE = ModelSpec(name="", task="frame", architecture="", input_size=256)
 _TIMESFORMER = ModelSpec(
     name="",
     task="clip",
@@ -205,7 +202,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
     ),
     (
         replace(
-            _BENCH_FRAME,
+            _BASELINE,
             name="xception",
             architecture="Xception",
             n_params=20_811_050,
@@ -217,7 +214,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
     ),
     (
         replace(
-            _BENCH_FRAME,
+            _BASELINE,
             name="effnet_b4",
             architecture="EfficientNet-B4",
             n_params=17_552_202,

@@ -12,9 +12,14 @@ from tbd_app.types import ModelSpec
 # A tower of 2 x 2 patches, two heads and two layers, through the same open_clip as the large ones.
 TOWER = {"layers": 2, "width": 128, "patch_size": 16, "image_size": 32}
 CLIP = {"small": TOWER}
+TINY = {"small": True}
 
-# name -> options of the architecture and side of its input; a model that is not here is small enough as it is.
+# name -> options of the architecture and side of its input; a model that is not here is bound to its size.
 SMALL: dict[str, tuple[dict[str, Any], int]] = {
+    "effnetv2_b0_frame": ({}, 96),
+    "effnet_b0_image": ({}, 96),
+    "effnet_b0_lstm": ({}, 96),
+    "resnext50_lstm": ({}, 96),
     "clip_b16_ln1": (CLIP, 32),
     "clip_b16_ln2": (CLIP, 32),
     "clip_l14_ln1": (CLIP, 32),
@@ -23,6 +28,13 @@ SMALL: dict[str, tuple[dict[str, Any], int]] = {
     "dfd_fcg_b32": ({**CLIP, "n_frames": 4}, 32),
     "dfd_fcg_b16": ({**CLIP, "n_frames": 4}, 32),
     "dfd_fcg_l14": ({**CLIP, "n_frames": 4}, 32),
+    "xception": ({}, 96),
+    "effnet_b4": ({}, 96),
+    "m2tr_swin": (TINY, 64),
+    "m2tr_b4": (TINY, 64),
+    "m2tr_official": (TINY, 64),
+    "effnet_b0_timesformer": (TINY, 64),
+    "effnet_b0_timesformer_legacy": (TINY, 64),
 }
 
 

@@ -102,7 +102,7 @@ def test_gradients_reach_exactly_the_trainable_parameters(name: str, model: Dete
 
 def test_state_round_trips_through_half_precision(name: str, model: Detector, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    weights.save_checkpoint(model, path, registry.spec(name))
+    weights.save_checkpoint(model, path, small.spec(name))
     again = registry.load(name, path=path, **small.options(name))
     assert {t.dtype for t in again.state_dict().values() if t.is_floating_point()} == {torch.float32}
     with torch.inference_mode():
