@@ -1,0 +1,156 @@
+"""Train DFD-FCG: decoders that read a frozen CLIP along time and at the parts of the face.
+
+    python training/train_dfd_fcg.py --data DATA                    # needs the public weights of ViT-L/14
+    python training/train_dfd_fcg.py --data DATA --preset official  # 3 s clips played up to twice as slow, tau 1/30
+    python training/train_dfd_fcg.py --preset 8gb --data DATA
+    python training/train_dfd_fcg.py --toy
+
+Every fake comes with the real clip it was made from. The queries start from prototypes of real faces, made at the start and
+kept in the run folder unless a file of `prototypes.py` is given; the loss of facial components keeps them near. By default a
+clip's frames are spread over the video, as serving takes them. B/32 has 49 patches, so parts share them: expect less of it.
+
+Source: Han et al., "Towards More General Video-based Deepfake Detection through Facial Component Guided Adaptation for
+Foundation Model", CVPR 2025 (arXiv 2404.05583).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+
+from accelerate import PartialState
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+
+from tbd_app.models import weights
+from tbd_app.models.dfd_fcg import DfdFcg, Layout
+from tbd_app.pipeline.crops import for_spec
+from tbd_app.types import CropRecipe, ModelSpec
+from training.data.clips import ClipPairs, ClipReader, FramesAt
+from training.data.components import load_prototypes
+from training.data.faces import Faces, open_faces
+from training.data.partners import PartnerClips
+from training.engine.batches import batches, steps_per_epoch
+from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.loop import fit
+from training.engine.losses import accuracy
+from training.engine.losses_clip import Tap, facial_components, focal
+from training.engine.run import Run
+from training.engine.towers import TowerConfig, clip_figures, open_model, trained_share
+from training.prototypes import make
+
+SCRIPT = Path(__file__).stem
+SCALE = 10.0  # of the whole loss, as published; it counts where the gradient is clipped
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """What the script has besides `RunConfig`.
+
+    Attributes:
+        model: dfd_fcg_b32, dfd_fcg_b16 or dfd_fcg_l14.
+        tower: where CLIP comes from.
+        layout: official, or wide for the count of the reference report.
+        clip_len: frames that the decoders compare.
+        frames_at: where a clip's frames lie: spread over the video, or in one stretch of the frames that were cut.
+        stretch: frames of the stretch that a clip is taken from; 0 for clip_len of them.
+        slowest: least share of the stretch that a training clip shows.
+        pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them.
+        batch: pairs a step and process.
+        frames: cut from each video of an index.csv, among which a clip's are chosen.
+        prototypes: file of prototypes.py.
+        n_faces: real faces to make prototypes from where no file is given.
+        component_weight: of the loss of facial components, against 1 for the classification.
+        tau: its temperature.
+        gamma: of the focal loss.
+    """
+
+    out: Path = Path("runs/dfd_fcg")
+    seed: int = 1019
+    model: str = "dfd_fcg_l14"
+    tower: TowerConfig = field(default_factory=TowerConfig)
+    layout: Layout = "official"
+    clip_len: int = 10
+    frames_at: FramesAt = "spread"
+    stretch: int = 0
+    slowest: float = 1.0
+    pairs: Literal["source", "blend"] = "source"
+    batch: int = 30
+    frames: int = 32
+    prototypes: Path | None = None
+    n_faces: int = 2000
+    component_weight: float = 0.15
+    tau: float = 0.07
+    gamma: float = 4.0
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            unit="epoch", steps=30, warmup_steps=0, validate_every=1, lr=1e-4, schedule="constant", weight_decay=1e-3,
+            clip_norm=0.1, precision="fp16", ema_decay=0.0, keep="best", patience=10,
+        )
+    )  # fmt: skip
+
+
+def main(config: Config) -> None:
+    """Train one model; see the module's text."""
+    set_seed(config.seed)
+    decoders = {"n_frames": config.clip_len, "layout": config.layout}
+    bare, spec = open_model(config.model, config.tower, CropRecipe("lrw", 1.0), config.clip_len, **decoders)
+    if not isinstance(bare, DfdFcg):
+        raise SystemExit(f"{config.model} is no DFD-FCG.")
+    print(f"{config.model}: {trained_share(bare)}.")
+    faces = open_faces(config.data, n_frames=config.frames)
+    reader, val = (
+        ClipReader(faces[split], for_spec(spec), config.stretch or config.clip_len, config.frames_at)
+        for split in ("train", "val")
+    )
+    if config.pairs == "source":
+        data = PartnerClips(reader, seed=config.seed, clip_len=config.clip_len, slowest=config.slowest)
+    else:
+        data = ClipPairs(reader, seed=config.seed)
+    n_fakes = sum(item.label for item in faces["train"].items)
+    loop = config.loop.in_steps(steps_per_epoch(n_fakes, config.batch, config.loop.accumulate))
+
+    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    prototypes = start_queries(bare, spec, faces["train"], config)
+    judges = Tap(bare.head)
+
+    def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        x, mask, y = batch["x"].flatten(0, 1), batch["mask"].flatten(0, 1), batch["y"].flatten()
+        logits = model(x, mask)
+        told = focal(judges.gave.flatten(0, 1), y.repeat(len(judges.gave)), config.gamma)
+        parts = facial_components(bare.queries(), prototypes, config.tau)
+        return {
+            "loss": SCALE * (told + config.component_weight * parts),
+            "focal_loss": told.detach(),
+            "component_loss": parts.detach(),
+            "accuracy": accuracy(logits, y),
+        }
+
+    model = fit(
+        bare,
+        lambda start: batches(data, config.batch, start, loop.steps * loop.accumulate, config.workers),
+        step,
+        lambda model: clip_figures(model, val),
+        loop,
+        run,
+    )
+    weights.save_checkpoint(model, run.path / "model.safetensors", spec)
+
+
+def start_queries(model: DfdFcg, spec: ModelSpec, faces: Faces, config: Config) -> Tensor:
+    """Prototypes (L,4,d), to which the model's queries are set; a resumed run finds those that it made."""
+    path = config.prototypes or config.out / "prototypes.safetensors"
+    with PartialState().main_process_first():
+        if config.prototypes is None and not path.is_file():
+            make(model, spec, faces, config.n_faces, path)
+    prototypes = load_prototypes(path, model, spec)
+    model.set_queries(prototypes)
+    return prototypes
+
+
+if __name__ == "__main__":
+    main(parse(Config, SCRIPT, __doc__))
