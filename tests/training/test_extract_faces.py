@@ -276,7 +276,7 @@ def test_layout_shows_what_a_builder_expects(capsys) -> None:
         ({"data": ("somewhere",)}, "must be BUILDER=FOLDER"),
         ({"methods": ("Deepfake",)}, r"no method 'Deepfake' in the data; there are \['Toy'\]"),
         ({"compression": ("c24",)}, "no compression 'c24'"),
-        ({"random_split": "", "val_percent": 10.0}, "no data set with train and without val"),
+        ({"val_percent": 10.0}, "no data set with train and without val"),
     ],
 )
 def test_options_that_do_not_fit_are_told(collection, tmp_path, options, told) -> None:
