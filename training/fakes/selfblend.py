@@ -66,13 +66,18 @@ def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarra
     return np.rint(mixed).astype(np.uint8)
 
 
-def similarity_from_template(landmarks: np.ndarray) -> np.ndarray:
-    """Least-squares similarity (2,3), without reflection, from template units to pixels for (5,2) landmarks."""
-    x, y = LANDMARK_TEMPLATE.T
-    zero, one = np.zeros(5), np.ones(5)
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least-squares similarity (2,3), without reflection, that moves (V,2) points onto (V,2) points."""
+    (x, y), n = source.T, len(source)
+    zero, one = np.zeros(n), np.ones(n)
     rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
-    a, b, tx, ty = np.linalg.lstsq(rows, landmarks.T.reshape(-1).astype(np.float64), rcond=None)[0]
+    a, b, tx, ty = np.linalg.lstsq(rows, target.T.reshape(-1).astype(np.float64), rcond=None)[0]
     return np.array([[a, -b, tx], [b, a, ty]])
+
+
+def similarity_from_template(landmarks: np.ndarray) -> np.ndarray:
+    """The similarity (2,3) from template units to pixels for (5,2) landmarks."""
+    return similarity(LANDMARK_TEMPLATE, landmarks)
 
 
 def outline(landmarks: np.ndarray, *, forehead: bool) -> np.ndarray:
