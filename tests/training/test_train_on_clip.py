@@ -1,0 +1,168 @@
+"""The recipes on CLIP, run to their end on towers of two layers: train_clip.py, train_stan.py, train_dfd_fcg.py."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from tbd_app.errors import WeightsMissing
+from tbd_app.models import registry, weights
+from tests.training.test_partners import partners
+from training import prototypes, train_clip, train_dfd_fcg, train_stan
+from training.data.clips import ClipReader
+from training.data.components import load_prototypes
+from training.engine.config import PRESETS, load_preset
+from training.engine.towers import TOY_TOWER, TowerConfig, frame_figures, open_model
+from training.engine.validation import score
+
+SCRIPTS = [train_clip, train_stan, train_dfd_fcg]
+# What the toy preset of each script builds, besides the tower.
+OPTIONS = {"train_clip": {}, "train_stan": {"depth": 2}, "train_dfd_fcg": {"n_frames": 4}}
+
+
+def toy_config(script: ModuleType, out: Path, **changes):
+    return replace(load_preset(script.Config, script.SCRIPT, "toy"), out=out, **changes)
+
+
+def checkpoint(script: ModuleType, config):
+    path = config.out / "model.safetensors"
+    return registry.load(config.model, path=path, small=TOY_TOWER, **OPTIONS[script.SCRIPT])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.SCRIPT)
+def test_a_toy_run_leaves_a_trained_part_that_loads(script: ModuleType, tmp_path: Path) -> None:
+    config = toy_config(script, tmp_path / "run")
+    script.main(config)
+    with (config.out / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert int(rows[-1]["step"]) == config.loop.steps
+    assert all(0 <= float(row["video_auc"]) <= 1 for row in rows)
+    assert json.loads((config.out / "config.json").read_text())["recipe"]["preset"] == "toy"
+
+    trained = checkpoint(script, config)
+    fresh = registry.create_model(config.model, small=TOY_TOWER, **OPTIONS[script.SCRIPT])
+    same = {key for key, t in fresh.state_dict().items() if torch.equal(t, trained.state_dict()[key])}
+    frozen = {key for key, p in fresh.named_parameters() if not p.requires_grad}
+    assert frozen <= same
+    assert len(fresh.trained_keys) - len(same - frozen) > len(fresh.trained_keys) / 2
+    header = weights.read_header(config.out / "model.safetensors")
+    assert header["backbone"]["tag"] == "random"
+    assert header["input_size"] == 32
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.SCRIPT)
+def test_fakes_come_with_their_originals_by_default(script: ModuleType, tmp_path: Path, monkeypatch) -> None:
+    """The toy collection has no partners, so this run is given some."""
+    assert script.Config().pairs == "source"
+    monkeypatch.setattr(script, "open_faces", lambda *_, **__: {"train": partners(), "val": partners()})
+    config = toy_config(script, tmp_path / "run", pairs="source")
+    script.main(replace(config, loop=replace(config.loop, steps=1)))
+    assert checkpoint(script, config)
+
+
+@pytest.mark.parametrize("script", [train_clip, train_stan], ids=lambda s: s.SCRIPT)
+def test_the_reference_is_plain_cross_entropy_on_labelled_media(script: ModuleType, tmp_path: Path) -> None:
+    told = load_preset(script.Config, script.SCRIPT, "reference")
+    assert told.pairs == "none"
+    assert (told.loop.lr, told.loop.schedule, told.loop.weight_decay) == (8e-5, "constant", 0)
+    if script is train_clip:
+        assert (told.alignment, told.uniformity) == (0, 0)
+    config = toy_config(script, tmp_path / "run", pairs="none", crop="arcface")
+    if script is train_clip:
+        config = replace(config, alignment=0.0, uniformity=0.0)
+    script.main(config)
+    rows = (config.out / "metrics.csv").read_text().splitlines()
+    assert "alignment_loss" not in rows[0]
+    assert weights.read_header(config.out / "model.safetensors")["crop"] == {"kind": "arcface", "margin": 1.3}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.SCRIPT)
+def test_every_preset_is_read(script: ModuleType) -> None:
+    names = {path.stem for path in (PRESETS / script.SCRIPT).glob("*.toml")}
+    assert {"toy", "8gb"} <= names
+    for name in names:
+        told = load_preset(script.Config, script.SCRIPT, name)
+        assert registry.spec(told.model).backbone
+        # A step looks at as many examples as the default's, whatever fits on a card.
+        if name == "8gb":
+            assert told.batch * told.loop.accumulate >= script.Config().batch
+
+
+def test_the_default_is_that_of_gend() -> None:
+    told = train_clip.Config()
+    assert (told.alignment, told.uniformity, told.batch, told.model) == (0.1, 0.5, 128, "clip_l14_ln1")
+    assert told.loop.lr * told.loop.lr_floor == pytest.approx(1e-5)
+    assert told.loop.steps == 51 * told.loop.warmup_steps
+
+
+def test_the_losses_of_facial_components_weigh_as_published() -> None:
+    told = train_dfd_fcg.Config()
+    assert train_dfd_fcg.SCALE * told.component_weight == pytest.approx(1.5)
+    assert (told.tau, told.gamma, told.loop.clip_norm, told.batch) == (0.07, 4.0, 0.1, 30)
+    official = load_preset(train_dfd_fcg.Config, "train_dfd_fcg", "official")
+    assert 1 / official.tau == pytest.approx(30, abs=1e-4)
+
+
+def test_queries_start_from_the_prototypes_of_the_run_and_stay_near(tmp_path: Path) -> None:
+    config = toy_config(train_dfd_fcg, tmp_path / "run")
+    train_dfd_fcg.main(replace(config, loop=replace(config.loop, steps=1)))
+    model, spec = open_model(config.model, config.tower, registry.spec(config.model).crop, n_frames=4)
+    told = load_prototypes(config.out / "prototypes.safetensors", model, spec)
+    trained = checkpoint(train_dfd_fcg, config).queries()
+    assert not torch.equal(trained, told)
+    assert (torch.cosine_similarity(trained, told, dim=-1) > 0.99).all()
+
+
+def test_prototypes_of_the_script_serve_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "made.safetensors"
+    tower = TowerConfig(toy=True)
+    prototypes.main(
+        prototypes.Config(data=Path("toy"), model="dfd_fcg_b16", tower=tower, n_faces=4, out=path)
+    )
+    config = toy_config(train_dfd_fcg, tmp_path / "run", prototypes=path)
+    train_dfd_fcg.main(replace(config, loop=replace(config.loop, steps=1)))
+    assert not (config.out / "prototypes.safetensors").exists()
+    with pytest.raises(SystemExit, match="clip_b16_ln1 has no use for prototypes"):
+        prototypes.main(prototypes.Config(model="clip_b16_ln1", tower=tower))
+
+
+def test_a_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
+    """Its prototypes are those of its folder, and its batches go on where they were."""
+    results = []
+    for name, stops in (("whole", [2]), ("parts", [1, 2])):
+        for steps in stops:
+            config = toy_config(train_dfd_fcg, tmp_path / name, resume=(name, steps) == ("parts", 2))
+            train_dfd_fcg.main(replace(config, loop=replace(config.loop, steps=steps, keep="last")))
+        results.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert results[0] == results[1]
+
+
+def test_video_figures_of_a_frame_model_average_its_frames(tmp_path: Path) -> None:
+    model, spec = open_model("clip_b16_ln1", TowerConfig(toy=True), registry.spec("clip_b16_ln1").crop)
+    reader = ClipReader(partners(), train_clip.for_spec(spec), 6)
+    told = frame_figures(model, reader)
+    media = reader.faces.media("video")
+    means = [
+        score(
+            model, reader.preprocess.tensor(np.stack(reader.crops(reader.frames(int(n), None), None)))
+        ).mean()
+        for n in media
+    ]
+    fakes = np.array([reader.faces.items[n].label for n in media], bool)
+    better = [(a > b) + (a == b) / 2 for a in np.array(means)[fakes] for b in np.array(means)[~fakes]]
+    assert told["video_auc"] == pytest.approx(np.mean(better))
+
+
+def test_public_weights_are_asked_for_unless_a_file_is_given(monkeypatch, tmp_path: Path) -> None:
+    crop = registry.spec("clip_b16_ln1").crop
+    with pytest.raises(WeightsMissing, match="no weights at"):
+        open_model("clip_b16_ln1", TowerConfig(file=tmp_path / "absent.safetensors"), crop)
+    with pytest.raises(SystemExit, match="effnet_b0_image does not stand on CLIP"):
+        open_model("effnet_b0_image", TowerConfig(pretrained=False), crop)
