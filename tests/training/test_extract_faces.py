@@ -15,7 +15,7 @@ import webdataset
 from PIL import Image
 
 from tests.media_factory import encode, faceless_clip, portrait_clip, portrait_frame, portrait_image
-from tests.training.faces import astronaut
+from tests.training.faces import astronaut, face
 from tests.training.layouts import touch
 from training import extract_faces
 from training.data.cut import CutMedium, CutSettings, cut
@@ -225,7 +225,7 @@ def test_a_mask_that_cannot_be_read_fails_its_medium(tmp_path) -> None:
     assert "mask.mp4" in result.failure
 
 
-def test_crops_are_taken_as_they_are_without_a_detector(tmp_path) -> None:
+def test_crops_are_taken_as_they_are_where_the_detector_finds_nothing(tmp_path) -> None:
     (tmp_path / "sequence").mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)  # nothing a detector would find
     for n in (2, 10, 1):
@@ -239,6 +239,20 @@ def test_crops_are_taken_as_they_are_without_a_detector(tmp_path) -> None:
     assert cv2.imdecode(np.frombuffer(first.jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (64, 64, 3)
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_landmarks_of_crops_are_searched_for(tmp_path, wanted) -> None:
+    subject = face(vary=False)
+    Image.fromarray(subject.image).save(tmp_path / "a.png")
+    known = KnownFace(tuple((subject.box + 4).tolist()), relative=False)
+    settings = dataclasses.replace(CUT, find_landmarks=wanted)
+    (cut_face,) = cut(Medium(tmp_path, "a.png", "toy", "v", 0, "train", face=known), settings).faces
+    assert cut_face.box.tolist() == pytest.approx(known.box)
+    if wanted:
+        assert cut_face.landmarks == pytest.approx(subject.landmarks, abs=5)
+    else:
+        assert cut_face.landmarks is None
+
+
 def test_a_picture_with_a_known_face_keeps_its_landmarks(tmp_path) -> None:
     Image.fromarray(astronaut()).save(tmp_path / "a.png")
     points = tuple(range(150, 160))
@@ -249,10 +263,10 @@ def test_a_picture_with_a_known_face_keeps_its_landmarks(tmp_path) -> None:
 
 
 def test_missing_files_fail_alone(tmp_path) -> None:
-    for face in (None, KnownFace((0, 0, 1, 1))):
+    for known in (None, KnownFace((0, 0, 1, 1))):
         assert (
             "There is no file 'a.mp4'"
-            in cut(Medium(tmp_path, "a.mp4", "toy", "v", 0, "test", face=face), CUT).failure
+            in cut(Medium(tmp_path, "a.mp4", "toy", "v", 0, "test", face=known), CUT).failure
         )
 
 

@@ -18,16 +18,17 @@ from PIL import Image
 from tbd_app.errors import CorruptMedia, TBDError
 from tbd_app.pipeline import frames as frames_room
 from tbd_app.pipeline import tracks as tracks_room
-from tbd_app.pipeline.faces import FaceDetector
+from tbd_app.pipeline.faces import FaceDetector, iou
 from tbd_app.pipeline.media import open_media
 from tbd_app.pipeline.timeline import uniform_indices
 from tbd_app.settings import Limits
-from tbd_app.types import Frames
+from tbd_app.types import Faces, Frames
 from training.data.builders.layout import IMAGES, files
 from training.data.facebank import cut_wide
 from training.data.medium import KnownFace, Medium
 
 CHANGED = 16  # of 255; masks went through a lossy codec
+SAME_FACE = 0.3  # least IoU of a known box and a found one; crops are made by other detectors
 NO_FACE = "No face was found that the second pass confirms, large and long enough."
 
 
@@ -40,6 +41,7 @@ class CutSettings:
         face_confidence: least probability of a face.
         min_face_px: smaller faces (median longer side of the box) are left out.
         min_track_share: people seen in a smaller share of the frames are left out.
+        find_landmarks: of face crops that come without; the box stays the known one.
         quality: of the JPEGs, without chroma subsampling.
         max_file_mb: larger files fail.
         max_duration_s: longer videos fail.
@@ -49,6 +51,7 @@ class CutSettings:
     face_confidence: float = 0.9
     min_face_px: int = 48
     min_track_share: float = 0.25
+    find_landmarks: bool = True
     quality: int = 95
     max_file_mb: float = 4000.0
     max_duration_s: float = 7200.0
@@ -90,7 +93,7 @@ def cut(medium: Medium, settings: CutSettings) -> CutMedium:
 def _cut(medium: Medium, settings: CutSettings) -> CutMedium:
     limits = Limits(max_file_mb=settings.max_file_mb, max_duration_s=settings.max_duration_s)
     fps, n_frames, sampled = _sample(medium, settings.frames, limits)
-    places = _known(medium.face, sampled) if medium.face else _found(sampled, settings)
+    places = _known(medium.face, sampled, settings) if medium.face else _found(sampled, settings)
     masks = _masks(medium, sampled, limits) if medium.mask else None
     faces = []
     for track_id, position, box, landmarks in places:
@@ -141,11 +144,20 @@ def _picture(path: Path) -> np.ndarray:
 Place = tuple[int, int, np.ndarray, np.ndarray | None]  # track, position in the frames, box, landmarks
 
 
-def _known(face: KnownFace, sampled: Frames) -> list[Place]:
-    return [
-        (0, position, *face.at(image.shape[1], image.shape[0]))
-        for position, image in enumerate(sampled.images)
-    ]
+def _known(face: KnownFace, sampled: Frames, settings: CutSettings) -> list[Place]:
+    places = [(0, i, *face.at(*image.shape[1::-1])) for i, image in enumerate(sampled.images)]
+    if face.landmarks is not None or not settings.find_landmarks:
+        return places
+    found = _detector(settings.min_face_px).detect(sampled.images, settings.face_confidence)
+    return [(*place[:3], _landmarks_at(place[2], faces)) for place, faces in zip(places, found, strict=True)]
+
+
+def _landmarks_at(box: np.ndarray, faces: Faces) -> np.ndarray | None:
+    """Landmarks (5,2) of the verified face that is where `box` is, if any."""
+    overlaps = np.array([iou(box, other) for other in faces.boxes]) * faces.verified
+    if not len(faces) or overlaps.max() < SAME_FACE:
+        return None
+    return faces.landmarks[overlaps.argmax()]
 
 
 def _found(sampled: Frames, settings: CutSettings) -> list[Place]:

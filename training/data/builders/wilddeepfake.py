@@ -5,9 +5,9 @@
     real_test/...
     fake_test/...
 
-The four folders may lie in a folder `deepfake_in_the_wild`. Faces are not searched for: the pictures are crops, and the
-face box is taken to be the middle of each, 1/1.3 as wide; landmarks are unknown. Sequences of one archive are one video and
-share their unknown person.
+The four folders may lie in a folder `deepfake_in_the_wild`. Faces are not searched for: the pictures are crops, and the face
+box is taken to be the middle of each, 1/1.3 as wide; landmarks come from the detector where it agrees. Sequences of one
+archive are one video and share their unknown person.
 """
 
 from __future__ import annotations
