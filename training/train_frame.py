@@ -13,7 +13,7 @@ import dataclasses
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
@@ -29,6 +29,7 @@ from training.data.faces import Faces, open_faces
 from training.data.pairs import PairDataset
 from training.engine import batches as engine_batches
 from training.engine.config import RunConfig, parse
+from training.engine.distill import Teacher, TeacherConfig
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
 from training.engine.metrics import auc
@@ -53,6 +54,7 @@ class Config(RunConfig):
         size_share: share of the steps per phase.
         frames_per_clip: frames cut from each clip of an index.csv.
         val_blends: self-blends of val stills that are scored at each validation.
+        teacher: a frame model whose soft labels are learned too.
     """
 
     out: Path = Path("runs/effnetv2_b0_frame")
@@ -65,6 +67,7 @@ class Config(RunConfig):
     size_share: tuple[float, ...] = (0.53, 0.47)
     frames_per_clip: int = 16
     val_blends: int = 240
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
 
 
 def main(config: Config) -> None:
@@ -73,11 +76,12 @@ def main(config: Config) -> None:
     spec = spec_of(config.model)
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
     model = build(config.model, pretrained=config.pretrained, backbone=config.backbone, init=config.init)
+    teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
     run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
     model = fit(
         model,
         lambda start: batches(config, faces["train"], start),
-        pair_loss,
+        lambda m, batch: pair_loss(m, batch, teacher),
         lambda m: validate(m, faces["val"], for_spec(spec), config.seed, config.val_blends),
         config.loop,
         run,
@@ -85,11 +89,14 @@ def main(config: Config) -> None:
     weights.save_checkpoint(model, run.path / "model.safetensors", spec)
 
 
-def pair_loss(model: nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+def pair_loss(
+    model: nn.Module, batch: tuple[Tensor, ...], teacher: Teacher | None = None
+) -> dict[str, Tensor]:
     """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed."""
-    x, y = batch
-    logits = model(x.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-    return cross_entropy(logits, y.flatten(), smoothing=0.05)
+    x, y = batch[0].flatten(0, 1).contiguous(memory_format=torch.channels_last), batch[1].flatten()
+    logits = model(x)
+    losses = cross_entropy(logits, y, smoothing=0.05)
+    return teacher.join(losses, logits, x) if teacher else losses
 
 
 def batches(config: Config, faces: Faces, start: int) -> Iterator[tuple[Tensor, ...]]:
@@ -117,13 +124,14 @@ def validate(
     pairs = torch.cat([x for x, _ in (blends[i] for i in range(len(blends)))])
     out = {"blend_auc": auc(np.tile([0, 1], len(blends)), score(model, pairs))}
 
-    rows = [r for r in range(len(bank)) if items[bank.item[r]].kind == "video" and bank.position[r] % 2 == 0]
-    crops = [preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]) for r in rows]
-    frame_scores = score(model, preprocess.tensor(np.concatenate(crops)))
-    owner = bank.item[rows]
-    videos = np.unique(owner)
-    probs = np.array([frame_scores[owner == v].mean() for v in videos])
-    return out | video_figures([items[v] for v in videos], probs)
+    videos = faces.media("video")
+    rows = [faces.rows(int(n))[::2] for n in videos]
+    crops = [
+        preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]) for r in np.concatenate(rows)
+    ]
+    scores = score(model, preprocess.tensor(np.concatenate(crops)))
+    probs = np.array([part.mean() for part in np.split(scores, np.cumsum([len(r) for r in rows])[:-1])])
+    return out | video_figures([items[n] for n in videos], probs)
 
 
 if __name__ == "__main__":

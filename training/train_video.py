@@ -26,6 +26,7 @@ from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
 from training.data.faces import open_faces
 from training.engine.batches import Shuffled, batches, steps_per_epoch
 from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.distill import Teacher, TeacherConfig
 from training.engine.loop import fit
 from training.engine.losses import class_weights, cross_entropy
 from training.engine.models import build, save_memory, spec_of
@@ -54,6 +55,7 @@ class Config(RunConfig):
         freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need.
         frame_chunk: frames that pass the CNN at a time, to save memory; 0 for all.
         checkpointing: compute activations inside the CNN again instead of keeping them.
+        teacher: a frame model whose soft labels, averaged over a clip, are learned too.
     """
 
     out: Path = Path("runs/video")
@@ -71,6 +73,7 @@ class Config(RunConfig):
     freeze_bn: bool = False
     frame_chunk: int = 0
     checkpointing: bool = False
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(lr=1e-4, ema_decay=0.99))
 
 
@@ -99,11 +102,15 @@ def main(config: Config) -> None:
     )
     save_memory(model, frame_chunk=config.frame_chunk, checkpointing=config.checkpointing)
 
+    teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
+
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         x, mask, y = batch["x"], batch["mask"], batch["y"]
         if config.pairs:
             x, mask, y = x.flatten(0, 1), mask.flatten(0, 1), y.flatten()
-        return cross_entropy(model(x, mask), y, weights=balance, smoothing=config.smoothing)
+        logits = model(x, mask)
+        losses = cross_entropy(logits, y, weights=balance, smoothing=config.smoothing)
+        return teacher.join(losses, logits, x, mask) if teacher else losses
 
     run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
     model = fit(

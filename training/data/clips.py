@@ -44,8 +44,8 @@ def choose(n_frames: int, length: int, at: FramesAt, rng: np.random.Generator | 
         return (spare // 2 if rng is None else int(rng.integers(spare + 1))) + np.arange(length)
     if rng is None:
         return np.rint(np.linspace(0, n_frames - 1, length)).astype(np.int64)
-    edges = np.linspace(0, n_frames, length + 1)
-    return np.floor(rng.uniform(edges[:-1], edges[1:])).astype(np.int64)
+    edges = np.linspace(0, n_frames, length + 1).astype(np.int64)
+    return rng.integers(edges[:-1], edges[1:])
 
 
 def clip_tensor(crops: Sequence[np.ndarray], length: int, preprocess: Preprocess) -> tuple[Tensor, Tensor]:

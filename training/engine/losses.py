@@ -45,11 +45,14 @@ def accuracy(logits: Tensor, y: Tensor) -> Tensor:
     return (logits.detach().argmax(-1) == y).float().mean()
 
 
-def distillation(logits: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
-    """Divergence from a teacher's softened labels, times T^2 to keep the gradients' scale; logits (B,2) each.
+def distillation(logits: Tensor, soft: Tensor, temperature: float) -> Tensor:
+    """Cross entropy to a teacher's soft labels, times T^2 to keep the gradients' scale.
+
+    Args:
+        logits: (B,2) of the student.
+        soft: (B,2) of the teacher, probabilities at the same temperature.
+        temperature: T.
 
     Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015 (arXiv 1503.02531).
     """
-    student = (logits.float() / temperature).log_softmax(-1)
-    target = (teacher.float() / temperature).log_softmax(-1)
-    return nn.functional.kl_div(student, target, reduction="batchmean", log_target=True) * temperature**2
+    return nn.functional.cross_entropy(logits.float() / temperature, soft.float()) * temperature**2

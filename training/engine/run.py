@@ -64,7 +64,7 @@ class Run:
             before = json.loads(path.read_text(encoding="utf-8"))["recipe"]
             for key in sorted(before.keys() | told["recipe"].keys()):
                 was, now = before.get(key), told["recipe"].get(key)
-                if was != json.loads(json.dumps(now)):
+                if was != now:
                     print(f"Resumed with another {key}: {was} became {now}.")
         path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
@@ -75,7 +75,9 @@ class Run:
             writer = csv.writer(file)
             writer.writerow(["path", "kind", "label", "identity", "generator"])
             for i in items:
-                place = i.path.relative_to(data) if i.path.is_relative_to(data) else i.path.name
+                # Extracted faces name their medium below its data set's folder already.
+                inner = i.path.relative_to(data) if i.path.is_relative_to(data) else i.path
+                place = inner.name if inner.is_absolute() else inner.as_posix()
                 writer.writerow([place, i.kind, ("real", "fake")[i.label], i.group, i.generator])
 
     def begin_at(self, step: int) -> None:
@@ -129,9 +131,8 @@ def recipe(config: RunConfig, script: str) -> dict[str, Any]:
     for place in _PLACES:
         del told[place]
     del told["loop"]["max_minutes"]
-    return {"script": f"training/{script}.py"} | {
-        key: value.name if isinstance(value, Path) else value for key, value in told.items()
-    }
+    named = json.loads(json.dumps(told, default=lambda path: path.name))
+    return {"script": f"training/{script}.py", **named}
 
 
 def origin() -> dict[str, Any]:

@@ -25,7 +25,7 @@ LANDMARKS = np.array([[205.2, 102.3], [248.4, 104.2], [226.1, 130.2], [202.5, 14
 # Per split: (kind, label, generator, how many); the generators are known ones, so that each family has a figure.
 CONTENTS = {
     "train": [("crop", 0, "", 6), ("image", 0, "", 3), ("image", 1, "stylegan2", 3)],
-    "val": [("crop", 0, "", 4)],
+    "val": [("crop", 0, "", 4), ("image", 0, "", 2), ("image", 1, "stylegan2", 2)],
 }
 CLIPS = {
     "train": [("video", 0, "", 4), ("video", 1, "first-order-model", 4)],
