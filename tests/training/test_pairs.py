@@ -71,7 +71,8 @@ def test_validation_walks_through_the_faces_in_order_and_leaves_them_as_they_are
     monkeypatch.setattr(room, "self_blend", _spy(seen))
     monkeypatch.setattr(room, "degrade", _forbidden)
     colours = [(40 * k + 20, 90, 200 - 30 * k) for k in range(4)]
-    blends = dataset([plain(c) for c in colours], [item(k) for k in range(4)], augment=False)
+    faces, items = [plain(c) for c in colours], [item(k) for k in range(4)]
+    blends = dataset(faces, items, augment=False, sources=["blend_still"])
     for number in range(8):
         blends[number]
     assert [tuple(image[0, 0]) for image, _ in seen] == colours * 2
@@ -129,6 +130,18 @@ def test_mirrored_landmarks_stay_on_their_points_and_in_their_order(monkeypatch)
     assert min(orders.values()) >= 4
 
 
+@pytest.mark.parametrize("source", ["swap_still", "swap_clip", "resynth_still", "resynth_clip"])
+def test_a_pseudo_fake_shows_what_its_real_shows_and_differs_from_it(source) -> None:
+    faces, items = [face(k) for k in range(4)], [item(k, ["crop", "video"][k % 2]) for k in range(4)]
+    made = dataset(faces, items, augment=False, sources=[source])
+    for number in range(6):
+        real, fake = made.pictures(np.random.default_rng(number), number)
+        gap = np.abs(real.astype(int) - fake.astype(int))
+        assert gap.max() >= 4
+        assert gap.mean() < 40
+        assert real.shape == fake.shape == (made.preprocess.size, made.preprocess.size, 3)
+
+
 def is_red(picture: np.ndarray) -> bool:
     return picture[..., 0].mean() > picture[..., 2].mean()
 
@@ -163,12 +176,13 @@ def drawn_kinds(items: list) -> PairDataset:
 
 def test_sources_without_media_give_their_share_to_the_others() -> None:
     only_stills = drawn_kinds([item(0), item(1)])
-    assert only_stills.sources == ["blend_still"]
-    np.testing.assert_allclose(only_stills.shares, [1])
-    both = drawn_kinds([item(0), item(1, "video")])
-    assert both.sources == ["blend_still", "blend_clip"]
-    still, clip = PAIR_SHARES["blend_still"], PAIR_SHARES["blend_clip"]
-    np.testing.assert_allclose(both.shares, np.array([still, clip]) / (still + clip))
+    made_of_stills = ["blend_still", "swap_still", "resynth_still"]
+    assert only_stills.sources == made_of_stills
+    shares = np.array([PAIR_SHARES[s] for s in made_of_stills])
+    np.testing.assert_allclose(only_stills.shares, shares / shares.sum())
+    both = drawn_kinds([item(0), item(1), item(2, "video")])
+    assert set(both.sources) == set(PAIR_SHARES) - {"clip", "portrait"}
+    assert both.shares.sum() == pytest.approx(1)
     only_stills[0]
     both[0]
 

@@ -17,11 +17,23 @@ from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
 from training.data.augment import degrade
 from training.data.facebank import FaceBank
 from training.data.index import Item
-from training.fakes.selfblend import self_blend
+from training.fakes.resynth import resample_like_decoder
+from training.fakes.selfblend import Pair, self_blend
+from training.fakes.swap import poses, similar, swap
 
-# Source of a pair -> share of the batch; a source without media gives its share to the others.
+# Source of a pair -> share of the batch; a source without media gives its share to the others. Pseudo-fakes are made of real
+# faces, which stand beside them; the last two pair real media with those of generators.
 # Few clips of generators: with 14 % of them the network learned their look and called real clips of that look fake.
-PAIR_SHARES = {"blend_still": 0.50, "blend_clip": 0.38, "clip": 0.04, "portrait": 0.08}
+PAIR_SHARES = {
+    "blend_still": 0.34,
+    "blend_clip": 0.28,
+    "swap_still": 0.04,
+    "swap_clip": 0.04,
+    "resynth_still": 0.08,
+    "resynth_clip": 0.08,
+    "clip": 0.04,
+    "portrait": 0.10,
+}
 BLEND_SIDE_PX = (200, 300)
 
 
@@ -57,6 +69,9 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             raise SystemExit("The split holds no real faces to make pairs from.")
         shares = np.array([PAIR_SHARES[s] for s in usable])
         self.sources, self.shares = usable, shares / shares.sum()
+        # Whose faces are put into others: one of each still.
+        self.partners = np.array([rows[0] for rows in self.rows["swap_still"][1]], np.int64)
+        self.partner_poses = poses(bank.landmarks[self.partners])
 
     def __len__(self) -> int:
         return self.length
@@ -70,22 +85,41 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         """The real and the fake crop of a pair, (S,S,3) uint8 RGB each."""
         source = str(rng.choice(self.sources, p=self.shares))
         reals, fakes = self.rows[source]
-        if source.startswith("blend"):
+        if "_" in source:
             # Validation walks through the faces in order, training draws them.
             row = _draw(reals, rng) if self.augment else int(reals[number % len(reals)][0])
-            image, box, points = self._face(row, rng)
-            pair = self_blend(image, points, rng)
+            mirror = self.augment and bool(rng.random() < 0.5)
+            image, box, points = self._face(row, rng, mirror)
+            pair = self._faked(source.partition("_")[0], row, image, points, rng)
             square = self._square(box, rng)
             pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
         else:
             pictures = []
             for rows in (reals, fakes):
-                image, box, _ = self._face(_draw(rows, rng), rng)
+                mirror = self.augment and bool(rng.random() < 0.5)
+                image, box, _ = self._face(_draw(rows, rng), rng, mirror)
                 pictures.append(self._cut(image, self._square(box, rng)))
         return degrade(pictures, rng) if self.augment else pictures
 
-    def _face(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Image, box and landmarks of a row, brought to a working size and mirrored in half of the draws."""
+    def _faked(
+        self, how: str, row: int, image: np.ndarray, points: np.ndarray, rng: np.random.Generator
+    ) -> Pair:
+        """The real face of a row, (H,W,3) with landmarks (5,2) px, and what was made of it."""
+        if how == "blend":
+            return self_blend(image, points, rng)
+        if how == "resynth":
+            return Pair(
+                real=image, fake=resample_like_decoder(image, rng), mask=np.ones(image.shape[:2], np.float32)
+            )
+        others = np.flatnonzero(self.bank.item[self.partners] != self.bank.item[row])
+        partner = others[similar(poses(points[None])[0], self.partner_poses[others], rng)]
+        other, _, other_points = self._face(int(self.partners[partner]), rng, mirror=False)
+        return swap(image, points, other, other_points, rng)
+
+    def _face(
+        self, row: int, rng: np.random.Generator, mirror: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Image, box and landmarks of a row, brought to a working size."""
         image, box, points = self.bank.image(row), self.bank.boxes[row], self.bank.landmarks[row]
         target = rng.integers(*BLEND_SIDE_PX) if self.augment else sum(BLEND_SIDE_PX) // 2
         scale = min(1.0, float(target) / max(image.shape[:2]))
@@ -93,7 +127,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
             box, points = box * scale, points * scale
-        if self.augment and rng.random() < 0.5:
+        if mirror:
             width = image.shape[1]
             image = np.ascontiguousarray(image[:, ::-1])
             box = np.array([width - box[2], box[1], width - box[0], box[3]], np.float32)
@@ -128,10 +162,16 @@ def _rows_by_source(
         return groups.get((kind, label), [])
 
     stills = [*get("crop", 0), *get("image", 0)]
+    clips = get("video", 0)
+    partners = stills if len(stills) > 1 else []
     return {
         "blend_still": (stills, stills),
-        "blend_clip": (get("video", 0), get("video", 0)),
-        "clip": (get("video", 0), get("video", 1)),
+        "blend_clip": (clips, clips),
+        "swap_still": (stills, partners),
+        "swap_clip": (clips, partners),
+        "resynth_still": (stills, stills),
+        "resynth_clip": (clips, clips),
+        "clip": (clips, get("video", 1)),
         "portrait": (get("image", 0), get("image", 1)),
     }
 
