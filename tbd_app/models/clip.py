@@ -35,9 +35,10 @@ def build_tower(name: str, small: Mapping[str, Any] | None = None) -> VisionTran
     if config is None:
         raise WrongBackbone(f"open_clip knows no architecture {name!r}.")
     vision = config["vision_cfg"] | dict(small or {})
-    # A toy's checkpoint names its backbone `RANDOM`: the seed is what makes that a name.
+    # A toy's checkpoint names its backbone `RANDOM`: the seed is what makes that a name. `torch.manual_seed` would
+    # seed the GPUs as well, and for good.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         clip = open_clip.CLIP(
             config["embed_dim"], vision, _NO_TEXT, quick_gelu=config.get("quick_gelu", False)
         )
