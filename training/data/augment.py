@@ -1,6 +1,7 @@
 """Degradations of the real world, drawn once and applied alike to every picture of a group (a real and its fake, or a clip).
 
 Real and fake must share resolution history, codec and light, or a detector learns these instead of the manipulation.
+`degrade` treats pictures one by one and leaves them in place; `extreme` treats a clip as a whole, place and codec included.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from training.fakes.selfblend import resample
 
 Operation = Callable[[np.ndarray], np.ndarray]
+ClipOperation = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 def degrade(images: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
@@ -39,7 +41,7 @@ def draw_chain(rng: np.random.Generator) -> list[Operation]:
     if rng.random() < 0.5:
         chain.append(_light(rng))
     if rng.random() < 0.06:
-        chain.append(lambda x: cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+        chain.append(_grey)
     if rng.random() < 0.25:
         sigma = float(rng.uniform(0.3, 1.8))
         chain.append(lambda x: cv2.GaussianBlur(x, (0, 0), sigma))
@@ -70,8 +72,7 @@ def _light(rng: np.random.Generator) -> Operation:
 
     def apply(x: np.ndarray) -> np.ndarray:
         x = cv2.LUT(x, table)
-        grey = cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        return cv2.addWeighted(x, saturation, grey, 1 - saturation, 0)
+        return cv2.addWeighted(x, saturation, _grey(x), 1 - saturation, 0)
 
     return apply
 
@@ -89,21 +90,175 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def h264(image: np.ndarray, crf: int) -> np.ndarray:
-    """Through a real libx264 key frame of the given CRF, (H,W,3) uint8 RGB of even size."""
+    """Through a real libx264 key frame of the given CRF, (H,W,3) uint8 RGB."""
     return h264_clip([image], crf)[0]
 
 
 def h264_clip(images: Sequence[np.ndarray], crf: int, preset: str = "veryfast") -> list[np.ndarray]:
-    """Through a real libx264 stream of the given CRF: T pictures of one even size in, T out."""
+    """Through a real libx264 stream of the given CRF: T pictures of one size in, T out."""
     height, width = images[0].shape[:2]
+    odd = height % 2, width % 2  # 4:2:0 needs even sides
+    # Without this, x264's vector code makes another stream of the same clip each time, at 160 px in half of the tries.
+    options = {"crf": str(crf), "preset": preset, "x264-params": "cpu-independent=1"}
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": preset})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = width + odd[1], height + odd[0], "yuv420p"
         stream.codec_context.thread_count = 1
         for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")))
+            even = (
+                cv2.copyMakeBorder(image, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE) if any(odd) else image
+            )
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(even), "rgb24")))
         container.mux(stream.encode(None))
     buffer.seek(0)
     with av.open(buffer) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return [frame[:height, :width] for frame in decoded]
+
+
+def extreme(clip: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """The strong augmentation of clip models: one draw for all frames, but for a slight jitter from frame to frame.
+
+    What is drawn depends on `rng` alone, never on the pictures: a real clip and its fake that get generators of one seed get
+    the same treatment, jitter included.
+
+    Args:
+        clip: (H,W,3) uint8 RGB each, of one size.
+        rng: source of every draw.
+
+    Source: fact sheet B, section 6 (probabilities and ranges).
+    """
+    out = list(clip)
+    for operation in draw_extreme(rng):
+        out = operation(out)
+    return out
+
+
+def draw_extreme(rng: np.random.Generator) -> list[ClipOperation]:
+    """Draw the operations of `extreme`: place, light, lens, resize, sensor, what hides a part, codec, jitter."""
+    chain: list[ClipOperation] = [_each(_place(rng))]
+    if rng.random() < 0.5:
+        chain.append(_each(_colour(rng)))
+    if rng.random() < 0.1:
+        chain.append(_each(_grey))
+    if rng.random() < 0.2:
+        table = np.rint((np.arange(256) / 255) ** rng.uniform(0.7, 1.4) * 255).astype(np.uint8)
+        chain.append(_each(lambda x: cv2.LUT(x, table)))
+    if rng.random() < 0.3:
+        chain.append(_each(_blur(rng)))
+    if rng.random() < 0.3:
+        factor, seed = float(rng.uniform(0.25, 0.8)), int(rng.integers(2**32))
+        chain.append(_each(lambda x: resample(x, factor, np.random.default_rng(seed))))
+    if rng.random() < 0.3:  # a sensor's noise is new in each frame
+        chain.append(_noise(float(rng.uniform(2, 12)), rng))
+    if rng.random() < 0.3:
+        chain.append(_each(_dropout(rng)))
+    codec, quality, crf = rng.random(), int(rng.integers(30, 96)), int(rng.integers(18, 41))
+    if codec < 0.5:
+        chain.append(_each(lambda x: jpeg(x, quality)))
+    elif codec < 0.75:
+        chain.append(lambda clip: h264_clip(clip, crf))
+    if rng.random() < 0.2:
+        chain.append(
+            _noise(float(rng.uniform(1, 3)), rng) if rng.random() < 0.5 else _requality(quality, rng)
+        )
+    return chain
+
+
+def _each(operation: Operation) -> ClipOperation:
+    return lambda clip: [operation(image) for image in clip]
+
+
+def _place(rng: np.random.Generator) -> Operation:
+    """Mirroring, rotation, scale, shift and a random crop as one movement, so that pictures are sampled once."""
+    moves = np.eye(3)
+    if rng.random() < 0.5:
+        moves = np.diag([-1.0, 1.0, 1.0]) @ moves
+    if rng.random() < 0.5:
+        angle, scale = np.radians(rng.uniform(-15, 15)), rng.uniform(0.9, 1.1)
+        c, s = scale * np.cos(angle), scale * np.sin(angle)
+        dx, dy = rng.uniform(-0.06, 0.06, 2)
+        moves = np.array([[c, -s, dx], [s, c, dy], [0, 0, 1]]) @ moves
+    if rng.random() < 0.5:
+        area, ratio = rng.uniform(0.7, 1.0), np.sqrt(rng.uniform(0.9, 1.1))
+        size = np.minimum(np.sqrt(area) * np.array([ratio, 1 / ratio]), 1)
+        centre = rng.uniform(-1, 1, 2) * (1 - size) / 2
+        zoom = np.diag([*1 / size, 1.0])
+        zoom[:2, 2] = -centre / size
+        moves = zoom @ moves
+
+    def apply(x: np.ndarray) -> np.ndarray:
+        height, width = x.shape[:2]  # moves are in sides of the picture, from its middle
+        to_px = np.array([[width, 0, (width - 1) / 2], [0, height, (height - 1) / 2], [0, 0, 1]])
+        matrix = (to_px @ moves @ np.linalg.inv(to_px))[:2]
+        return cv2.warpAffine(x, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+
+    return apply
+
+
+def _colour(rng: np.random.Generator) -> Operation:
+    """Brightness, contrast and saturation within 30 %, hue within 5 % of the circle."""
+    brightness, contrast, saturation = (float(v) for v in rng.uniform(0.7, 1.3, 3))
+    hue = float(rng.uniform(-0.05, 0.05) * 180)
+
+    def apply(x: np.ndarray) -> np.ndarray:
+        x = cv2.convertScaleAbs(x, alpha=brightness)
+        x = cv2.addWeighted(x, contrast, x, 0, 128 * (1 - contrast))
+        x = cv2.addWeighted(x, saturation, _grey(x), 1 - saturation, 0)
+        hsv = cv2.cvtColor(x, cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = (hsv[..., 0].astype(np.int16) + round(hue)) % 180
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+    return apply
+
+
+def _grey(x: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+
+
+def _blur(rng: np.random.Generator) -> Operation:
+    """Out of focus, or in motion along a random line of 3 to 9 px."""
+    if rng.random() < 0.5:
+        sigma = float(rng.uniform(0.3, 2.0))
+        return lambda x: cv2.GaussianBlur(x, (0, 0), sigma)
+    length, angle = int(rng.integers(1, 5)) * 2 + 1, rng.uniform(0, np.pi)
+    kernel, middle = np.zeros((length, length), np.float32), length // 2
+    far = np.rint(np.array([np.cos(angle), np.sin(angle)]) * middle).astype(int)
+    cv2.line(kernel, tuple(int(v) for v in middle - far), tuple(int(v) for v in middle + far), 1.0)
+    return lambda x: cv2.filter2D(x, -1, kernel / kernel.sum())
+
+
+def _dropout(rng: np.random.Generator) -> Operation:
+    """1 to 4 grey rectangles with sides of 10 to 25 % of the picture's."""
+    count = int(rng.integers(1, 5))
+    sides, places, grey = (
+        rng.uniform(0.1, 0.25, (count, 2)),
+        rng.random((count, 2)),
+        rng.integers(0, 256, count),
+    )
+
+    def apply(x: np.ndarray) -> np.ndarray:
+        out, shape = x.copy(), np.array(x.shape[:2])
+        for side, place, value in zip(sides, places, grey, strict=True):
+            (y0, x0), (h, w) = (place * (1 - side) * shape).astype(int), (side * shape).astype(int)
+            out[y0 : y0 + h, x0 : x0 + w] = value
+        return out
+
+    return apply
+
+
+def _noise(std: float, rng: np.random.Generator) -> ClipOperation:
+    seed = int(rng.integers(2**31))
+    return lambda clip: [add_noise(image, std, seed + k) for k, image in enumerate(clip)]
+
+
+def _requality(quality: int, rng: np.random.Generator) -> ClipOperation:
+    """JPEG whose quality wanders within 5 from frame to frame."""
+    seed = int(rng.integers(2**32))
+
+    def apply(clip: list[np.ndarray]) -> list[np.ndarray]:
+        steps = np.random.default_rng(seed).integers(-5, 6, len(clip))
+        return [jpeg(image, int(np.clip(quality + k, 5, 100))) for image, k in zip(clip, steps, strict=True)]
+
+    return apply
