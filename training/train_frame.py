@@ -23,7 +23,6 @@ import torch
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tbd_app.models import weights
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.data.faces import Faces, open_faces
 from training.data.pairs import PairDataset
@@ -86,7 +85,7 @@ def main(config: Config) -> None:
         config.loop,
         run,
     )
-    weights.save_checkpoint(model, run.path / "model.safetensors", spec)
+    run.save(model, spec)
 
 
 def pair_loss(

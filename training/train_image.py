@@ -25,7 +25,6 @@ from accelerate.utils import set_seed
 from sklearn.metrics import classification_report, confusion_matrix
 from torch import Tensor, nn
 
-from tbd_app.models import weights
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.data import builders
 from training.data.augment import jpeg
@@ -100,8 +99,8 @@ def main(config: Config) -> None:
         loop,
         run,
     )
-    weights.save_checkpoint(model, run.path / "model.safetensors", spec)
-    if "test" in parts:
+    run.save(model, spec)
+    if "test" in parts and run.writes:
         figures = test(model, *parts["test"], preprocess)
         (run.path / "test.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

@@ -20,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tbd_app.models import weights
 from tbd_app.pipeline.crops import for_spec
 from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
 from training.data.faces import open_faces
@@ -121,7 +120,7 @@ def main(config: Config) -> None:
         loop,
         run,
     )
-    weights.save_checkpoint(model, run.path / "model.safetensors", spec)
+    run.save(model, spec)
 
 
 def validate(model: nn.Module, reader: ClipReader) -> dict[str, float]:

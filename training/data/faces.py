@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from accelerate import PartialState
 
 from training.data import facebank
 from training.data.facebank import FaceBank
@@ -60,11 +61,13 @@ def open_faces(
         store = FaceStore(data)
         opened = {split: Faces(*store.bank(split)) for split in splits}
     else:
-        items = {split: [i for i in read_index(data) if i.split == split] for split in splits}
-        opened = {
-            split: Faces(facebank.load_or_build(part, CACHE, n_frames=n_frames), part)
-            for split, part in items.items()
-        }
+        index = read_index(data)
+        items = {split: [i for i in index if i.split == split] for split in splits}
+        with PartialState().main_process_first():  # the others then read what the first has cut
+            opened = {
+                split: Faces(facebank.load_or_build(part, CACHE, n_frames=n_frames), part)
+                for split, part in items.items()
+            }
     for split, faces in opened.items():
         print(f"{split}: {len(faces.bank)} faces of {len(faces.items)} files")
     return opened

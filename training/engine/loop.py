@@ -48,8 +48,13 @@ def fit(
         validate: figures of a model; only the main process calls it. What it draws leaves no trace.
         config: numbers, counted in steps (`LoopConfig.in_steps`).
         run: where the run lives; with `run.resume` it goes on from `last.pt`.
-        groups: (model, weight_decay) to AdamW groups; "lr_scale" in a group scales its learning rate.
+        groups: (model, weight_decay) to the optimiser's groups; "lr_scale" in a group scales its learning rate.
+
+    Raises:
+        SystemExit: the loss is no number, there is nothing to resume, or the config does not fit.
     """
+    if config.unit != "step":
+        raise SystemExit("--loop.unit epoch is not for this script: its data have no end, so count in steps.")
     accelerator = Accelerator(
         mixed_precision=_precision(config), gradient_accumulation_steps=config.accumulate
     )

@@ -21,6 +21,9 @@ from accelerate import PartialState
 from matplotlib import pyplot as plt
 from torch.utils.tensorboard import SummaryWriter
 
+from tbd_app.models import weights
+from tbd_app.models.base import Detector
+from tbd_app.types import ModelSpec
 from training.data.index import Item
 from training.engine.config import RunConfig
 
@@ -118,6 +121,11 @@ class Run:
             return []
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
+
+    def save(self, model: Detector, spec: ModelSpec) -> None:
+        """Write the result, `model.safetensors`, with its spec in the header."""
+        if self.writes:
+            weights.save_checkpoint(model, self.path / "model.safetensors", spec)
 
     def close(self) -> None:
         """Release TensorBoard's file."""
