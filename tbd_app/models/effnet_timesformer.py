@@ -6,6 +6,8 @@ attention), ICML 2021 (arXiv 2102.05095); the reference report's baseline, whose
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -58,9 +60,9 @@ class EffNetB0TimeSformer(Detector):
         super().__init__(freeze_bn=freeze_bn)
         name = "test_efficientnet" if small else "efficientnet_b0"
         width, heads, side = (64, 2, 2) if small else (512, 8, 7)
-        self.backbone = timm_backbone(name, pretrained=pretrained)
-        self.input_size = 32 * side
-        self.project = nn.Linear(self.backbone.num_features, width)
+        net: Any = timm_backbone(name, pretrained=pretrained, global_pool="")
+        self.backbone, self.input_size = net, 32 * side
+        self.project = nn.Linear(net.num_features, width)
         self.class_token = nn.Parameter(torch.randn(width) * 0.02)
         self.places = nn.Parameter(torch.randn(1 + side * side, width) * 0.02)
         self.times = nn.Parameter(torch.randn(MAX_FRAMES, width) * 0.02)
@@ -97,8 +99,8 @@ class EffNetB0TimeSformerLegacy(Detector):
     def __init__(self, *, small: bool = False, pretrained: bool = False, freeze_bn: bool = False) -> None:
         super().__init__(freeze_bn=freeze_bn)
         name = "test_efficientnet" if small else "efficientnet_b0"
-        self.backbone = timm_backbone(name, pretrained=pretrained)
-        width = self.backbone.num_features
+        net: Any = timm_backbone(name, pretrained=pretrained, global_pool="")
+        self.backbone, width = net, net.num_features
         self.time_attention = nn.MultiheadAttention(width, 8, batch_first=True)
         self.space_attention = nn.MultiheadAttention(width, 8, batch_first=True)
         self.norm = nn.LayerNorm(width)
@@ -137,7 +139,7 @@ def within_frames(attention: nn.MultiheadAttention, tokens: Tensor) -> Tensor:
 
 def _cells(backbone: nn.Module, x: Tensor) -> Tensor:
     """x (B,T,3,S,S) -> the cells of its feature maps, row by row (B,T,P,C)."""
-    maps = backbone.forward_features(x.flatten(0, 1))  # type: ignore[operator]
+    maps = backbone(x.flatten(0, 1))  # not pooled
     return maps.flatten(2).transpose(1, 2).unflatten(0, x.shape[:2])
 
 

@@ -34,10 +34,11 @@ class FrameCnn(Detector):
         freeze_bn: bool = False,
     ) -> None:
         super().__init__(freeze_bn=freeze_bn)
-        self.backbone = timm_backbone(backbone, pretrained=pretrained)
+        net: Any = timm_backbone(backbone, pretrained=pretrained)
+        self.backbone = net
         self._cam_layer = cam_layer
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.backbone.num_features, 2)
+        self.head = nn.Linear(net.num_features, 2)
 
     def features(self, x: Tensor) -> Tensor:
         """x (B,3,S,S) -> pooled features (B,C)."""

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from tbd_app.models.base import Detector, timm_backbone
 
+_TINY = "test_efficientnet"  # timm's own, of five blocks
+
 Freeze = Literal["none", "paper10m"]
 
 
@@ -44,7 +46,8 @@ class PatchAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shares = [t.chunk(len(self.patch_sizes), dim=1) for t in self.qkv(x).chunk(3, dim=1)]
-        attended = [self._attend(*qkv, size) for size, *qkv in zip(self.patch_sizes, *shares, strict=True)]
+        chunks = zip(self.patch_sizes, *shares, strict=True)
+        attended = [self._attend(q, k, v, size) for size, q, k, v in chunks]
         return self.out(torch.cat(attended, dim=1))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, size: int) -> Tensor:
@@ -66,9 +69,8 @@ class SpectralFilter(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # A network in channels_last has laid out the weight as if it were a picture.
         weight = torch.view_as_complex(self.weight.contiguous()).permute(2, 0, 1)
-        with torch.autocast(x.device.type, enabled=False):
-            spectrum = torch.fft.rfft2(x.float(), norm="ortho") * weight
-            return torch.fft.irfft2(spectrum, s=x.shape[-2:], norm="ortho").to(x.dtype)
+        spectrum = torch.fft.rfft2(x.float(), norm="ortho") * weight
+        return torch.fft.irfft2(spectrum, s=x.shape[-2:], norm="ortho").to(x.dtype)
 
 
 class CrossModality(nn.Module):
@@ -131,34 +133,30 @@ class M2TR(Detector):
         freeze_bn: bool = False,
     ) -> None:
         super().__init__(freeze_bn=freeze_bn)
-        self.backbone = timm_backbone(backbone, pretrained=pretrained)
-        self.stages, self.input_size = stages, input_size
-        at = next(info for info in self.backbone.feature_info if info["module"] == f"blocks.{stages - 1}")
+        net: Any = timm_backbone(backbone, pretrained=pretrained)
+        self.backbone, self.stages, self.input_size = net, stages, input_size
+        at = next(info for info in net.feature_info if info["module"] == f"blocks.{stages - 1}")
         side = input_size // at["reduction"]
         self.layers = nn.ModuleList(M2trLayer(at["num_chs"], side, patch_sizes) for _ in range(depth))
-        self.dropout = nn.Dropout(0.5)
-        self.head = nn.Linear(self.backbone.num_features, 2)
+        self.n_features: int = net.num_features
+        self.neck = nn.Dropout(0.5)
+        self.head = nn.Linear(self.n_features, 2)
         if freeze == "paper10m":
-            blocks = self.backbone.blocks
-            for part in (self.backbone.conv_stem, self.backbone.bn1, *blocks[:5], *blocks[5][:5]):
+            for part in (net.conv_stem, net.bn1, *net.blocks[:5], *net.blocks[5][:5]):
                 part.requires_grad_(False)
 
     def features(self, x: Tensor) -> Tensor:
         """x (B,3,S,S) -> pooled features (B,1792)."""
         self.must_fit(x)
-        net = self.backbone
+        net: Any = self.backbone
         x = net.blocks[: self.stages](net.bn1(net.conv_stem(x)))
         for layer in self.layers:
             x = layer(x)
         x = net.blocks[self.stages :](x)
         return net.global_pool(net.bn2(net.conv_head(x)))
 
-    def classify(self, features: Tensor) -> Tensor:
-        """Features (B,1792) -> logits (B,2)."""
-        return self.head(self.dropout(features))
-
     def forward(self, x: Tensor) -> Tensor:
-        return self.classify(self.features(x))
+        return self.head(self.neck(self.features(x)))
 
     def cam_layer(self) -> nn.Module:
         return self.backbone.get_submodule("bn2")
@@ -168,23 +166,28 @@ class M2trB4(M2TR):
     """Variants 1b and 1c: four layers on the 28 x 28 map of 56 channels, at 224 px.
 
     Args:
-        small: a tiny backbone at 64 px, for tests and toys.
+        small: a tiny backbone and two layers at 64 px, for tests and toys.
         options: see `M2TR`.
     """
 
     def __init__(self, *, small: bool = False, **options: Any) -> None:
         if small:
-            shape = {"backbone": "test_efficientnet", "patch_sizes": (1, 2, 4, 8), "input_size": 64}
+            shape: dict[str, Any] = {
+                "backbone": _TINY,
+                "patch_sizes": (1, 2, 4, 8),
+                "input_size": 64,
+                "depth": 2,
+            }
         else:
             shape = {"backbone": "efficientnet_b4", "patch_sizes": (1, 2, 4, 7), "input_size": 224}
-        super().__init__(stages=3, **shape, **options)
+        super().__init__(stages=3, **(shape | options))
 
 
 class M2trOfficial(M2TR):
     """The authors' layout: four layers on the map of 32 channels, a quarter of the picture's size.
 
     Args:
-        small: a tiny backbone at 64 px, for tests and toys.
+        small: a tiny backbone and two layers at 64 px, for tests and toys.
         input_size: px; 320 if not given.
         options: see `M2TR`.
     """
@@ -192,13 +195,9 @@ class M2trOfficial(M2TR):
     def __init__(self, *, small: bool = False, input_size: int | None = None, **options: Any) -> None:
         input_size = input_size or (64 if small else 320)
         side = input_size // 4
-        super().__init__(
-            backbone="test_efficientnet" if small else "efficientnet_b4",
-            stages=2,
-            patch_sizes=(side, side // 2, side // 4, side // 8),
-            input_size=input_size,
-            **options,
-        )
+        shape: dict[str, Any] = {"backbone": _TINY, "depth": 2} if small else {"backbone": "efficientnet_b4"}
+        patch_sizes = (side, side // 2, side // 4, side // 8)
+        super().__init__(stages=2, patch_sizes=patch_sizes, input_size=input_size, **(shape | options))
 
 
 def to_tokens(x: Tensor, size: int) -> Tensor:

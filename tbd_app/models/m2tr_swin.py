@@ -7,6 +7,7 @@ Transformer", ICCV 2021 (arXiv 2103.14030).
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,13 +36,11 @@ class SpectrumCnn(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         # In float32 even under autocast: half precision has no transform for most sizes.
-        with torch.autocast(rgb.device.type, enabled=False):
-            spectrum = torch.fft.fft2(rgb.float())
-            amplitude = torch.fft.fftshift(spectrum, dim=(-2, -1)).abs().log1p()
-            mean = amplitude.mean(dim=(1, 2, 3), keepdim=True)
-            std = amplitude.std(dim=(1, 2, 3), keepdim=True)
-            standard = (amplitude - mean) / (std + 1e-6)
-        return self.layers(standard).mean(dim=(2, 3))
+        spectrum = torch.fft.fft2(rgb.float())
+        amplitude = torch.fft.fftshift(spectrum, dim=(-2, -1)).abs().log1p()
+        mean = amplitude.mean(dim=(1, 2, 3), keepdim=True)
+        std = amplitude.std(dim=(1, 2, 3), keepdim=True)
+        return self.layers((amplitude - mean) / (std + 1e-6)).mean(dim=(2, 3))
 
 
 class M2trSwin(Detector):
@@ -54,6 +53,9 @@ class M2trSwin(Detector):
         freeze_bn: see `Detector`.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         *,
@@ -64,20 +66,19 @@ class M2trSwin(Detector):
     ) -> None:
         super().__init__(freeze_bn=freeze_bn)
         shape = _SMALL if small else {}
-        self.backbone = timm_backbone("swin_tiny_patch4_window7_224", pretrained=pretrained, **shape)
+        net: Any = timm_backbone("swin_tiny_patch4_window7_224", pretrained=pretrained, **shape)
+        self.backbone = net
         self.input_size = 64 if small else 224
         spec = SPECS["m2tr_swin"]
         self.register_buffer("mean", torch.tensor(spec.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(3, 1, 1), persistent=False)
         self.spectrum = SpectrumCnn()
-        self.fusion = nn.Sequential(
-            nn.Linear(self.backbone.num_features + 256, 512), nn.ReLU(inplace=True), nn.Dropout(0.5)
-        )
+        self.n_features: int = net.num_features + 256
+        self.neck = nn.Sequential(nn.Linear(self.n_features, 512), nn.ReLU(inplace=True), nn.Dropout(0.5))
         self.head = nn.Linear(512, 2)
         if freeze == "paper10m":
-            self.backbone.requires_grad_(False)
-            stages = self.backbone.layers
-            for part in (stages[2].blocks[-1], stages[3].blocks[-1], self.backbone.norm):
+            net.requires_grad_(False)
+            for part in (net.layers[2].blocks[-1], net.layers[3].blocks[-1], net.norm):
                 part.requires_grad_(True)
 
     def features(self, x: Tensor) -> Tensor:
@@ -86,12 +87,8 @@ class M2trSwin(Detector):
         # Normalisation moves the zero frequency; the spectrum is that of the picture itself.
         return torch.cat([self.backbone(x), self.spectrum(x * self.std + self.mean)], dim=1)
 
-    def classify(self, features: Tensor) -> Tensor:
-        """Features (B,1024) -> logits (B,2)."""
-        return self.head(self.fusion(features))
-
     def forward(self, x: Tensor) -> Tensor:
-        return self.classify(self.features(x))
+        return self.head(self.neck(self.features(x)))
 
     def cam_layer(self) -> nn.Module:
         return self.backbone.get_submodule("norm")
