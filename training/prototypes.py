@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
 
@@ -23,6 +24,7 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec
 from training.data.components import prototypes_of, real_crops, real_rows, save_prototypes
 from training.data.faces import Faces, open_faces
+from training.data.fan import with_fan
 from training.engine.towers import TowerConfig, open_model
 
 LEAST = 500
@@ -36,6 +38,7 @@ class Config:
     tower: where CLIP comes from.
     n_faces: real faces to average over, as evenly over the media as they come.
     frames: cut from each video of an index.csv.
+    landmarks: five aligns by MTCNN's five points, as serving does; fan by 2D-FAN, where face-alignment is installed.
     out: file to write.
     """
 
@@ -44,6 +47,7 @@ class Config:
     tower: TowerConfig = field(default_factory=TowerConfig)
     n_faces: int = 2000
     frames: int = 16
+    landmarks: Literal["five", "fan"] = "five"
     out: Path = Path("runs/prototypes.safetensors")
 
 
@@ -54,6 +58,8 @@ def main(config: Config) -> None:
     if not isinstance(model, DfdFcg):
         raise SystemExit(f"{config.model} has no use for prototypes.")
     faces = open_faces(config.data, n_frames=config.frames, splits=("train",))["train"]
+    if config.landmarks == "fan":
+        faces = with_fan(faces, spec.crop)
     make(model, spec, faces, config.n_faces, config.out)
     print(f"{config.out} holds {tuple(model.queries().shape)} prototypes.")
 

@@ -33,6 +33,7 @@ from tbd_app.types import CropRecipe, ModelSpec
 from training.data.clips import ClipPairs, ClipReader, FramesAt
 from training.data.components import load_prototypes
 from training.data.faces import Faces, open_faces
+from training.data.fan import with_fan
 from training.data.partners import PartnerClips
 from training.engine.batches import batches, steps_per_epoch
 from training.engine.config import LoopConfig, RunConfig, parse
@@ -62,6 +63,7 @@ class Config(RunConfig):
         pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them.
         batch: pairs a step and process.
         frames: cut from each video of an index.csv, among which a clip's are chosen.
+        landmarks: five aligns by MTCNN's five points, as serving does; fan by 2D-FAN, where face-alignment is installed.
         prototypes: file of prototypes.py.
         n_faces: real faces to make prototypes from where no file is given.
         component_weight: of the loss of facial components, against 1 for the classification.
@@ -81,6 +83,7 @@ class Config(RunConfig):
     pairs: Literal["source", "blend"] = "source"
     batch: int = 30
     frames: int = 32
+    landmarks: Literal["five", "fan"] = "five"
     prototypes: Path | None = None
     n_faces: int = 2000
     component_weight: float = 0.15
@@ -103,6 +106,8 @@ def main(config: Config) -> None:
         raise SystemExit(f"{config.model} is no DFD-FCG.")
     print(f"{config.model}: {trained_share(bare)}.")
     faces = open_faces(config.data, n_frames=config.frames)
+    if config.landmarks == "fan":
+        faces = {split: with_fan(part, spec.crop) for split, part in faces.items()}
     reader, val = (
         ClipReader(faces[split], for_spec(spec), config.stretch or config.clip_len, config.frames_at)
         for split in ("train", "val")
