@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from tbd_app.models import registry
+from tbd_app.models import manifest, registry
 from training.export import WEIGHTS, write_metrics
 
 ROOT = WEIGHTS.parent
 BEGIN, END = "<!-- figures: begin, written by training/evaluate.py -->", "<!-- figures: end -->"
 ROWS = {
     "val_clips": "val clips, all generators",
-    "val_clips_h264_crf32": "val clips, all, after H.264 CRF 32",
     "val_blending_clips": "val clips, blending family (part swap, UADFV, FakeApp, Wav2Lip)",
     "val_synthesis_clips": "val clips, synthesis family (LivePortrait, AniPortrait, DreamTalk)",
+    "val_clips_h264_crf23": "val clips, all, after H.264 CRF 23",
+    "val_clips_h264_crf32": "val clips, all, after H.264 CRF 32",
+    "val_clips_h264_crf40": "val clips, all, after H.264 CRF 40",
+    "val_clips_jpeg50": "val clips, all, frames as JPEG 50",
+    "val_clips_half_size": "val clips, all, at half the size",
     "self_blends": "self-blends of val stills",
     "self_blends_h264_crf32": "self-blends of val stills, after H.264 CRF 32",
     "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
@@ -22,15 +27,21 @@ ROWS = {
 
 
 def record(model: str, figures: dict[str, Any]) -> None:
-    """Store measured figures of a model in the manifest, its card and the README."""
+    """Store measured figures of a model in the manifest and its card."""
     entry = write_metrics(model, figures)
     (WEIGHTS / f"{model}.md").write_text(card(entry), encoding="utf-8")
+
+
+def record_readme(models: Sequence[str]) -> None:
+    """Write the figures of models into the README, between its markers."""
+    entries = manifest.entries()
+    tables = "\n\n".join(table(entries[name].raw) for name in models)
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise SystemExit(f"{readme.name} lacks the lines that enclose the figures: {BEGIN} and {END}.")
     head, rest = text.split(BEGIN, 1)
-    readme.write_text(f"{head}{BEGIN}\n{table(entry)}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+    readme.write_text(f"{head}{BEGIN}\n{tables}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
 
 
 def table(entry: dict[str, Any]) -> str:
@@ -52,6 +63,14 @@ def table(entry: dict[str, Any]) -> str:
     return "\n".join([*lines, "", "Intervals are 95 %; every figure comes from `training/evaluate.py`."])
 
 
+def generators(entry: dict[str, Any]) -> str:
+    """Markdown table of the generators of fakes, each against all real clips."""
+    lines = ["| generator | clips | AUC | found |", "|---|---|---|---|"]
+    for name, f in entry["metrics"]["generators"].items():
+        lines.append(f"| {name} | {f['n_fake']} | {f['auc']:.2f} | {_value(f, 'tpr', percent=True)} |")
+    return "\n".join(lines)
+
+
 def _value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
     if key not in figures:
         return "–"
@@ -63,11 +82,16 @@ def _value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
 def card(entry: dict[str, Any]) -> str:
     """The model card in Markdown."""
     spec = registry.spec(entry["name"])
-    clips = entry["metrics"]["val_clips"]
+    clips, cost = entry["metrics"]["val_clips"], entry["metrics"]["cost"]
     recipe, loop = entry["recipe"], entry["recipe"]["loop"]
     sizes = ", then ".join(
         f"{share:.0%} of the steps at {px} px"
         for px, share in zip(recipe["size_px"], recipe["size_share"], strict=True)
+    )
+    start = (
+        f"{recipe['init']}, an earlier checkpoint of the same model, all weights trained on"
+        if recipe.get("init")
+        else f"{recipe['backbone']}, ImageNet-1k features, all weights fine-tuned"
     )
     return f"""---
 license: other
@@ -94,13 +118,13 @@ the logit by the temperature {entry["temperature"]:g}. It votes fake from {entry
 ## How it was trained
 
 - Data: {entry["trained_on"]}.
-- Start: {recipe["backbone"]}, the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of
-  `tf.keras.applications`), all weights fine-tuned.
+- Start: {start}. The first start of all was EfficientNetV2-B0's ImageNet-1k features (Google, Apache-2.0, the
+  numbers of `tf.keras.applications`).
 - Recipe: `{recipe["script"]}`, {loop["steps"]} steps of {recipe["batch_pairs"]} pairs, {sizes}; AdamW, peak learning
   rate {loop["lr"]:g}, cosine; averaged weights (decay {loop["ema_decay"]}); seed {recipe["seed"]}; bfloat16 on two CPU cores.
   {entry["recipe"].get("note", "")}
-- Each pair is a real face and a self-blend of it, or real and generated media of the same kind; light, blur,
-  resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.
+- Each pair is a real face and a self-blend, a swap or a re-synthesis of it, or real and generated media of the same kind;
+  light, blur, resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.
 - Temperature and bounds were chosen on val: the temperature on real clips and clips of the blending family, the
   thresholds so that at most 5 % of the real val clips, and of the real val pictures, reach theirs. The figures on real
   val media are therefore optimistic.
@@ -113,6 +137,20 @@ Clips are judged whole by `tbd_app.analyze`, as `tbd analyze` does; {clips["cove
 {clips["n_sources"]} sources, could be judged; the rest counts as 0.5. The model abstains on
 {clips["abstained"]:.0%} of them and calls {clips["missed_as_real"]:.0%} of the fakes real.
 Several fakes share a source, so the intervals are narrower than the truth.
+Further: frame-level AUC {clips.get("frame_auc", float("nan")):.2f}, EER {clips["eer"]:.2f},
+average precision {clips["ap"]:.2f}, balanced accuracy {clips["balanced_accuracy"]:.2f},
+F1 of fakes {clips["f1_fake"]:.2f} and of reals {clips["f1_real"]:.2f}, calibration error (ECE) {clips["ece"]:.2f}.
+All figures, corruption by corruption, are in
+`weights/manifest.json`.
+
+{generators(entry)}
+
+![ROC curves and confusion on val clips](../docs/figures/{entry["name"]}.png)
+
+## Cost
+
+{cost["n_params"]:,} parameters, {cost["file_mb"]:g} MB, {cost["gflops"]:g} GFLOP and {cost["clip_s"]:g} s for a clip of
+{cost["frames"]} frames on {cost["threads"]} CPU threads, face detection not counted.
 
 ## What it cannot do
 

@@ -1,9 +1,9 @@
-"""Measure an installed model on val, through the engine that serves users, and write its card and figures.
+"""Measure the installed models on val, through the engine that serves users, and write their cards and figures.
 
-    python training/evaluate.py --data ../shared/data --model effnetv2_b0_frame
+    python training/evaluate.py --data ../shared/data
 
-Clips are scored at file level by `tbd_app.analyze`, as `tbd analyze` does. A clip that cannot be judged counts as 0.5
-and shows in the coverage. Intervals are 95 %: bootstrap over files for AUC, Wilson for rates.
+Clips are scored at file level by `tbd_app.analyze`, as `tbd analyze` does, whole and after each corruption; every installed
+model sees the same faces. `figures.py` says how scores become figures.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
 
-import av
 import numpy as np
 import tyro
 from tqdm import tqdm
@@ -27,13 +27,15 @@ from tbd_app.models import registry
 from tbd_app.pipeline import score
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.types import ModelSpec
-from training import card
+from tbd_app.types import ModelSpec, Report
+from training import card, cost, plots
 from training.data import facebank
 from training.data.augment import h264
-from training.data.index import Item, family, read_index
+from training.data.corruptions import CORRUPTIONS
+from training.data.index import Item, read_index
 from training.data.pairs import PairDataset
-from training.engine.metrics import auc, bootstrap, eer, wilson
+from training.engine.metrics import auc
+from training.figures import by_family, by_generator, image_figures, rate, video_figures
 
 CRF = 32
 BLEND_SEED = 7
@@ -43,128 +45,111 @@ BLEND_SEED = 7
 class Config:
     """Attributes:
     data: folder with index.csv.
-    model: an installed model.
+    models: installed models; none named means all of them.
     frames: sampled from each clip.
+    corruptions: which of `data/corruptions.py` to measure besides the original files.
     out: where the predictions per file are written as CSV.
     """
 
     data: Path = Path("../shared/data")
-    model: str = "effnetv2_b0_frame"
+    models: tuple[str, ...] = ()
     frames: int = 32
+    corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     out: Path = Path("runs/evaluate")
 
 
+@dataclass
+class Scores:
+    """What one model said of N clips.
+
+    Attributes:
+        probs: fake_prob per file, the highest of its people, NaN where it could not judge.
+        frames: per file the fake_prob of every frame of that person; empty for clip models.
+        verdicts: per file what this model alone says.
+    """
+
+    probs: list[float]
+    frames: list[tuple[float, ...]]
+    votes: list[str]
+
+
 def main(config: Config) -> None:
-    """Measure, then rewrite the model's figures in the manifest, its card and the README's table."""
+    """Measure, then rewrite the models' figures in the manifest, their cards, their curves and the README's table."""
     items = [i for i in read_index(config.data) if i.split == "val"]
-    spec = registry.spec(config.model)
-    figures, rows = measure(items, spec, config.frames)
-    config.out.mkdir(parents=True, exist_ok=True)
-    lines = ["file,variant,label,generator,group,fake_prob,verdict", *(",".join(map(str, r)) for r in rows)]
-    (config.out / f"{config.model}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    card.record(config.model, figures)
-    print(json.dumps(figures, indent=1))
-
-
-def measure(
-    items: Sequence[Item], spec: ModelSpec, n_frames: int
-) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
-    """All figures of a model on val items, and one row per scored file."""
+    names = config.models or tuple(n for n in registry.list_models() if registry.is_installed(n))
     clips = [i for i in items if i.kind == "video"]
-    stills = [i for i in items if i.kind != "video"]
-    rows: list[tuple[Any, ...]] = []
-    plain = _score_clips(clips, spec, n_frames, rows, "original")
-    with tempfile.TemporaryDirectory() as folder:
-        coded = _score_clips(clips, spec, n_frames, rows, f"h264_crf{CRF}", _recode_into(Path(folder)))
-    figures = {
-        "val_clips": _figures(clips, plain, spec),
-        f"val_clips_h264_crf{CRF}": _figures(clips, coded, spec),
-    }
-    for name in ("blending", "synthesis"):
-        part = [k for k, i in enumerate(clips) if not i.label or family(i.generator) == name]
-        figures[f"val_{name}_clips"] = _figures([clips[k] for k in part], plain[part], spec)
+    scored = {"original": score_clips(clips, names, config.frames)}
+    for corruption in config.corruptions:
+        scored[corruption] = score_clips(clips, names, config.frames, corruption)
     bank = facebank.load_or_build(items, Path("runs/cache"))
-    figures |= _still_figures(stills, items, bank, spec)
-    return figures, rows
+    config.out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        spec, mine = registry.spec(name), {variant: part[name] for variant, part in scored.items()}
+        _write_rows(config.out / f"{name}.csv", clips, mine)
+        figures = clip_figures(clips, mine, spec)
+        if spec.task == "frame":
+            figures |= still_figures(items, bank, spec)
+        figures["cost"] = cost.of(name)
+        plots.curves(name, clips, np.array(mine["original"].probs), spec)
+        card.record(name, figures)
+        print(json.dumps({name: figures}, indent=1))
+    card.record_readme(names)
 
 
-def _score_clips(
-    clips: Sequence[Item],
-    spec: ModelSpec,
-    n_frames: int,
-    rows: list[tuple[Any, ...]],
-    variant: str,
-    change: Callable[[Path], Path] = lambda path: path,
-) -> np.ndarray:
-    """fake_prob (N,) of clips through the engine, NaN where it cannot judge; adds a row per clip."""
-    out = []
-    for clip in tqdm(clips, desc=f"clips, {variant}", unit="clip"):
-        report = analyze(change(clip.path), models=(spec.name,), n_frames=n_frames, explain=False)
-        prob = report.verdict.fake_prob
-        out.append(np.nan if prob is None else prob)
-        told = "" if prob is None else round(prob, 6)
-        name = clip.path.name.replace(",", " ")
-        rows.append((name, variant, clip.label, clip.generator, clip.group, told, report.verdict.label))
-    return np.array(out, np.float64)
+def score_clips(
+    clips: Sequence[Item], names: Sequence[str], n_frames: int, corruption: str = ""
+) -> dict[str, Scores]:
+    """Every model on every clip, the faces found once per clip."""
+    out: dict[str, Scores] = defaultdict(lambda: Scores([], [], []))
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
+            path = CORRUPTIONS[corruption](clip.path, Path(folder)) if corruption else clip.path
+            report = analyze(path, models=names, n_frames=n_frames, explain=False)
+            for name in names:
+                _add(out[name], report, name)
+    return out
 
 
-def _recode_into(folder: Path) -> Callable[[Path], Path]:
-    def recode(path: Path) -> Path:
-        """Encode a clip again with libx264 at `CRF`, upright, without sound."""
-        target = folder / "clip.mp4"
-        with av.open(str(path)) as source, av.open(str(target), "w") as sink:
-            video = source.streams.video[0]
-            video.thread_type = "AUTO"
-            stream = None
-            for frame in source.decode(video):
-                picture = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
-                height, width = (n // 2 * 2 for n in picture.shape[:2])
-                if stream is None:
-                    rate = video.average_rate or 25
-                    options = {"crf": str(CRF), "preset": "veryfast"}
-                    stream = sink.add_stream("libx264", rate=rate, options=options)
-                    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                even = np.ascontiguousarray(picture[:height, :width])
-                sink.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
-            if stream is not None:
-                sink.mux(stream.encode(None))
-        return target
-
-    return recode
+def _add(scores: Scores, report: Report, name: str) -> None:
+    judged = [s for p in report.people for s in p.scores if s.model == name and s.fake_prob is not None]
+    worst = max(judged, key=lambda s: s.fake_prob or 0.0, default=None)
+    scores.probs.append(float("nan") if worst is None or worst.fake_prob is None else worst.fake_prob)
+    scores.frames.append(() if worst is None else worst.frame_fake_prob or ())
+    scores.votes.append("" if worst is None else worst.vote or "")
 
 
-def _figures(clips: Sequence[Item], probs: np.ndarray, spec: ModelSpec) -> dict[str, Any]:
-    """Video-level figures of clips; what was not judged counts as 0.5 for AUC and as not flagged for rates."""
-    labels = np.array([c.label for c in clips])
-    scores = np.nan_to_num(probs, nan=0.5)
-    flagged = np.nan_to_num(probs, nan=0.0) >= spec.threshold
-    cleared = np.nan_to_num(probs, nan=1.0) < spec.real_below
-    n_real, n_fake = int((labels == 0).sum()), int((labels == 1).sum())
-    false_alarms, hits = int(flagged[labels == 0].sum()), int(flagged[labels == 1].sum())
-    missed = int(cleared[labels == 1].sum())
-    return {
-        "level": "video",
-        "n_real": n_real,
-        "n_fake": n_fake,
-        "n_sources": len({c.group for c in clips}),
-        "coverage": round(float(np.isfinite(probs).mean()), 4),
-        "auc": round(auc(labels, scores), 4),
-        "auc_ci": _rounded(bootstrap(auc, labels, scores)),
-        "eer": round(eer(labels, scores), 4),
-        **_rate("fpr", false_alarms, n_real),
-        **_rate("tpr", hits, n_fake),
-        **_rate("missed_as_real", missed, n_fake),
-        "abstained": round(float((~flagged & ~cleared).mean()), 4),
-    }
+def clip_figures(clips: Sequence[Item], scored: dict[str, Scores], spec: ModelSpec) -> dict[str, Any]:
+    """Figures of a model over all variants of the clips; families and generators for the original files."""
+    out = {}
+    for variant, scores in scored.items():
+        key = "val_clips" if variant == "original" else f"val_clips_{variant}"
+        out[key] = video_figures(clips, np.array(scores.probs), spec.threshold, spec.real_below)
+    original = np.array(scored["original"].probs)
+    for name, figures in by_family(clips, original, spec.threshold, spec.real_below).items():
+        out[f"val_{name}_clips"] = figures
+    out["generators"] = by_generator(clips, original, spec.threshold)
+    frames = scored["original"].frames
+    if any(frames):
+        labels = np.repeat([c.label for c in clips], [len(f) for f in frames])
+        out["val_clips"]["frame_auc"] = round(auc(labels, np.concatenate(frames)), 4)
+    return out
 
 
-def _still_figures(
-    stills: Sequence[Item], items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec
-) -> dict[str, Any]:
+def _write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) -> None:
+    lines = ["file,variant,label,generator,group,fake_prob,vote"]
+    for variant, scores in scored.items():
+        for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
+            told = "" if np.isnan(prob) else f"{prob:.6f}"
+            name = clip.path.name.replace(",", " ")
+            lines.append(f"{name},{variant},{clip.label},{clip.generator},{clip.group},{told},{vote}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec) -> dict[str, Any]:
     """Image-level figures: self-blends of val stills (plain and recoded), real and StyleGAN2 pictures."""
     preprocess = for_spec(spec)
     model = score.loaded(spec.name, "cpu")
-    n_stills = sum(i.kind == "crop" for i in stills)
+    n_stills = sum(i.kind == "crop" for i in items)
     pairs = PairDataset(
         bank, items, preprocess, length=n_stills, seed=BLEND_SEED, augment=False, sources=["blend_still"]
     )
@@ -175,20 +160,20 @@ def _still_figures(
             scores.append(_probs(model, spec, np.stack(crops)))
     labels = np.tile([0, 1], n_stills)
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    crops = [preprocess.crops([bank.image(r)], bank.boxes[r : r + 1]) for r in rows]
+    crops = [preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]) for r in rows]
     probs = np.concatenate([_probs(model, spec, c) for c in crops])
     threshold = score.threshold_for(spec, 1)
     owners = [items[bank.item[r]] for r in rows]
     real = np.array([i.label == 0 for i in owners])
     portrait = np.array([i.kind == "image" for i in owners])
     return {
-        "self_blends": _image_figures(labels, np.concatenate(plain), threshold),
-        f"self_blends_h264_crf{CRF}": _image_figures(labels, np.concatenate(coded), threshold),
-        "stylegan2_pictures": _image_figures((~real[portrait]).astype(int), probs[portrait], threshold),
+        "self_blends": image_figures(labels, np.concatenate(plain), threshold),
+        f"self_blends_h264_crf{CRF}": image_figures(labels, np.concatenate(coded), threshold),
+        "stylegan2_pictures": image_figures((~real[portrait]).astype(int), probs[portrait], threshold),
         "real_pictures": {
             "level": "image",
             "n_real": int(real.sum()),
-            **_rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
+            **rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
         },
     }
 
@@ -196,28 +181,6 @@ def _still_figures(
 def _probs(model: Any, spec: ModelSpec, crops: np.ndarray) -> np.ndarray:
     logits = score.forward(model, for_spec(spec).tensor(crops))
     return 1 / (1 + np.exp(-logits / spec.temperature))
-
-
-def _image_figures(labels: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:
-    n_fake = int(labels.sum())
-    n_real = len(labels) - n_fake
-    return {
-        "level": "image",
-        "n_real": n_real,
-        "n_fake": n_fake,
-        "auc": round(auc(labels, probs), 4),
-        "auc_ci": _rounded(bootstrap(auc, labels, probs)),
-        **_rate("fpr", int((probs[labels == 0] >= threshold).sum()), n_real),
-        **_rate("tpr", int((probs[labels == 1] >= threshold).sum()), n_fake),
-    }
-
-
-def _rate(name: str, hits: int, n: int) -> dict[str, Any]:
-    return {name: round(hits / max(n, 1), 4), f"{name}_ci": _rounded(wilson(hits, n))}
-
-
-def _rounded(pair: tuple[float, float]) -> list[float]:
-    return [round(v, 4) for v in pair]
 
 
 if __name__ == "__main__":

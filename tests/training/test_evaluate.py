@@ -1,0 +1,75 @@
+"""From media files to the card, on clips made here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tbd_app.models import manifest, registry
+from tbd_app.settings import weights_dirs
+from tests import media_factory
+from training import card, cost, evaluate, export
+from training.data.index import Item
+
+NAME = "effnetv2_b0_frame"
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> list[Item]:
+    folder = tmp_path_factory.mktemp("clips")
+    made = [
+        media_factory.portrait_clip(folder / "real.mp4", n_frames=8, size=(640, 480)),
+        media_factory.portrait_clip(folder / "fake.mp4", n_frames=8, size=(640, 480), crf=40),
+        media_factory.faceless_clip(folder / "waves.mp4", n_frames=8),
+    ]
+    return [Item(p, "video", k % 2, "val", p.stem, "wav2lip" if k % 2 else "") for k, p in enumerate(made)]
+
+
+@pytest.fixture(scope="module")
+def scored(clips) -> dict[str, evaluate.Scores]:
+    if not registry.is_installed(NAME):
+        pytest.skip(f"{NAME} is not installed")
+    return {
+        variant: evaluate.score_clips(clips, [NAME], 8, corruption)[NAME]
+        for variant, corruption in (("original", ""), ("half_size", "half_size"))
+    }
+
+
+def test_clips_are_scored_as_tbd_analyze_scores_them(clips, scored) -> None:
+    from tbd_app import analyze
+
+    report = analyze(clips[0].path, models=(NAME,), n_frames=8, explain=False)
+    assert scored["original"].probs[0] == report.verdict.fake_prob
+    assert np.isnan(scored["original"].probs[2])
+    assert [len(f) for f in scored["original"].frames] == [8, 8, 0]
+    assert scored["original"].votes[2] == ""
+    assert scored["half_size"].probs[0] != scored["original"].probs[0]
+
+
+def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkeypatch) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(weights_dirs()[-1], root / "weights")
+    readme = root / "README.md"
+    readme.write_text(f"before\n{card.BEGIN}\nold\n{card.END}\nafter\n", encoding="utf-8")
+    for module in (card, export):
+        monkeypatch.setattr(module, "WEIGHTS", root / "weights")
+    monkeypatch.setattr(card, "ROOT", root)
+    monkeypatch.setenv("TBD_WEIGHTS_DIR", str(root / "weights"))
+    figures = evaluate.clip_figures(clips, scored, registry.spec(NAME)) | {"cost": cost.of(NAME)}
+    assert figures["cost"]["n_params"] == registry.spec(NAME).n_params
+    card.record(NAME, figures)
+    card.record_readme([NAME])
+    written = json.loads((root / "weights" / "manifest.json").read_text(encoding="utf-8"))
+    (entry,) = (m for m in written["models"] if m["name"] == NAME)
+    assert entry["metrics"]["val_clips"]["n_real"] == 2
+    assert entry["metrics"]["generators"]["wav2lip"]["n_fake"] == 1
+    assert "| wav2lip | 1 |" in (root / "weights" / f"{NAME}.md").read_text(encoding="utf-8")
+    told = readme.read_text(encoding="utf-8")
+    assert told.startswith("before\n")
+    assert told.endswith("after\n")
+    assert "val clips, all, at half the size (video) | 2 / 1 |" in told
+    assert "old" not in told
+    assert manifest.entries()[NAME].raw["metrics"] == entry["metrics"]

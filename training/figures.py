@@ -1,0 +1,122 @@
+"""From scores to figures: what `evaluate.py` writes into manifest, cards and README.
+
+A clip that was not judged counts as 0.5 for rankings and as "not flagged" for rates; the coverage says how often. Intervals
+are 95 %: bootstrap over files for AUC, Wilson for rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
+
+from training.data.index import Item, family
+from training.engine.metrics import auc, bootstrap, ece, eer, wilson
+
+FAMILIES = ("blending", "synthesis")
+
+
+def video_figures(
+    clips: Sequence[Item], probs: np.ndarray, threshold: float, real_below: float
+) -> dict[str, Any]:
+    """Video-level figures of clips.
+
+    Args:
+        clips: N clips.
+        probs: (N,) fake_prob, NaN where a clip could not be judged.
+        threshold: fake from here.
+        real_below: real below.
+    """
+    labels = np.array([c.label for c in clips])
+    scores = np.nan_to_num(probs, nan=0.5)
+    flagged = np.nan_to_num(probs, nan=0.0) >= threshold
+    cleared = np.nan_to_num(probs, nan=1.0) < real_below
+    decided = flagged | cleared
+    n_real, n_fake = int((labels == 0).sum()), int((labels == 1).sum())
+    out = {
+        "level": "video",
+        "n_real": n_real,
+        "n_fake": n_fake,
+        "n_sources": len({c.group for c in clips}),
+        "coverage": round(float(np.isfinite(probs).mean()), 4),
+        **ranking(labels, scores),
+        **at_threshold(labels, flagged),
+        **rate("missed_as_real", int(cleared[labels == 1].sum()), n_fake),
+        "abstained": round(float((~decided).mean()), 4),
+        "ece": round(ece(labels, scores), 4),
+    }
+    if decided.any():
+        wrong = int((flagged[decided] != labels[decided]).sum())
+        out |= rate("error_where_decided", wrong, int(decided.sum()))
+    return out
+
+
+def by_family(
+    clips: Sequence[Item], probs: np.ndarray, threshold: float, real_below: float
+) -> dict[str, dict[str, Any]]:
+    """The same per family of fakes that there are, each against all real clips."""
+    out = {}
+    for name in FAMILIES:
+        part = [k for k, c in enumerate(clips) if not c.label or family(c.generator) == name]
+        if any(clips[k].label for k in part):
+            out[name] = video_figures([clips[k] for k in part], probs[part], threshold, real_below)
+    return out
+
+
+def by_generator(clips: Sequence[Item], probs: np.ndarray, threshold: float) -> dict[str, dict[str, Any]]:
+    """Per generator of fakes: clips, AUC against all real clips, share flagged."""
+    scores, labels = np.nan_to_num(probs, nan=0.5), np.array([c.label for c in clips])
+    out = {}
+    for name in sorted({c.generator for c in clips if c.label}):
+        mine = np.array([c.generator == name for c in clips])
+        keep = mine | (labels == 0)
+        hits = int((np.nan_to_num(probs[mine], nan=0.0) >= threshold).sum())
+        out[name] = {
+            "n_fake": int(mine.sum()),
+            "auc": round(auc(labels[keep], scores[keep]), 4),
+            **rate("tpr", hits, int(mine.sum())),
+        }
+    return out
+
+
+def image_figures(labels: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Image-level figures."""
+    return {
+        "level": "image",
+        "n_real": int((labels == 0).sum()),
+        "n_fake": int((labels == 1).sum()),
+        **ranking(labels, probs),
+        **at_threshold(labels, probs >= threshold),
+    }
+
+
+def ranking(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """What does not depend on a threshold: AUC with interval, EER, average precision."""
+    return {
+        "auc": round(auc(labels, scores), 4),
+        "auc_ci": _rounded(bootstrap(auc, labels, scores)),
+        "eer": round(eer(labels, scores), 4),
+        "ap": round(float(average_precision_score(labels, scores)), 4),
+    }
+
+
+def at_threshold(labels: np.ndarray, flagged: np.ndarray) -> dict[str, Any]:
+    """What the shipped threshold makes of it: rates, balanced accuracy, F1 of both classes."""
+    return {
+        **rate("fpr", int(flagged[labels == 0].sum()), int((labels == 0).sum())),
+        **rate("tpr", int(flagged[labels == 1].sum()), int((labels == 1).sum())),
+        "balanced_accuracy": round(float(balanced_accuracy_score(labels, flagged)), 4),
+        "f1_fake": round(float(f1_score(labels, flagged, pos_label=1, zero_division=0)), 4),
+        "f1_real": round(float(f1_score(labels, flagged, pos_label=0, zero_division=0)), 4),
+    }
+
+
+def rate(name: str, hits: int, n: int) -> dict[str, Any]:
+    """A share with its interval."""
+    return {name: round(hits / max(n, 1), 4), f"{name}_ci": _rounded(wilson(hits, n))}
+
+
+def _rounded(pair: tuple[float, float]) -> list[float]:
+    return [round(v, 4) for v in pair]
