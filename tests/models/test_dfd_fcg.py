@@ -47,6 +47,15 @@ def test_the_wide_layout_runs() -> None:
         assert model(clips()).isfinite().all()
 
 
+def test_convolutions_start_all_but_silent() -> None:
+    model = registry.create_model(NAME, small=small.TOWER)  # ten frames
+    convolutions = [m for m in model.temporal.modules() if isinstance(m, nn.Conv2d)]
+    assert len(convolutions) == 2 * len(model.blocks)
+    assert all(not conv.bias.any() for conv in convolutions)
+    weights = torch.cat([conv.weight.flatten() for conv in convolutions])
+    assert weights.std().item() == pytest.approx(0.001, rel=0.05)
+
+
 def test_nothing_of_clip_is_trained() -> None:
     model = small.create(NAME)
     assert not any(p.requires_grad for p in model.backbone.parameters())
