@@ -1,11 +1,13 @@
-"""What is known about each model, for lists of models: no torch, nothing loaded."""
+"""What is known about each model, for lists of models: nothing is loaded, and only `train_memory` needs torch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tbd_app.models import manifest, registry
+from tbd_app.models.recipes import RECIPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,16 @@ class ModelRow:
         return asdict(self)
 
 
-def listing() -> list[ModelRow]:
-    """All registered models.
+def listing(names: Sequence[str] | None = None) -> list[ModelRow]:
+    """The named models, or all that are registered.
 
     Raises:
+        UnknownModel: no such model.
         WeightsCorrupt: the manifest is not usable.
     """
     entries = manifest.entries()
     rows = []
-    for name in registry.list_models():
+    for name in registry.list_models() if names is None else names:
         spec, entry, installed = registry.spec(name), entries.get(name), registry.is_installed(name)
         rows.append(
             ModelRow(
@@ -61,3 +64,58 @@ def listing() -> list[ModelRow]:
             )
         )
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """Memory of a training step of one model, in full precision; mixed precision takes less.
+
+    Attributes:
+        preset: of the script; empty for its defaults.
+        batch: pictures, or clips of `clip_len` frames.
+        weights_bytes: and those of their running average, where the recipe keeps one.
+        activations_bytes: the most that is alive at once besides weights, gradients and optimiser.
+        fits_8gb: with 1 of 8 GiB to spare.
+        largest_batch_8gb: pictures or clips that would fit.
+    """
+
+    name: str
+    script: str
+    preset: str
+    batch: int
+    clip_len: int
+    weights_bytes: int
+    gradients_bytes: int
+    optimiser_bytes: int
+    activations_bytes: int
+    total_bytes: int
+    fits_8gb: bool
+    largest_batch_8gb: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return asdict(self)
+
+
+def train_memory(names: Sequence[str] | None = None) -> Iterator[MemoryRow]:
+    """A row for the reference's batch of each named model, or of all, and one for the preset of a small card."""
+    from tbd_app.models import footprint
+
+    for name in registry.list_models() if names is None else names:
+        recipe = RECIPES[name]
+        for load in filter(None, (recipe.reference, recipe.small)):
+            found = footprint.of(name, recipe, load)
+            yield MemoryRow(
+                name=name,
+                script=recipe.script,
+                preset=load.preset,
+                batch=load.batch,
+                clip_len=recipe.clip_len,
+                weights_bytes=found.weights,
+                gradients_bytes=found.gradients,
+                optimiser_bytes=found.optimiser,
+                activations_bytes=found.activations,
+                total_bytes=found.total,
+                fits_8gb=found.total <= footprint.CARD,
+                largest_batch_8gb=found.largest_batch,
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -76,7 +77,7 @@ def analyze(
         settings = AnalysisSettings(
             n_frames=frames,
             face_confidence=face_confidence,
-            models=tuple(name.strip() for name in models.split(",") if name.strip()),
+            models=_names(models),
             explain=explain,
             device=device,  # type: ignore[arg-type] - checked by the settings
         )
@@ -98,18 +99,56 @@ def analyze(
 
 
 @app.command()
-def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the models: installed or not, size, licence, measured figures, how to get them."""
-    from tbd_app.catalogue import listing
+def models(
+    download: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Get weights from the model hub first: names joined by commas, or default, or all.",
+        ),
+    ] = None,
+    train_memory: Annotated[
+        bool, typer.Option("--train-memory", help="Show what a training step of each takes in memory.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models: installed or not, size, licence, measured figures, how to get them.
 
+    With --download only those named. Exit code: 0 all of them are here, 2 some, 3 none.
+    """
+    from tbd_app import catalogue
+
+    screen = console.Screen(stdout_is_data=as_json)
     try:
-        rows = listing()
+        names = registry.resolve(_names(download)) if download is not None else registry.list_models()
+        lacking = _download(screen, names) if download is not None else 0
+        if as_json:
+            rows = catalogue.train_memory(names) if train_memory else catalogue.listing(names)
+            typer.echo(json.dumps([row.to_dict() for row in rows], indent=2))
+        elif train_memory:
+            screen.memory(catalogue.train_memory(names))
+        else:
+            screen.models(catalogue.listing(names))
     except TBDError as error:
-        _give_up(console.Screen(), error, code=1)
-    if as_json:
-        typer.echo(json.dumps([row.to_dict() for row in rows], indent=2))
-    else:
-        console.Screen().models(rows)
+        _give_up(screen, error, code=1 if download is None else NOTHING_ANALYSED)
+    if lacking:
+        raise typer.Exit(SOME_REFUSED if lacking < len(names) else NOTHING_ANALYSED)
+
+
+def _download(screen: console.Screen, names: Sequence[str]) -> int:
+    """Gets weights from the hub; how many of the models could not be had."""
+    lacking = 0
+    for name in names:
+        try:
+            registry.download(name)
+        except TBDError as error:
+            screen.refused(name, error)
+            lacking += 1
+    return lacking
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 @app.command()

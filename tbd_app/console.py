@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +19,7 @@ from tbd_app.report import texts
 from tbd_app.types import ModelScore, Person, ProgressEvent, Report
 
 if TYPE_CHECKING:
-    from tbd_app.catalogue import ModelRow
+    from tbd_app.catalogue import MemoryRow, ModelRow
     from tbd_app.doctor import Check
 
 Result = tuple[Path, Report | TBDError]
@@ -45,7 +45,9 @@ class Screen:
     def refused(self, name: str, error: TBDError) -> None:
         """Why an input, or with an empty name the whole command, was refused."""
         self.err.print(
-            f"[red]{escape(f'{name}: ' if name else '')}{escape(error.message)}[/]", highlight=False
+            f"[red]{escape(f'{name}: ' if name else '')}{escape(error.message)}[/]",
+            highlight=False,
+            soft_wrap=True,  # commands in it are copied
         )
 
     @contextmanager
@@ -104,6 +106,24 @@ class Screen:
         for row in rows:
             if row.how_to_get:
                 self.out.print(escape(f"{row.name}: {row.how_to_get}"), highlight=False, soft_wrap=True)
+
+    def memory(self, rows: Iterable[MemoryRow]) -> None:
+        """What a training step of each model takes in GiB, and whether a card of 8 GB holds it."""
+        table = _table("Model", "Preset", "Batch", "Fixed", "Activations", "Sum", "8 GB")
+        for row in rows:
+            sizes = (row.total_bytes - row.activations_bytes, row.activations_bytes, row.total_bytes)
+            table.add_row(
+                row.name,
+                row.preset,
+                f"{row.batch} x {row.clip_len}" if row.clip_len > 1 else str(row.batch),
+                *(f"{size / 2**30:.2f}" for size in sizes),
+                "fits" if row.fits_8gb else f"{row.largest_batch_8gb} at most",
+            )
+        self.out.print(table)
+        self.note(
+            "GiB in full precision, counted and not measured; bf16 and fp16 take less. Batch: pictures, or clips x frames. "
+            "Fixed: weights, gradients, optimiser. 1 of 8 GiB is left for CUDA itself."
+        )
 
     def check(self, check: Check) -> bool:
         """One line about a check; returns whether all is well."""

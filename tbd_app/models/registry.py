@@ -77,6 +77,22 @@ def how_to_get(name: str) -> str:
     return weights.how_to_get(entry, spec(name).backbone)
 
 
+def download(name: str) -> None:
+    """Brings a model's weights here from the hub, and those that they stand on; what is here is only checked.
+
+    Raises:
+        UnknownModel: no such model.
+        WeightsMissing: no weights are listed, or the hub does not give them.
+        WeightsCorrupt: they are not what the manifest says.
+    """
+    entry, backbone = manifest.entries().get(_known(name)), spec(name).backbone
+    if entry is None:
+        raise WeightsMissing(how_to_get(name))
+    weights.fetch(entry, download=True)
+    if backbone is not None and backbone.tag != RANDOM:
+        weights.fetch_backbone(backbone, download=True)
+
+
 def create_model(name: str, pretrained: bool = False, **options: Any) -> Detector:
     """A model with random weights, in training mode; `pretrained` fetches public backbone weights.
 

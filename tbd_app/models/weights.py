@@ -54,27 +54,34 @@ def _in_cache(repo: str, file: str, revision: str | None = None) -> Path | None:
     return Path(cached) if isinstance(cached, str) else None
 
 
-def fetch(entry: ManifestEntry) -> Path:
-    """`locate`, then the hub when downloads are allowed; the hash is checked.
+def fetch(entry: ManifestEntry, *, download: bool | None = None) -> Path:
+    """`locate`, then the hub when downloads are allowed; size and hash are checked.
+
+    Args:
+        entry: the file, and the commit of a repository that holds it.
+        download: ask the hub; None leaves it to `TBD_ALLOW_DOWNLOAD`.
 
     Raises:
         WeightsMissing: the file is nowhere, or the hub cannot be reached.
-        WeightsCorrupt: size or hash differ from the manifest.
+        WeightsCorrupt: size or hash differ from the manifest; a file that was fetched is not kept.
     """
-    path = locate(entry)
-    if path is None and entry.hub is not None and downloads_allowed():
-        from huggingface_hub import hf_hub_download
-
+    path, allowed = locate(entry), downloads_allowed() if download is None else download
+    if path is None and entry.hub is not None and allowed:
         try:
-            path = Path(hf_hub_download(entry.hub.repo, entry.file, revision=entry.hub.revision))
+            path = _from_hub(entry.hub.repo, entry.file, entry.hub.revision)
         except OSError as error:
             raise WeightsMissing(
-                f"{entry.file} could not be downloaded from {entry.hub.repo} ({type(error).__name__}). "
-                f"{how_to_get(entry)}"
+                f"{entry.file} could not be downloaded from {entry.hub.repo}: {error}."
             ) from error
     if path is None:
         raise WeightsMissing(f"The weights of {entry.name} ({entry.file}) are not here. {how_to_get(entry)}")
-    verify(path, entry)
+    try:
+        verify(path, entry)
+    except WeightsCorrupt:
+        if allowed and _in_folders(entry.file) is None:
+            path.resolve().unlink()  # of the cache, or the next attempt would find it again
+            path.unlink(missing_ok=True)
+        raise
     return path
 
 
@@ -94,28 +101,46 @@ def fetch_backbone(backbone: Backbone, *, download: bool | None = None) -> Path:
     public = f"The public weights {backbone.name}/{backbone.tag}"
     if not (downloads_allowed() if download is None else download):
         raise WeightsMissing(f"{public} are not here. Get them with: {_backbone_command(backbone)}")
-    from huggingface_hub import hf_hub_download
-
     try:
-        return Path(hf_hub_download(backbone.repo, BACKBONE_HUB_FILE))
+        return _from_hub(backbone.repo, BACKBONE_HUB_FILE)
     except OSError as error:
         raise WeightsMissing(
-            f"{public} cannot be fetched without a connection to the model hub; connect, or start from a local "
-            "file (load_backbone_file), or build with pretrained=False."
+            f"{public} cannot be fetched without a connection to the model hub ({error}); connect, or put them "
+            f"into weights/ as {backbone.file}, or build with pretrained=False."
         ) from error
+
+
+def _from_hub(repo: str, file: str, revision: str | None = None) -> Path:
+    """A file of the hub, by way of its cache, with a progress bar on a terminal.
+
+    Raises:
+        OSError: its text is a phrase with the reason.
+    """
+    from httpx import HTTPError
+    from huggingface_hub import constants, errors, hf_hub_download
+
+    try:
+        return Path(hf_hub_download(repo, file, revision=revision))
+    except (OSError, HTTPError) as error:
+        if constants.HF_HUB_OFFLINE:
+            why = "HF_HUB_OFFLINE is set"
+        elif isinstance(error, errors.LocalEntryNotFoundError):
+            why = "no connection"
+        elif isinstance(
+            error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError | errors.EntryNotFoundError
+        ):
+            why = "it is not there, or not for everyone"
+        else:
+            why = getattr(error, "strerror", None) or type(error).__name__
+        raise OSError(why) from error
 
 
 def how_to_get(entry: ManifestEntry, backbone: Backbone | None = None) -> str:
     """The sentence with the command that brings the weights, and those of the network they stand on."""
-    if entry.hub is None:
-        command = f"git checkout -- weights/{entry.file}"
-    else:
-        command = (
-            f"hf download {entry.hub.repo} {entry.file} --revision {entry.hub.revision} --local-dir weights"
-        )
-    if backbone is not None and backbone.repo:
-        command = f"{command} && {_backbone_command(backbone)}"
-    return f"Get them with: {command}"
+    commands = [] if entry.hub else [f"git checkout -- weights/{entry.file}"]
+    if entry.hub or (backbone is not None and backbone.repo):
+        commands.append(f"tbd models --download {entry.name}")
+    return f"Get them with: {' && '.join(commands)}"
 
 
 def _backbone_command(backbone: Backbone) -> str:

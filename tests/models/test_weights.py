@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from tbd_app.errors import WeightsCorrupt, WeightsMissing
 from tbd_app.models import registry, weights
+from tests.hub import Hub, serve
 
 NAME = "effnet_b0_image"
 
@@ -192,53 +189,22 @@ def test_the_public_backbone_file_fits() -> None:
 
 # --- the hub: the real client of huggingface_hub against a server on this machine ---
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+REPO, FILE = "lab/models", f"{NAME}-of-a-test.safetensors"
 CONTENT = b"stands for a checkpoint"
-
-
-@dataclass
-class Hub:
-    """A hub with one repository, `lab/models`, of one file at one commit."""
-
-    url: str
-    content: bytes = CONTENT
-    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    hub = Hub("")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            hub.requests.append(self.path)
-            found = self.path == f"/lab/models/resolve/{COMMIT}/{NAME}-of-a-test.safetensors"
-            self.send_response(200 if found else 404)
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("ETag", f'"{hashlib.sha256(hub.content).hexdigest()}"')
-            self.send_header("Content-Length", str(len(hub.content) if found else 0))
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            self.do_HEAD()
-            self.wfile.write(hub.content)
-
-        def log_message(self, *_args: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hub.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield hub
-    server.shutdown()
-    server.server_close()
+    with serve() as hub:
+        yield hub
 
 
 @pytest.fixture
 def fetch(hub: Hub, write_manifest, entry, tmp_path: Path):
-    """What a process of its own says when it fetches: the hub's library reads its environment only once."""
+    """What a process of its own says when it fetches."""
     listed = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "bytes": len(CONTENT)}
-    write_manifest(entry(NAME, hub={"repo": "lab/models", "revision": COMMIT}, **listed))
+    revision = hub.commit(REPO, **{FILE: CONTENT})
+    write_manifest(entry(NAME, hub={"repo": REPO, "revision": revision}, **listed))
     code = (
         "from tbd_app.errors import TBDError\n"
         "from tbd_app.models import manifest, registry, weights\n"
@@ -251,10 +217,10 @@ def fetch(hub: Hub, write_manifest, entry, tmp_path: Path):
     )
 
     def run(**environment: str) -> str:
-        base = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}
-        base |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, env=base | environment, capture_output=True, text=True, check=True)
+        env = hub.environment(tmp_path / "hf", **environment)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     return run
@@ -263,7 +229,7 @@ def fetch(hub: Hub, write_manifest, entry, tmp_path: Path):
 def test_nothing_is_downloaded_unasked(fetch, hub: Hub) -> None:
     said = fetch()
     assert said.startswith("weights_missing")
-    assert f"hf download lab/models {NAME}-of-a-test.safetensors --revision {COMMIT}" in said
+    assert said.endswith(f"Get them with: tbd models --download {NAME}")
     assert hub.requests == []
 
 
@@ -275,15 +241,32 @@ def test_a_download_is_kept_and_found_offline(fetch, hub: Hub, tmp_path: Path) -
     assert fetch(HF_HUB_OFFLINE="1") == first
     assert len(hub.requests) == asked
     # a file in the weights folder comes before the cache
-    (tmp_path / "weights" / f"{NAME}-of-a-test.safetensors").write_bytes(CONTENT)
+    (tmp_path / "weights" / FILE).write_bytes(CONTENT)
     assert str(tmp_path / "weights") in fetch(HF_HUB_OFFLINE="1")
 
 
+def test_the_pinned_commit_is_fetched_and_not_the_last_one(fetch, hub: Hub) -> None:
+    hub.commit(REPO, **{FILE: b"a later checkpoint, under the same name"})
+    assert Path(fetch(TBD_ALLOW_DOWNLOAD="1").split()[-1]).read_bytes() == CONTENT
+
+
 def test_offline_beats_the_permission_to_download(fetch, hub: Hub) -> None:
-    assert fetch(TBD_ALLOW_DOWNLOAD="1", HF_HUB_OFFLINE="1").startswith("weights_missing")
+    said = fetch(TBD_ALLOW_DOWNLOAD="1", HF_HUB_OFFLINE="1")
+    assert said.startswith("weights_missing")
+    assert "HF_HUB_OFFLINE is set" in said
     assert hub.requests == []
 
 
-def test_a_download_with_other_content_is_refused(fetch, hub: Hub) -> None:
-    hub.content = CONTENT[::-1]
+def test_a_download_with_other_content_is_refused_and_not_kept(fetch, hub: Hub) -> None:
+    (revision,) = hub.repos[REPO]
+    hub.repos[REPO][revision] = {FILE: CONTENT[::-1]}
     assert fetch(TBD_ALLOW_DOWNLOAD="1").startswith("weights_corrupt")
+    hub.repos[REPO][revision] = {FILE: CONTENT}
+    assert fetch(TBD_ALLOW_DOWNLOAD="1").startswith("ok True")
+
+
+def test_a_failed_download_says_why(fetch, hub: Hub) -> None:
+    hub.repos[REPO] = {key: {} for key in hub.repos[REPO]}
+    assert "could not be downloaded from lab/models: it is not there" in fetch(TBD_ALLOW_DOWNLOAD="1")
+    hub.repos.clear()
+    assert "could not be downloaded from lab/models: it is not there" in fetch(TBD_ALLOW_DOWNLOAD="1")

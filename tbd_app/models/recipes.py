@@ -1,0 +1,86 @@
+"""How each model is trained, as far as memory goes: script, batch, optimiser. No torch in here.
+
+The numbers are those of the presets in training/configs; a test holds them to each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What passes the network at once.
+
+    Attributes:
+        preset: of the script; empty for its defaults.
+        batch: pictures, or clips, a step and device.
+        checkpointing: activations are computed again in the backward pass.
+    """
+
+    preset: str
+    batch: int
+    checkpointing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way to train a model.
+
+    Attributes:
+        script: below training/.
+        reference: batch of the system that the model stands for.
+        small: for a card of 8 GB, where that has a preset of its own.
+        clip_len: frames of a clip; 1 for pictures.
+        moments: values that the optimiser keeps for each trained parameter: 2 of Adam and AdamW.
+        averaged: a second copy of all weights is kept, their running average.
+    """
+
+    script: str
+    reference: Load
+    small: Load | None = None
+    clip_len: int = 1
+    moments: int = 2
+    averaged: bool = False
+
+    def command(self, model: str) -> str:
+        """What trains a model at the reference's batch."""
+        preset = f" --preset {self.reference.preset}" if self.reference.preset else ""
+        return f"python training/{self.script} --model {model}{preset} --data DATA"
+
+
+_FRAME = Recipe("train_frame.py", Load("", 32), averaged=True)
+_VIDEO = Recipe("train_video.py", Load("paper", 8), clip_len=10)
+_CLIP = Recipe("train_clip.py", Load("reference", 32), Load("8gb", 32, checkpointing=True))
+_STAN = Recipe(
+    "train_stan.py",
+    Load("reference", 32, checkpointing=True),
+    Load("8gb", 4, checkpointing=True),
+    clip_len=8,
+)
+_FCG = Recipe("train_dfd_fcg.py", Load("", 60), Load("8gb", 8), clip_len=10)
+_M2TR = Recipe("train_m2tr.py", Load("", 24))
+_TIMESFORMER = Recipe("train_timesformer.py", Load("", 8), clip_len=8)
+
+RECIPES: dict[str, Recipe] = {
+    "effnetv2_b0_frame": replace(_FRAME, reference=Load("bundled", 32)),
+    "effnet_b0_image": Recipe("train_image.py", Load("paper", 64)),
+    "effnet_b0_lstm": _VIDEO,
+    "resnext50_lstm": _VIDEO,
+    "swin_tiny_mean": _VIDEO,
+    "clip_b16_ln1": _CLIP,
+    "clip_b16_ln2": _CLIP,
+    "clip_l14_ln1": _CLIP,
+    "clip_l14_ln2": _CLIP,
+    "clip_b16_stan": _STAN,
+    "dfd_fcg_b32": _FCG,
+    "dfd_fcg_b16": _FCG,
+    "dfd_fcg_l14": _FCG,
+    "xception": _FRAME,
+    "effnet_b4": _FRAME,
+    "m2tr_swin": _M2TR,
+    "m2tr_b4": _M2TR,
+    "m2tr_official": replace(_M2TR, reference=Load("", 8)),
+    "effnet_b0_timesformer": _TIMESFORMER,
+    "effnet_b0_timesformer_legacy": _TIMESFORMER,
+}

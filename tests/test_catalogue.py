@@ -1,0 +1,189 @@
+"""What `tbd models` tells and gets: downloads from a hub on this machine, and the memory of a training step."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tbd_app.models import footprint, registry, weights
+from tbd_app.models.recipes import RECIPES, Load
+from tbd_app.models.specs import CLIP_B16
+from tests.hub import Hub, serve
+
+NAME, ON_CLIP = "effnet_b0_image", "clip_b16_ln1"
+REPO = "lab/models"
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with serve() as hub:
+        yield hub
+
+
+@pytest.fixture
+def tbd(hub: Hub, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`tbd` in a process that knows this hub, a weights folder and a cache of the test."""
+
+    def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        env = hub.environment(tmp_path / "hf", TBD_WEIGHTS_DIR=str(tmp_path / "weights"), **environment)
+        command = [sys.executable, "-m", "tbd_app", *args]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def published(hub: Hub, tmp_path: Path) -> dict[str, dict]:
+    """Two models listed and on the hub, one of them on public weights that the hub has too; the manifest's entries."""
+    (tmp_path / "weights").mkdir()
+    entries = {}
+    for name in (NAME, ON_CLIP):
+        with torch.device("meta"):
+            model = registry.create_model(name)
+        file = tmp_path / f"{name}.safetensors"
+        state = {key: torch.zeros(t.shape, dtype=torch.float16) for key, t in model.stored_state().items()}
+        header = weights.header_of(replace(registry.spec(name), threshold=0.5))
+        save_file(state, file, metadata={"tbd": json.dumps(header)})
+        entries[name] = {
+            "name": name,
+            "file": file.name,
+            "sha256": weights.sha256_of(file),
+            "bytes": file.stat().st_size,
+            "threshold": 0.5,
+            "temperature": 1.0,
+            "licence": "research use",
+            "hub": {"repo": REPO, "revision": hub.commit(REPO, **{file.name: file.read_bytes()})},
+        }
+    hub.commit(CLIP_B16.repo, **{weights.BACKBONE_HUB_FILE: b"stands for the public weights"})
+    document = {"schema": 1, "models": list(entries.values())}
+    (tmp_path / "weights" / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
+    return entries
+
+
+def test_a_model_is_downloaded_and_then_installed_for_good(tbd, published, hub: Hub) -> None:
+    before = json.loads(tbd("models", "--json").stdout)
+    told = {row["name"]: row["how_to_get"] for row in before}
+    assert told[NAME] == f"Get them with: tbd models --download {NAME}"
+    done = tbd("models", "--download", NAME, "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["name"], row["installed"], row["how_to_get"]) == (NAME, True, None)
+    asked = len(hub.requests)
+    again = tbd("models", "--download", NAME, HF_HUB_OFFLINE="1")
+    assert again.returncode == 0, again.stderr
+    assert "Get them with" not in again.stdout
+    assert len(hub.requests) == asked
+
+
+def test_the_public_weights_that_a_model_stands_on_come_with_it(tbd, published, hub: Hub) -> None:
+    done = tbd("models", "--download", ON_CLIP, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["installed"]
+    assert any(f"{CLIP_B16.repo}/resolve/main/{weights.BACKBONE_HUB_FILE}" in line for line in hub.requests)
+
+
+def test_what_cannot_be_had_is_told_and_changes_the_exit_code(tbd, published, hub: Hub) -> None:
+    done = tbd("models", "--download", f"xception,{NAME}")
+    assert done.returncode == 2
+    assert "xception: No weights of xception are published yet" in done.stderr
+    assert "Traceback" not in done.stderr
+    nothing = tbd("models", "--download", "xception")
+    assert nothing.returncode == 3
+    misspelt = tbd("models", "--download", "xceptoin")
+    assert misspelt.returncode == 3
+    assert "did you mean xception?" in misspelt.stderr
+
+
+def test_offline_nothing_is_asked(tbd, published, hub: Hub) -> None:
+    done = tbd("models", "--download", f"{NAME},{ON_CLIP}", HF_HUB_OFFLINE="1")
+    assert done.returncode == 3
+    assert f"{NAME}.safetensors could not be downloaded from {REPO}: HF_HUB_OFFLINE is set." in done.stderr
+    assert hub.requests == []
+
+
+def test_other_content_than_listed_is_refused(tbd, published, hub: Hub) -> None:
+    revision = published[NAME]["hub"]["revision"]
+    hub.repos[REPO][revision][f"{NAME}.safetensors"] = bytes(published[NAME]["bytes"])
+    done = tbd("models", "--download", NAME)
+    assert done.returncode == 3
+    assert f"{NAME}.safetensors is not the listed file" in done.stderr
+    assert f"Get them with: tbd models --download {NAME}" in done.stdout
+
+
+# --- memory of a training step ---
+
+
+def test_every_model_has_a_recipe() -> None:
+    assert list(RECIPES) == registry.list_models()
+
+
+def counted(name: str, batch: int, *, checkpointing: bool = False) -> footprint.Footprint:
+    return footprint.of(name, RECIPES[name], Load("", batch, checkpointing))
+
+
+def test_parts_that_can_be_told_from_the_parameters_alone() -> None:
+    plain, delta = counted(NAME, 2), counted(ON_CLIP, 1)
+    n, spec = registry.spec(NAME).n_params, registry.spec(ON_CLIP)
+    assert plain.gradients == 4 * n
+    assert plain.optimiser == 8 * n
+    assert 4 * n < plain.weights < 4 * n * 1.02, "and the statistics of BatchNorm"
+    assert delta.weights == 4 * spec.n_params
+    assert delta.gradients == 4 * spec.n_trainable
+    assert footprint.of("xception", RECIPES["xception"], Load("", 1)).weights > 8 * 20_811_050, (
+        "and their average"
+    )
+
+
+def test_activations_grow_with_the_batch_and_checkpointing_makes_them_few() -> None:
+    one, four = counted(ON_CLIP, 1), counted(ON_CLIP, 4)
+    assert 3.8 < four.activations / one.activations <= 4
+    assert counted(ON_CLIP, 4, checkpointing=True).activations < four.activations / 3
+    assert footprint.of(ON_CLIP, RECIPES[ON_CLIP], Load("", four.largest_batch)).total <= footprint.CARD
+
+
+def test_activations_are_those_of_a_real_step() -> None:
+    """Held against what autograd says that it saves when the same step is really taken."""
+    model = registry.create_model(NAME).train()
+    own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage().data_ptr() not in own:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    side = registry.spec(NAME).input_size
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        model(torch.randn(4, 3, side, side)).sum()
+    saved = sum(storage.nbytes() for storage in kept.values())
+    assert saved <= counted(NAME, 4).activations <= 1.25 * saved
+
+
+def test_memory_is_listed_for_both_batches_and_a_small_card() -> None:
+    from tbd_app import catalogue
+
+    rows = list(catalogue.train_memory(["clip_l14_ln1"]))
+    assert [row.preset for row in rows] == ["reference", "8gb"]
+    reference, small = rows
+    assert not reference.fits_8gb
+    assert small.fits_8gb
+    assert reference.largest_batch_8gb < reference.batch
+    parts = ("weights_bytes", "gradients_bytes", "optimiser_bytes", "activations_bytes")
+    assert all(row.total_bytes == sum(asdict(row)[part] for part in parts) for row in rows)
+
+
+def test_the_table_of_memory_names_what_a_small_card_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    from tbd_app import catalogue, console
+
+    console.Screen().memory(catalogue.train_memory(["clip_l14_ln1"]))
+    out = capsys.readouterr().out
+    assert "at most" in out
+    assert "fits" in out
