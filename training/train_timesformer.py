@@ -1,0 +1,130 @@
+"""Train attention over time and within frames on the cells of EfficientNet-B0.
+
+    python training/train_timesformer.py --data DATA                 # each fake beside the real clip it was made from
+    python training/train_timesformer.py --data DATA --preset paper  # the numbers of the reference report
+    python training/train_timesformer.py --data DATA --preset 8gb
+    python training/train_timesformer.py --toy
+
+Degradations are those of all recipes here; `--no-augment` leaves labelled clips as they are.
+
+Source: Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?", ICML 2021 (arXiv 2102.05095).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+
+from tbd_app.pipeline.crops import for_spec
+from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
+from training.data.faces import open_faces
+from training.data.partners import PartnerClips
+from training.engine.batches import Shuffled, batches, steps_per_epoch
+from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.loop import fit
+from training.engine.losses import cross_entropy
+from training.engine.models import build, save_memory, spec_of
+from training.engine.run import Run
+from training.engine.towers import clip_figures
+
+SCRIPT = Path(__file__).stem
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """What the script has besides `RunConfig`.
+
+    Attributes:
+        model: effnet_b0_timesformer or effnet_b0_timesformer_legacy.
+        pretrained: fetch public backbone weights where neither backbone nor init is given.
+        backbone: safetensors of the backbone: public features, or a checkpoint of a model on the same backbone.
+        init: checkpoint of the whole model, to start warm.
+        freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need.
+        frame_chunk: frames that pass the CNN at a time, to save memory; 0 for all.
+        checkpointing: compute activations inside the CNN again instead of keeping them.
+        small: a tiny backbone and narrow blocks at 64 px, for toys.
+        clip_len: frames of a clip, 8 at most.
+        frames_at: where they lie on the timeline.
+        frames: cut from each video of an index.csv, among which a clip's are chosen.
+        pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them
+            (and a few of the split's), none takes every medium with its own label.
+        augment: degrade labelled clips; pairs always are.
+        batch: clips a step and process; pairs count as two.
+    """
+
+    out: Path = Path("runs/timesformer")
+    model: Literal["effnet_b0_timesformer", "effnet_b0_timesformer_legacy"] = "effnet_b0_timesformer"
+    pretrained: bool = True
+    backbone: Path | None = None
+    init: Path | None = None
+    freeze_bn: bool = False
+    frame_chunk: int = 0
+    checkpointing: bool = False
+    small: bool = False
+    clip_len: int = 8
+    frames_at: FramesAt = "spread"
+    frames: int = 32
+    pairs: Literal["source", "blend", "none"] = "source"
+    augment: bool = True
+    batch: int = 8
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            unit="epoch", steps=30, warmup_steps=1, validate_every=1, lr=1e-4, ema_decay=0.99, keep="best",
+        )
+    )  # fmt: skip
+
+
+def main(config: Config) -> None:
+    """Train one model; see the module's text."""
+    set_seed(config.seed)
+    model = build(
+        config.model,
+        pretrained=config.pretrained,
+        backbone=config.backbone,
+        init=config.init,
+        freeze_bn=config.freeze_bn,
+        small=config.small,
+    )
+    save_memory(model, frame_chunk=config.frame_chunk, checkpointing=config.checkpointing)
+    spec = spec_of(config.model)
+    spec = replace(spec, clip_len=config.clip_len, input_size=model.input_size or spec.input_size)
+    faces = open_faces(config.data, n_frames=config.frames)
+    reader, val = (
+        ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)
+        for split in ("train", "val")
+    )
+    clips = LabelledClips(reader, augment=config.augment)
+    if config.pairs == "none":
+        data, size = Shuffled(clips, config.seed), config.batch
+    else:
+        kind = PartnerClips if config.pairs == "source" else ClipPairs
+        data, size = kind(reader, seed=config.seed), max(config.batch // 2, 1)
+    loop = config.loop.in_steps(steps_per_epoch(len(clips), config.batch, config.loop.accumulate))
+
+    def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        x, mask, y = batch["x"], batch["mask"], batch["y"]
+        if config.pairs != "none":
+            x, mask, y = x.flatten(0, 1), mask.flatten(0, 1), y.flatten()
+        return cross_entropy(model(x, mask), y)
+
+    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    model = fit(
+        model,
+        lambda start: batches(data, size, start, loop.steps * loop.accumulate, config.workers),
+        step,
+        lambda model: clip_figures(model, val),
+        loop,
+        run,
+    )
+    run.save(model, spec)
+
+
+if __name__ == "__main__":
+    main(parse(Config, SCRIPT, __doc__))
