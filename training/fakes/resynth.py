@@ -98,10 +98,15 @@ def restore_low(made: np.ndarray, original: np.ndarray) -> np.ndarray:
 
 def match_sharpness(made: np.ndarray, original: np.ndarray, ratio: float = 1.0) -> np.ndarray:
     """Scale a picture's fine detail to `ratio` times the original's energy (root mean square). (H,W,3) float32."""
-    detail = made - cv2.blur(made, (3, 3))
-    wanted = original - cv2.blur(original, (3, 3))
-    gain = ratio * np.sqrt(np.square(wanted).mean() / max(float(np.square(detail).mean()), 1e-6))
-    return made + np.float32(np.clip(gain, 0.3, 3.0) - 1) * detail
+    wanted = ratio * _strength(original - cv2.blur(original, (3, 3)))
+    for _ in range(2):  # scaling what a blur takes away reaches its finest part most: once is not enough
+        detail = made - cv2.blur(made, (3, 3))
+        made = made + np.float32(np.clip(wanted / _strength(detail), 0.3, 3.0) - 1) * detail
+    return made
+
+
+def _strength(x: np.ndarray) -> float:
+    return max(cv2.norm(x, cv2.NORM_L2) / x.size**0.5, 1e-3)
 
 
 def _rounded(x: np.ndarray) -> np.ndarray:

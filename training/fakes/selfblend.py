@@ -7,6 +7,7 @@ sheet G; masks come from five landmarks and a mean face outline, and the ranges 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -57,6 +58,38 @@ def self_blend(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generato
     source, mask = _shift(source, mask, rng)
     mask = soften(mask, rng)
     return Pair(real=target, fake=blend(source, target, mask), mask=mask)
+
+
+def self_blend_clip(
+    images: Sequence[np.ndarray], landmarks: np.ndarray, rng: np.random.Generator
+) -> list[Pair]:
+    """`self_blend` of a clip: one draw for all frames, but for a mask that trembles and a colour that flickers a little.
+
+    Args:
+        images: T pictures (H,W,3) uint8 RGB of one face; their sizes may differ.
+        landmarks: (T,5,2) px.
+        rng: source of every draw.
+
+    Returns:
+        T pairs.
+    """
+    seed, trembles, flickers = int(rng.integers(2**63)), rng.uniform(0, 0.02), rng.uniform(0, 1.5)
+    noise = wander(len(images), 11, rng)
+    pairs = []
+    for image, points, step in zip(images, landmarks, noise, strict=True):
+        shake = trembles * float(np.hypot(*(points[1] - points[0]))) * step[:10].reshape(5, 2)
+        pair = self_blend(image, points + shake, np.random.default_rng(seed))
+        fake = pair.fake + np.float32(flickers * step[10]) * pair.mask[..., None]
+        pairs.append(Pair(pair.real, np.rint(np.clip(fake, 0, 255)).astype(np.uint8), pair.mask))
+    return pairs
+
+
+def wander(length: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise of unit variance that remembers the frame before: (length, width) float64."""
+    out = rng.normal(size=(length, width))
+    for now in range(1, length):
+        out[now] = 0.6 * out[now - 1] + 0.8 * out[now]
+    return out
 
 
 def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -127,11 +160,11 @@ def _part(region: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _elastic(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bend a mask with a smooth random field; drawn at a quarter of the size, because it is smooth anyway."""
+    """Bend a mask with a smooth random field; drawn on a coarse grid, because it is smooth anyway."""
     height, width = mask.shape
     alpha = rng.uniform(50, 150) * max(height, width) / 256
-    small = (max(height // 4, 2), max(width // 4, 2))
-    field = rng.uniform(-1, 1, (*small, 2)).astype(np.float32)
+    # One grid for all sizes, so that frames of slightly different size bend alike.
+    field = rng.random((64, 64, 2), np.float32) * 2 - 1
     # Blurring with sigma 7/4 at a quarter of the size leaves 4 times the amplitude of sigma 7 at full size.
     field = cv2.GaussianBlur(field, (0, 0), 7 / 4) * (alpha / 4)
     field = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -109,7 +109,8 @@ def clone(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarra
     if min(width, height) < 4 or min(x, y) < 2 or far[0] > mask.shape[1] - 2 or far[1] > mask.shape[0] - 2:
         return None
     centre = (x + width // 2, y + height // 2)
-    return cv2.seamlessClone(source, target, inside, centre, cv2.NORMAL_CLONE)
+    cloned = cv2.seamlessClone(source, target, inside, centre, cv2.NORMAL_CLONE)
+    return np.where(mask[..., None] > 0, cloned, target)  # OpenCV also touches the pixels next to the mask
 
 
 def poses(landmarks: np.ndarray) -> np.ndarray:
