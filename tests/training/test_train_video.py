@@ -1,0 +1,63 @@
+"""The recipe of the clip models: the command on the toy set, bit-exact resuming of a real model, weights of the classes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import torch
+
+from tbd_app.models import registry
+from tests.training.test_loop import assert_same, rows
+from training.engine.config import load_preset
+from training.train_video import SCRIPT, Config, main
+
+
+def toy(out: Path, *, max_minutes: float | None = None, **changes: object) -> Config:
+    """The toy preset, smaller still, in a folder of the test."""
+    config = load_preset(Config, SCRIPT, "toy")
+    loop = (
+        dataclasses.replace(config.loop, max_minutes=max_minutes) if max_minutes is not None else config.loop
+    )
+    return dataclasses.replace(config, out=out, size_px=32, loop=loop, **changes)
+
+
+def test_the_toy_run_leaves_all_that_a_run_should(tmp_path) -> None:
+    main(toy(tmp_path))
+    told = {path.name for path in tmp_path.iterdir()}
+    assert told == {
+        "config.json", "curves.png", "last.pt", "metrics.csv", "model.safetensors", "splits", "tensorboard"
+    }  # fmt: skip
+    (row,) = rows(tmp_path)
+    assert row["step"] == "2"
+    assert all(0 <= float(row[name]) <= 1 for name in ("video_auc", "blending_auc", "synthesis_auc"))
+    spec = registry.spec("effnet_b0_lstm", tmp_path / "model.safetensors")
+    assert (spec.clip_len, spec.input_size) == (3, 32)
+    model = registry.load("effnet_b0_lstm", path=tmp_path / "model.safetensors")
+    with torch.inference_mode():
+        assert model(torch.zeros(1, 3, 3, 32, 32)).isfinite().all()
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path) -> None:
+    """Dropout, the LSTM, BatchNorm's statistics, averaged weights and the order of the data included."""
+    main(toy(tmp_path / "whole"))
+    main(toy(tmp_path / "parts", max_minutes=0))
+    assert torch.load(tmp_path / "parts/last.pt", weights_only=True)["progress"]["step"] == 1
+    main(toy(tmp_path / "parts", resume=True))
+    whole, parts = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "parts"))
+    assert_same(whole, parts)
+
+
+def test_the_split_decides_the_weights_of_the_classes(tmp_path, monkeypatch) -> None:
+    seen = []
+
+    def spy(labels):
+        seen.extend(labels)
+        return torch.tensor([2.0, 1.0])
+
+    monkeypatch.setattr("training.train_video.class_weights", spy)
+    main(toy(tmp_path, pairs=False, frames_at="consecutive", max_minutes=0))
+    assert sum(seen) == 7  # of the toy's train split: 3 pictures and 4 clips are fake
+    assert len(seen) == 20
+    assert json.loads((tmp_path / "config.json").read_text())["recipe"]["frames_at"] == "consecutive"
