@@ -5,7 +5,7 @@
     python training/train_m2tr.py --data DATA --preset paper      # variant 1b of the reference report
     python training/train_m2tr.py --data DATA --preset official   # the authors' layout and settings, 320 px
     python training/train_m2tr.py --data DATA --preset swin       # variant 1a of the reference report
-    python training/train_m2tr.py --data DATA --preset 8gb
+    python training/train_m2tr.py --data DATA --preset 8gb        # or official-8gb; swin needs no other
     python training/train_m2tr.py --toy
 
 Degradations are those of all recipes here. The mask decoder and its loss are left out, as in the reference. A figure on

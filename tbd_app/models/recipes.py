@@ -50,6 +50,7 @@ class Recipe:
 
 
 _FRAME = Recipe("train_frame.py", Load("", 32), averaged=True)
+_BASELINE = replace(_FRAME, reference=Load("baseline", 24))
 _VIDEO = Recipe("train_video.py", Load("paper", 8), clip_len=10)
 _CLIP = Recipe("train_clip.py", Load("reference", 32), Load("8gb", 32, checkpointing=True))
 _STAN = Recipe(
@@ -59,8 +60,7 @@ _STAN = Recipe(
     clip_len=8,
 )
 _FCG = Recipe("train_dfd_fcg.py", Load("", 60), Load("8gb", 8), clip_len=10)
-_M2TR = Recipe("train_m2tr.py", Load("", 24))
-_TIMESFORMER = Recipe("train_timesformer.py", Load("", 8), clip_len=8)
+_TIMESFORMER = Recipe("train_timesformer.py", Load("paper", 8), Load("8gb", 4), clip_len=8)
 
 RECIPES: dict[str, Recipe] = {
     "effnetv2_b0_frame": replace(_FRAME, reference=Load("bundled", 32)),
@@ -76,11 +76,11 @@ RECIPES: dict[str, Recipe] = {
     "dfd_fcg_b32": _FCG,
     "dfd_fcg_b16": _FCG,
     "dfd_fcg_l14": _FCG,
-    "xception": _FRAME,
-    "effnet_b4": _FRAME,
-    "m2tr_swin": _M2TR,
-    "m2tr_b4": _M2TR,
-    "m2tr_official": replace(_M2TR, reference=Load("", 8)),
+    "xception": _BASELINE,
+    "effnet_b4": _BASELINE,
+    "m2tr_swin": Recipe("train_m2tr.py", Load("swin", 32)),
+    "m2tr_b4": Recipe("train_m2tr.py", Load("paper", 24), Load("8gb", 8)),
+    "m2tr_official": Recipe("train_m2tr.py", Load("official", 8), Load("official-8gb", 4), moments=1),
     "effnet_b0_timesformer": _TIMESFORMER,
     "effnet_b0_timesformer_legacy": _TIMESFORMER,
 }
