@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.faces import face
-from training.fakes.animate import animate, blinks, soften_like, speech
+from training.fakes.animate import animate, blinks, match_clip, speech
 from training.fakes.mouth import low_resolution, redraw_mouth_clip
 from training.fakes.warp import Pulls, expression, warp
 
@@ -127,8 +127,24 @@ def test_lids_and_lips_move_within_bounds() -> None:
     assert max(np.abs(np.diff(v)).max() for v in lips) < 0.2
 
 
-def test_a_still_becomes_as_soft_as_the_video() -> None:
-    video = cv2.GaussianBlur(face(2).image, (0, 0), 1.5)
-    soft = soften_like(SUBJECT.image, video)
-    assert cv2.Laplacian(soft, cv2.CV_64F).var() < cv2.Laplacian(SUBJECT.image, cv2.CV_64F).var()
-    np.testing.assert_array_equal(soften_like(video, SUBJECT.image), video)
+def test_a_still_becomes_as_small_and_soft_as_the_video() -> None:
+    video = cv2.resize(cv2.GaussianBlur(SUBJECT.image, (0, 0), 2.5), None, fx=0.6, fy=0.6)
+    still, box, points = match_clip(
+        SUBJECT.image, SUBJECT.box, SUBJECT.landmarks, video, SUBJECT.landmarks * 0.6
+    )
+    assert still.shape == video.shape
+    np.testing.assert_allclose(points, SUBJECT.landmarks * 0.6, atol=0.2)
+    np.testing.assert_allclose(box, SUBJECT.box * 0.6, atol=0.2)
+    x, y = points.mean(0).astype(int)
+    sharpness = [cv2.Laplacian(p[y - 15 : y + 15, x - 15 : x + 15], cv2.CV_64F).var() for p in (still, video)]
+    assert 0.3 < sharpness[0] / sharpness[1] < 1.5
+
+
+def test_a_still_that_is_small_and_soft_already_stays() -> None:
+    soft = cv2.GaussianBlur(SUBJECT.image, (0, 0), 1.5)
+    large = cv2.resize(SUBJECT.image, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_LANCZOS4)
+    sharp = np.clip(large + 2.0 * (large - cv2.GaussianBlur(large, (0, 0), 1.0).astype(float)), 0, 255)
+    still, *_ = match_clip(
+        soft, SUBJECT.box, SUBJECT.landmarks, sharp.astype(np.uint8), SUBJECT.landmarks * 1.5
+    )
+    np.testing.assert_array_equal(still, soft)

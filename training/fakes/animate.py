@@ -101,20 +101,42 @@ def blinks(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def soften_like(still: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Blur a still until its fine detail is no stronger than that of a frame of video; both (H,W,3) uint8 RGB.
+def match_clip(
+    still: np.ndarray, box: np.ndarray, landmarks: np.ndarray, frame: np.ndarray, frame_landmarks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bring a still to the size and softness of a clip's face, never to more than it has.
 
-    Portraits are sharper than video, and a detector must not learn that.
+    Portraits are larger and sharper than video, and a detector must not learn that.
+
+    Args:
+        still: (H,W,3) uint8 RGB.
+        box: (4,) xyxy px.
+        landmarks: (5,2) px.
+        frame: (h,w,3) uint8 RGB, of the clip.
+        frame_landmarks: (5,2) px.
+
+    Returns:
+        still, box and landmarks.
     """
-    wanted = _detail(like)
+    scale = min(1.0, float(np.hypot(*similarity(landmarks, frame_landmarks)[:, 0])))
+    if scale < 1:
+        size = (max(round(still.shape[1] * scale), 16), max(round(still.shape[0] * scale), 16))
+        still = cv2.resize(still, size, interpolation=cv2.INTER_AREA)
+    landmarks, wanted = landmarks * scale, _detail(frame, frame_landmarks)
     versions = [still, *(cv2.GaussianBlur(still, (0, 0), sigma) for sigma in _SOFTER)]
-    return next((v for v in versions if _detail(v) <= wanted), versions[-1])
+    return (
+        next((v for v in versions if _detail(v, landmarks) <= wanted), versions[-1]),
+        box * scale,
+        landmarks,
+    )
 
 
-def _detail(image: np.ndarray) -> float:
-    """Root mean square of what a small blur takes away."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return float(np.sqrt(np.square(grey - cv2.blur(grey, (3, 3))).mean()))
+def _detail(image: np.ndarray, landmarks: np.ndarray) -> float:
+    """Root mean square of what a small blur takes away from the face."""
+    middle, reach = landmarks.mean(0), 1.2 * float(np.hypot(*(landmarks[1] - landmarks[0])))
+    (x0, y0), (x1, y1) = np.maximum(middle - reach, 0).astype(int), (middle + reach + 1).astype(int)
+    grey = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return float((grey - cv2.blur(grey, (3, 3))).std())
 
 
 def _steady(motion: np.ndarray) -> np.ndarray:
