@@ -49,7 +49,7 @@ class Config(RunConfig):
         backbone: safetensors with the backbone's features in timm's keys, or a checkpoint of a model on the same backbone.
         init: checkpoint of the whole model, to start warm.
         batch_pairs: pairs (one real, one fake) a step and process.
-        size_px: input sizes, one per phase.
+        size_px: input sizes, one per phase; the last one is what the checkpoint asks for.
         size_share: share of the steps per phase.
         frames_per_clip: frames cut from each clip of an index.csv.
         val_blends: self-blends of val stills that are scored at each validation.
@@ -72,7 +72,7 @@ class Config(RunConfig):
 def main(config: Config) -> None:
     """Train one model; see the module's text."""
     set_seed(config.seed)
-    spec = spec_of(config.model)
+    spec = dataclasses.replace(spec_of(config.model), input_size=config.size_px[-1])
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
     model = build(config.model, pretrained=config.pretrained, backbone=config.backbone, init=config.init)
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tbd_app.models import registry
+from tbd_app.models import registry, weights
 from tests.media_factory import portrait_clip
 from tests.training.faces import bank_of, face, item
 from tests.training.test_facebank import write_collection
@@ -25,7 +25,7 @@ from training.data.faces import Faces
 from training.engine.config import LoopConfig, load_preset
 from training.engine.run import recipe
 from training.train_frame import SCRIPT as NAME
-from training.train_frame import Config, batches, pair_loss
+from training.train_frame import Config, batches, main, pair_loss
 
 SCRIPT = Path(train_frame.__file__)
 PHASES = Config(
@@ -146,3 +146,13 @@ def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
     # Stored in half precision, so rounding alone must not count as training.
     stem = model.get_submodule("backbone").state_dict()["conv_stem.weight"]
     assert (stem != features["conv_stem.weight"].half().float()).float().mean() > 0.5
+
+
+def test_the_toy_run_trains_any_timm_network(tmp_path) -> None:
+    main(replace(load_preset(Config, NAME, "toy"), out=tmp_path, model="timm:test_efficientnet"))
+    with (tmp_path / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert all(
+        0 <= float(row[name]) <= 1 for name in ("blend_auc", "video_auc", "blending_auc", "synthesis_auc")
+    )
+    assert weights.read_header(tmp_path / "model.safetensors")["name"] == "timm:test_efficientnet"

@@ -15,13 +15,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tbd_app.pipeline.crops import Preprocess
-from training.data.augment import degrade
+from training.data.augment import extreme
 from training.data.faces import Faces
-from training.fakes.selfblend import self_blend
+from training.fakes.animate import animate, soften_like
+from training.fakes.mouth import redraw_mouth_clip
+from training.fakes.selfblend import self_blend_clip
 
 FramesAt = Literal["spread", "consecutive"]
 # Source of a pair -> share of the batch; a source without media gives its share to the others.
-CLIP_SHARES = {"blend": 0.85, "clip": 0.15}
+CLIP_SHARES = {"blend": 0.60, "mouth": 0.15, "animate": 0.15, "clip": 0.10}
+FPS = {"spread": 1.0, "consecutive": 10.0}  # about how fast a clip's frames follow each other
 WORK_SIDE_PX = 300  # faces are blended at this size at most
 Frame = tuple[np.ndarray, np.ndarray, np.ndarray]  # image (H,W,3) uint8 RGB, box (4,), landmarks (5,2)
 
@@ -68,11 +71,10 @@ class ClipReader:
         self.faces, self.preprocess, self.length, self.at = faces, preprocess, length, at
 
     def frames(self, number: int, rng: np.random.Generator | None) -> list[Frame]:
-        """Frames of a medium, of one working size; mirrored in half of the draws; None draws nothing."""
+        """Frames of a medium, at a working size; None takes what serving takes."""
         bank, rows = self.faces.bank, self.faces.rows(number)
         rows = rows[choose(len(rows), self.length, self.at, rng)]
-        mirror = rng is not None and rng.random() < 0.5
-        return [_worked(bank.image(r), bank.boxes[r], bank.landmarks[r], mirror) for r in rows]
+        return [_reduced(bank.image(r), bank.boxes[r], bank.landmarks[r]) for r in rows]
 
     def crops(self, frames: Sequence[Frame], rng: np.random.Generator | None) -> list[np.ndarray]:
         """Crops (S,S,3) uint8 RGB, all jittered by one draw, because detectors jitter too."""
@@ -112,12 +114,15 @@ class LabelledClips:
         """The clip of a row."""
         draw = rng if self.augment else None
         crops = self.reader.crops(self.reader.frames(int(self.media[row]), draw), draw)
-        x, mask = self.reader.tensor(degrade(crops, rng) if self.augment else crops)
+        x, mask = self.reader.tensor(extreme(crops, rng) if self.augment else crops)
         return {"x": x, "mask": mask, "y": torch.tensor(self.labels[row])}
 
 
 class ClipPairs(Dataset[dict[str, Tensor]]):
     """Item i is {"x": (2,T,3,S,S), "mask": (2,T), "y": (2,) 0, 1}: a real clip and a fake one that share their degradations.
+
+    The fake is the clip self-blended ("blend"), with a redrawn mouth ("mouth"), a still that moves as the clip does
+    ("animate"), or a fake of the split ("clip").
 
     Args:
         reader: cuts the clips.
@@ -127,50 +132,54 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
 
     def __init__(self, reader: ClipReader, *, seed: int, sources: Sequence[str] = tuple(CLIP_SHARES)) -> None:
         self.reader, self.seed = reader, seed
-        labels = {n: reader.faces.items[n].label for n in reader.faces.media("video")}
-        self.real = [n for n, label in labels.items() if not label]
-        self.fake = [n for n, label in labels.items() if label]
-        usable = [s for s in sources if self.real and (s == "blend" or self.fake)]
-        if not usable:
+        faces = reader.faces
+        self.real, self.fake = (
+            [n for n in faces.media("video") if faces.items[n].label == y] for y in (0, 1)
+        )
+        self.stills = [n for n in faces.media("crop", "image") if not faces.items[n].label]
+        if not self.real:
             raise SystemExit("The split holds no real clips to make pairs from.")
-        shares = np.array([CLIP_SHARES[s] for s in usable])
-        self.sources, self.shares = usable, shares / shares.sum()
+        needs = {"animate": self.stills, "clip": self.fake}
+        self.sources = [s for s in sources if needs.get(s, self.real)]
+        if not self.sources:
+            raise SystemExit(f"The split holds nothing for pairs of {', '.join(sources)}.")
+        shares = np.array([CLIP_SHARES[s] for s in self.sources])
+        self.shares = shares / shares.sum()
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([self.seed, number])
-        real, fake = self.pictures(rng)
-        clips = [self.reader.tensor(crops) for crops in (real, fake)]
+        clips = [self.reader.tensor(crops) for crops in self.pictures(rng)]
         x, mask = (torch.stack(part) for part in zip(*clips, strict=True))
         return {"x": x, "mask": mask, "y": torch.tensor([0, 1])}
 
-    def pictures(self, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def pictures(self, rng: np.random.Generator) -> list[list[np.ndarray]]:
         """The real and the fake crops of a pair, (S,S,3) uint8 RGB each."""
+        pair = self._pair(str(rng.choice(self.sources, p=self.shares)), rng)
+        jitter, look = rng.integers(2**63, size=2)  # the same for both
+        cut = [self.reader.crops(frames, np.random.default_rng(jitter)) for frames in pair]
+        return [extreme(crops, np.random.default_rng(look)) for crops in cut]
+
+    def _pair(self, source: str, rng: np.random.Generator) -> tuple[list[Frame], list[Frame]]:
+        """Frames of a real clip and of its fake."""
         real = self.reader.frames(int(rng.choice(self.real)), rng)
-        if rng.choice(self.sources, p=self.shares) == "blend":
-            seed = int(rng.integers(2**32))  # one for the clip, so that mask and colours hold still
-            pairs = [self_blend(image, points, np.random.default_rng(seed)) for image, _, points in real]
-            parts = [
-                [(getattr(pair, side), *frame[1:]) for pair, frame in zip(pairs, real, strict=True)]
-                for side in ("real", "fake")
-            ]
-        else:
-            parts = [real, self.reader.frames(int(rng.choice(self.fake)), rng)]
-        jitter = int(rng.integers(2**32))
-        crops = [self.reader.crops(part, np.random.default_rng(jitter)) for part in parts]
-        n_real = len(crops[0])
-        both = degrade([*crops[0], *crops[1]], rng)
-        return both[:n_real], both[n_real:]
+        if source == "clip":
+            return real, self.reader.frames(int(rng.choice(self.fake)), rng)
+        images, boxes, landmarks = zip(*real, strict=True)
+        if source == "animate":
+            (still, box, points) = self.reader.frames(int(rng.choice(self.stills)), None)[0]
+            still = soften_like(still, images[0])
+            moved = animate(still, box, points, np.stack(landmarks), rng, fps=FPS[self.reader.at])
+            return real, list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
+        make = {"blend": self_blend_clip, "mouth": redraw_mouth_clip}[source]
+        made = make(images, np.stack(landmarks), rng)
+        places = list(zip(boxes, landmarks, strict=True))
+        reals = [(pair.real, *place) for pair, place in zip(made, places, strict=True)]
+        return reals, [(pair.fake, *place) for pair, place in zip(made, places, strict=True)]
 
 
-def _worked(image: np.ndarray, box: np.ndarray, points: np.ndarray, mirror: bool) -> Frame:
+def _reduced(image: np.ndarray, box: np.ndarray, points: np.ndarray) -> Frame:
     scale = min(1.0, WORK_SIDE_PX / max(image.shape[:2]))
-    if scale < 1:
-        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        box, points = box * scale, points * scale
-    if mirror:
-        width = image.shape[1]
-        image = np.ascontiguousarray(image[:, ::-1])
-        box = np.array([width - box[2], box[1], width - box[0], box[3]], np.float32)
-        points = (points * (-1, 1) + (width, 0))[[1, 0, 2, 4, 3]]
-    return image, box, points
+    if scale == 1:
+        return image, box, points
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), box * scale, points * scale
