@@ -2,9 +2,11 @@
 
     python training/export.py --run runs/effnetv2_b0_frame --data ../shared/data
     python training/evaluate.py --data ../shared/data
+    python training/export.py --model effnetv2_b0_frame --push OWNER/NAME    # publish what the two have written
 
 Temperature, threshold and the bound for "real" come from val, scored by the serving code. This file is the manifest's
-only writer.
+only writer. A published model is pinned: the manifest names the commit that holds it, and `tbd models --download` gets
+that one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
 
 import numpy as np
 import tyro
+from httpx import HTTPError
+from huggingface_hub import CommitOperationAdd, create_commit, create_repo
+from huggingface_hub.errors import HFValidationError
 from scipy.special import expit
 from tqdm import tqdm
 
@@ -51,6 +56,7 @@ class Config:
     max_missed: share of the val fakes of the blending family that may fall below the bound for "real".
     trained_on: for the manifest and the card.
     licence: of the weights.
+    push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
     """
 
     run: Path = Path("runs/effnetv2_b0_frame")
@@ -63,10 +69,13 @@ class Config:
         "AniTalker clips (train split)"
     )
     licence: str = "research use only"
+    push: str = ""
 
 
 def main(config: Config) -> None:
-    """Calibrate one model and bundle it."""
+    """Calibrate one model and bundle it, or publish it as it is bundled."""
+    if config.push:
+        return push(config.model, config.push)
     items = [i for i in read_index(config.data) if i.split == "val"]
     path = config.run / "model.safetensors"
     model = registry.load(config.model, path=path)
@@ -159,22 +168,65 @@ def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> 
     return np.concatenate(parts)
 
 
+def push(model: str, repo: str) -> None:
+    """Weights, card and manifest entry to the hub in one commit, which the manifest here then names.
+
+    The token is that of `hf auth login`, or `HF_TOKEN`.
+
+    Raises:
+        SystemExit: weights or card are not as evaluate.py leaves them, or the hub does not take them.
+    """
+    entry, card = _entry(model), WEIGHTS / f"{model}.md"
+    path = WEIGHTS / entry["file"]
+    if not path.is_file() or weights.sha256_of(path) != entry["sha256"]:
+        raise SystemExit(f"{path} is not the file that the manifest lists.")
+    if not card.is_file():
+        raise SystemExit(f"{model} has no card at {card}; training/evaluate.py writes it.")
+    listed = {"schema": 1, "models": [{key: told for key, told in entry.items() if key != "hub"}]}
+    files = {
+        path.name: path,
+        "README.md": card,
+        "manifest.json": (json.dumps(listed, indent=1) + "\n").encode(),
+    }
+    try:
+        create_repo(repo, exist_ok=True)
+        commit = create_commit(
+            repo,
+            [CommitOperationAdd(name, content) for name, content in files.items()],
+            commit_message=f"{model} {entry['sha256'][:12]}",
+        )
+    except (OSError, HTTPError, HFValidationError) as error:
+        told = str(error).strip().splitlines()[0]
+        raise SystemExit(
+            f"{repo} did not take {model}: {told} A token that may write comes from `hf auth login`, or HF_TOKEN."
+        ) from error
+    write_entry(entry | {"hub": {"repo": repo, "revision": commit.oid}})
+    print(f"{commit.commit_url}; the manifest names this commit.")
+
+
 def write_entry(entry: dict[str, Any]) -> None:
     """Put an entry into weights/manifest.json, in place of one of the same name."""
-    path = WEIGHTS / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    others = [m for m in manifest["models"] if m["name"] != entry["name"]]
-    manifest["models"] = sorted([*others, entry], key=lambda m: m["name"])
-    path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    others = [m for m in _listed() if m["name"] != entry["name"]]
+    manifest = {"schema": 1, "models": sorted([*others, entry], key=lambda m: m["name"])}
+    (WEIGHTS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
     """Replace a model's figures in the manifest and return its entry."""
-    manifest = json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))
-    entry = next(m for m in manifest["models"] if m["name"] == model)
-    entry["metrics"] = figures
+    entry = _entry(model) | {"metrics": figures}
     write_entry(entry)
     return entry
+
+
+def _listed() -> list[dict[str, Any]]:
+    return json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))["models"]
+
+
+def _entry(model: str) -> dict[str, Any]:
+    for entry in _listed():
+        if entry["name"] == model:
+            return entry
+    raise SystemExit(f"{model} is not in the manifest; training/export.py --run puts it there.")
 
 
 def _git_revision() -> str:

@@ -62,13 +62,13 @@ def of(name: str, recipe: Recipe, load: Load) -> Footprint:
     """
     spec = registry.spec(name)
     with torch.device("meta"):
-        model = registry.create_model(name).train()
+        model = registry.create_model(name, **recipe.options).train()
         side = spec.input_size
         shape = (load.batch, recipe.clip_len, 3, side, side)
         x = torch.empty(shape if spec.task == "clip" else (load.batch, 3, side, side))
         y = torch.zeros(load.batch, dtype=torch.long)
     if load.checkpointing:
-        model.set_grad_checkpointing(True)  # type: ignore[operator]
+        model.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
     trained = [p for p in model.parameters() if p.requires_grad]
     for parameter in trained:  # as in every step but the first, where they are added to
         parameter.grad = torch.zeros_like(parameter)

@@ -5,7 +5,9 @@ The numbers are those of the presets in training/configs; a test holds them to e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Recipe:
         clip_len: frames of a clip; 1 for pictures.
         moments: values that the optimiser keeps for each trained parameter: 2 of Adam and AdamW.
         averaged: a second copy of all weights is kept, their running average.
+        options: of the architecture, where the reference trains a part.
     """
 
     script: str
@@ -42,6 +45,7 @@ class Recipe:
     clip_len: int = 1
     moments: int = 2
     averaged: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def command(self, model: str) -> str:
         """What trains a model at the reference's batch."""
@@ -60,7 +64,9 @@ _STAN = Recipe(
     clip_len=8,
 )
 _FCG = Recipe("train_dfd_fcg.py", Load("", 60), Load("8gb", 8), clip_len=10)
-_TIMESFORMER = Recipe("train_timesformer.py", Load("paper", 8), Load("8gb", 4), clip_len=8)
+_TIMESFORMER = Recipe(
+    "train_timesformer.py", Load("paper", 8), Load("8gb", 4, checkpointing=True), clip_len=8
+)
 
 RECIPES: dict[str, Recipe] = {
     "effnetv2_b0_frame": replace(_FRAME, reference=Load("bundled", 32)),
@@ -78,7 +84,7 @@ RECIPES: dict[str, Recipe] = {
     "dfd_fcg_l14": _FCG,
     "xception": _BASELINE,
     "effnet_b4": _BASELINE,
-    "m2tr_swin": Recipe("train_m2tr.py", Load("swin", 32)),
+    "m2tr_swin": Recipe("train_m2tr.py", Load("swin", 32), options={"freeze": "paper10m"}),
     "m2tr_b4": Recipe("train_m2tr.py", Load("paper", 24), Load("8gb", 8)),
     "m2tr_official": Recipe("train_m2tr.py", Load("official", 8), Load("official-8gb", 4), moments=1),
     "effnet_b0_timesformer": _TIMESFORMER,
