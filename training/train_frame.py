@@ -34,7 +34,7 @@ from training.engine.losses import cross_entropy
 from training.engine.metrics import auc
 from training.engine.models import build, spec_of
 from training.engine.run import Run
-from training.engine.validation import score, video_figures
+from training.engine.validation import score, score_batches, video_figures
 
 SCRIPT = Path(__file__).stem
 
@@ -125,10 +125,9 @@ def validate(
 
     videos = faces.media("video")
     rows = [faces.rows(int(n))[::2] for n in videos]
-    crops = [
-        preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]) for r in np.concatenate(rows)
-    ]
-    scores = score(model, preprocess.tensor(np.concatenate(crops)))
+    images = ([bank.image(r) for r in part] for part in rows)
+    crops = (preprocess.crops(i, bank.boxes[r], bank.landmarks[r]) for i, r in zip(images, rows, strict=True))
+    scores = score_batches(model, ((preprocess.tensor(part),) for part in crops))
     probs = np.array([part.mean() for part in np.split(scores, np.cumsum([len(r) for r in rows])[:-1])])
     return out | video_figures([items[n] for n in videos], probs)
 

@@ -87,7 +87,7 @@ def main(config: Config) -> None:
         ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)
         for split in ("train", "val")
     )
-    clips = LabelledClips(reader)
+    clips = LabelledClips(reader, kinds=["video"])  # were stills among them, one frame would mean real
     data = ClipPairs(reader, seed=config.seed) if config.pairs else Shuffled(clips, config.seed)
     balance = None if config.pairs else class_weights(clips.labels)
     loop = config.loop.in_steps(steps_per_epoch(len(clips), config.batch, config.loop.accumulate))
@@ -124,7 +124,7 @@ def main(config: Config) -> None:
 
 
 def validate(model: nn.Module, reader: ClipReader) -> dict[str, float]:
-    """Video-level figures on the val clips, one clip each, as serving takes it."""
+    """Video-level figures on the val clips, one clip each, not augmented."""
     media = reader.faces.media("video")
     clips = (reader.tensor(reader.crops(reader.frames(int(n), None), None)) for n in media)
     probs = score_batches(model, ((x[None], mask[None]) for x, mask in clips))

@@ -252,11 +252,13 @@ def test_it_stops_when_patience_ends_and_keeps_the_best(tmp_path) -> None:
     assert_same(best.state_dict(), upto.state_dict())
 
 
-def test_patience_survives_a_stop(tmp_path) -> None:
+def test_patience_survives_a_stop(tmp_path, capsys) -> None:
     config = replace(CONFIG, validate_every=1, monitor="told", patience=2)
     run(tmp_path, stop=2, config=config, figures=scripted([0.7, 0.6]))
-    run(tmp_path, config=config, resume=True, figures=scripted([0.5, 0.4, 0.3]))
-    assert [r["step"] for r in rows(tmp_path)] == ["1", "2", "3"]
+    for _ in range(2):  # the second time there is nothing left to do
+        run(tmp_path, config=config, resume=True, figures=scripted([0.5, 0.4, 0.3]))
+        assert [r["step"] for r in rows(tmp_path)] == ["1", "2", "3"]
+    assert "Done at step 3 of 6; told was best at step 1." in capsys.readouterr().out
 
 
 def test_an_unknown_figure_cannot_be_monitored(tmp_path) -> None:
@@ -275,6 +277,11 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path) -> None:
 def test_half_precision_needs_no_branch_on_a_cpu(tmp_path) -> None:
     after = run(tmp_path, config=replace(CONFIG, precision="fp16"))
     assert all(p.isfinite().all() for p in after.parameters())
+
+
+def test_epochs_without_an_end_are_an_error(tmp_path) -> None:
+    with pytest.raises(SystemExit, match="count in steps"):
+        run(tmp_path, config=replace(CONFIG, unit="epoch"))
 
 
 def test_weights_move_and_stay_finite(tmp_path) -> None:

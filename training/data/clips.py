@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from tbd_app.pipeline.crops import Preprocess
 from training.data.augment import extreme
 from training.data.faces import Faces
-from training.fakes.animate import animate, soften_like
+from training.fakes.animate import animate, match_clip
 from training.fakes.mouth import redraw_mouth_clip
 from training.fakes.selfblend import self_blend_clip
 
@@ -95,16 +95,17 @@ class ClipReader:
 
 
 class LabelledClips:
-    """Every medium of a split with its label: {"x": (T,3,S,S), "mask": (T,), "y": ()}; see `batches.Shuffled`.
+    """Media of a split with their labels: {"x": (T,3,S,S), "mask": (T,), "y": ()}; see `batches.Shuffled`.
 
     Args:
         reader: cuts the clips.
         augment: False leaves them as they are.
+        kinds: of media ("crop", "image", "video"), all without any; a still is a clip of one frame.
     """
 
-    def __init__(self, reader: ClipReader, *, augment: bool = True) -> None:
+    def __init__(self, reader: ClipReader, *, augment: bool = True, kinds: Sequence[str] = ()) -> None:
         self.reader, self.augment = reader, augment
-        self.media = reader.faces.media()
+        self.media = reader.faces.media(*kinds)
         self.labels = [reader.faces.items[n].label for n in self.media]
 
     def __len__(self) -> int:
@@ -166,9 +167,9 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
             return real, self.reader.frames(int(rng.choice(self.fake)), rng)
         images, boxes, landmarks = zip(*real, strict=True)
         if source == "animate":
-            (still, box, points) = self.reader.frames(int(rng.choice(self.stills)), None)[0]
-            still = soften_like(still, images[0])
-            moved = animate(still, box, points, np.stack(landmarks), rng, fps=FPS[self.reader.at])
+            still = self.reader.frames(int(rng.choice(self.stills)), None)[0]
+            alike = match_clip(*still, images[0], landmarks[0])
+            moved = animate(*alike, np.stack(landmarks), rng, fps=FPS[self.reader.at])
             return real, list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
         make = {"blend": self_blend_clip, "mouth": redraw_mouth_clip}[source]
         made = make(images, np.stack(landmarks), rng)

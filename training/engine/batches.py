@@ -6,6 +6,7 @@ A training data set is an endless row of numbered items, item i a function of th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 import cv2
@@ -35,8 +36,13 @@ class Shuffled(Dataset[Any]):
 
     def __getitem__(self, number: int) -> Any:
         epoch, place = divmod(number, len(self.examples))
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.examples))
-        return self.examples.example(int(order[place]), np.random.default_rng([self.seed, number, 1]))
+        row = _order(self.seed, epoch, len(self.examples))[place]
+        return self.examples.example(int(row), np.random.default_rng([self.seed, number, 1]))
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, n: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(n)
 
 
 def batches(dataset: Dataset[Any], size: int, start: int, stop: int, workers: int = 0) -> DataLoader[Any]:
@@ -50,13 +56,8 @@ def batches(dataset: Dataset[Any], size: int, start: int, stop: int, workers: in
         workers: loader processes.
     """
     world = PartialState()
-    numbers = [
-        range(
-            (k * world.num_processes + world.process_index) * size,
-            (k * world.num_processes + world.process_index + 1) * size,
-        )
-        for k in range(start, stop)
-    ]
+    parts = [k * world.num_processes + world.process_index for k in range(start, stop)]
+    numbers = [range(part * size, (part + 1) * size) for part in parts]
     return DataLoader(
         dataset,
         batch_sampler=numbers,

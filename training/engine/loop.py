@@ -70,7 +70,8 @@ def fit(
 
     began, minutes_before = time.monotonic(), progress.minutes
     bar = tqdm(desc="train", unit="step", total=config.steps, initial=progress.step, disable=not run.writes)
-    for batch in batches(progress.step * config.accumulate):
+    stream = () if _finished(progress, config) else batches(progress.step * config.accumulate)
+    for batch in stream:
         model.train()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, progress.step) * group.get("lr_scale", 1.0)
@@ -93,8 +94,7 @@ def fit(
 
         session = (time.monotonic() - began) / 60
         progress.minutes = minutes_before + session
-        done = progress.step >= config.steps
-        due = done or progress.step % config.validate_every == 0
+        due = progress.step % config.validate_every == 0 or progress.step >= config.steps
         stop = _any_process(accelerator, session > config.max_minutes)
         if due:
             figures = _validated(accelerator, validate, kept)
@@ -105,12 +105,11 @@ def fit(
             run.log(told | {"lr": learning_rate(config, progress.step - 1), "minutes": progress.minutes})
         if due or stop:
             state.save(progress)
-        if done or stop or (config.patience and progress.stale >= config.patience):
+        if stop or _finished(progress, config):
             break
     bar.close()
     run.close()
-    if progress.step < config.steps:
-        print(f"Stopped at step {progress.step} of {config.steps}; --resume goes on.")
+    accelerator.print(_end(progress, config))
     if config.keep == "best" and (best := run.path / "best.pt").is_file():
         checkpoint.load_trained(kept, torch.load(best, map_location="cpu", weights_only=True), best)
     return kept
@@ -144,6 +143,17 @@ def make_optimizer(config: LoopConfig, groups: list[dict[str, Any]]) -> torch.op
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
     return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer](groups, lr=config.lr)
+
+
+def _finished(progress: Progress, config: LoopConfig) -> bool:
+    return progress.step >= config.steps or 0 < config.patience <= progress.stale
+
+
+def _end(progress: Progress, config: LoopConfig) -> str:
+    if not _finished(progress, config):
+        return f"Stopped at step {progress.step} of {config.steps}; --resume goes on."
+    best = f"; {config.monitor} was best at step {progress.best_step}" if progress.best_step else ""
+    return f"Done at step {progress.step} of {config.steps}{best}."
 
 
 def _precision(config: LoopConfig) -> str:
