@@ -39,6 +39,7 @@ from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.pipeline.media import open_media
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ModelSpec
+from training import systems
 from training.data import facebank
 from training.data.index import Item, family, read_index
 from training.engine.metrics import fit_temperature, threshold_for_fpr
@@ -237,3 +238,4 @@ def _git_revision() -> str:
 
 if __name__ == "__main__":
     main(tyro.cli(Config, description=__doc__))
+    systems.write()

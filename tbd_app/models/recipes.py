@@ -55,7 +55,7 @@ class Recipe:
 
 _FRAME = Recipe("train_frame.py", Load("", 32), averaged=True)
 _BASELINE = replace(_FRAME, reference=Load("baseline", 24))
-_VIDEO = Recipe("train_video.py", Load("paper", 8), clip_len=10)
+_VIDEO = Recipe("train_video.py", Load("paper", 8), Load("8gb", 4), clip_len=10)
 _CLIP = Recipe("train_clip.py", Load("reference", 32), Load("8gb", 32, checkpointing=True))
 _STAN = Recipe(
     "train_stan.py",
@@ -64,9 +64,7 @@ _STAN = Recipe(
     clip_len=8,
 )
 _FCG = Recipe("train_dfd_fcg.py", Load("", 60), Load("8gb", 8), clip_len=10)
-_TIMESFORMER = Recipe(
-    "train_timesformer.py", Load("paper", 8), Load("8gb", 4, checkpointing=True), clip_len=8
-)
+_TIMESFORMER = Recipe("train_timesformer.py", Load("paper", 8), Load("8gb", 4), clip_len=8)
 
 RECIPES: dict[str, Recipe] = {
     "effnetv2_b0_frame": replace(_FRAME, reference=Load("bundled", 32)),
