@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.fakes.resynth import match_sharpness, restore_low
+from training.fakes.selfblend import to_uint8
 
 HELD_OUT = "shuffle"
 _CODES = 512
@@ -226,6 +227,5 @@ def redraw(images: Sequence[np.ndarray], generator: Generator) -> list[np.ndarra
     drawn = ((generator(x) + 1) * 127.5).permute(0, 2, 3, 1).contiguous().numpy()
     out = []
     for made, original in zip(drawn, pictures, strict=True):
-        alike = match_sharpness(restore_low(made, original), original)
-        out.append(np.rint(np.clip(alike, 0, 255)).astype(np.uint8))
+        out.append(to_uint8(match_sharpness(restore_low(made, original), original)))
     return out

@@ -10,6 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from training.fakes.selfblend import to_uint8
+
 # Bilinear enlargement by 2: what an even and an odd output takes from the three nearest inputs along an axis.
 _BILINEAR = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
 _NEAREST = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
@@ -42,11 +44,10 @@ def resample_like_decoder(image: np.ndarray, rng: np.random.Generator) -> np.nda
         plain = cv2.resize(plain, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
     up = int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
     trace, plain = (cv2.resize(part, (width, height), interpolation=up) for part in (drawn - plain, plain))
-    own = np.float32(
-        rng.beta(2, 2) if stages == 1 else rng.uniform(0.5, 1)
-    )  # share of the own detail that is kept
+    # The coarser the feature map, the more detail a real decoder makes up; here it is the picture's own that stays.
+    own = np.float32(rng.beta(2, 2) if stages == 1 else rng.uniform(0.5, 1))
     made = own * x + (1 - own) * (plain + 128) + np.float32(rng.uniform(0.5, 1.2)) * trace
-    return _rounded(match_sharpness(restore_low(made, x), x, rng.normal(1, 0.08)))
+    return to_uint8(match_sharpness(restore_low(made, x), x, rng.normal(1, 0.08)))
 
 
 def enlarge(x: np.ndarray, linear: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
@@ -62,10 +63,8 @@ def enlarge(x: np.ndarray, linear: np.ndarray, inner: np.ndarray, outer: np.ndar
         (2h,2w,3) float32.
     """
     height, width = x.shape[:2]
-    around = np.lib.stride_tricks.sliding_window_view(
-        cv2.copyMakeBorder(x, 1, 1, 1, 1, cv2.BORDER_REPLICATE), (3, 3), (0, 1)
-    )
-    around = around.reshape(height * width, 27)
+    framed = cv2.copyMakeBorder(x, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    around = np.lib.stride_tricks.sliding_window_view(framed, (3, 3), (0, 1)).reshape(height * width, 27)
     hidden = around @ inner
     phases = around @ linear + np.maximum(hidden, 0.2 * hidden) @ outer
     return phases.reshape(height, width, 2, 2, 3).transpose(0, 2, 1, 3, 4).reshape(2 * height, 2 * width, 3)
@@ -75,9 +74,8 @@ def draw_kernels(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.n
     """Random kernels for `enlarge` near a plain enlargement, as if they had been learned, float32."""
     taps = [_BILINEAR, _NEAREST, _SHARP][int(rng.choice(3, p=[0.5, 0.25, 0.25]))]
     base = np.einsum("py,qx->yxpq", taps, taps)  # (3,3,2,2)
-    noise = rng.normal(0, rng.uniform(0.02, 0.09), (3, 3, 2, 2, 1)) + rng.normal(
-        0, rng.uniform(0.005, 0.03), (3, 3, 2, 2, 3)
-    )
+    noise = rng.normal(0, rng.uniform(0.02, 0.09), (3, 3, 2, 2, 1))
+    noise = noise + rng.normal(0, rng.uniform(0.005, 0.03), (3, 3, 2, 2, 3))
     noise -= noise.mean((0, 1))  # each phase keeps the local mean but for its gain
     gain = 1 + rng.normal(0, rng.uniform(0.0, 0.015), (1, 1, 2, 2, 1))
     per_channel = (base[..., None] + noise) * gain  # (y,x,p,q,c)
@@ -107,7 +105,3 @@ def match_sharpness(made: np.ndarray, original: np.ndarray, ratio: float = 1.0) 
 
 def _strength(x: np.ndarray) -> float:
     return max(cv2.norm(x, cv2.NORM_L2) / x.size**0.5, 1e-3)
-
-
-def _rounded(x: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(x, 0, 255)).astype(np.uint8)

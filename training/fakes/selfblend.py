@@ -80,7 +80,7 @@ def self_blend_clip(
         shake = trembles * float(np.hypot(*(points[1] - points[0]))) * step[:10].reshape(5, 2)
         pair = self_blend(image, points + shake, np.random.default_rng(seed))
         fake = pair.fake + np.float32(flickers * step[10]) * pair.mask[..., None]
-        pairs.append(Pair(pair.real, np.rint(np.clip(fake, 0, 255)).astype(np.uint8), pair.mask))
+        pairs.append(Pair(pair.real, to_uint8(fake), pair.mask))
     return pairs
 
 
@@ -96,7 +96,12 @@ def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarra
     """mask * source + (1 - mask) * target: mask 0 gives the target, mask 1 the source. (H,W,3) uint8."""
     m = mask[..., None]
     mixed = source.astype(np.float32) * m + target.astype(np.float32) * (1 - m)
-    return np.rint(mixed).astype(np.uint8)
+    return to_uint8(mixed)
+
+
+def to_uint8(x: np.ndarray) -> np.ndarray:
+    """Rounded and cut to 0...255."""
+    return np.rint(np.clip(x, 0, 255)).astype(np.uint8)
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:

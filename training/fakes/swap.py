@@ -19,7 +19,7 @@ from training.fakes.selfblend import (
     resample,
     similarity,
     soften,
-)  # fmt: skip
+)
 
 REGION_SHARES = {"face": 0.75, "lower_face": 0.12, "mouth": 0.07, "eyes": 0.06}
 POISSON_SHARE = 0.15  # slow, and leaves no border: a minority
