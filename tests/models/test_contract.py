@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from tbd_app.models import registry, weights
 from tbd_app.models.base import Detector
+from tbd_app.pipeline.explain import grad_cam
 from tests.models import small
 
 CLIP_MODELS = [name for name in registry.list_models() if registry.spec(name).task == "clip"]
@@ -144,6 +146,15 @@ def test_cam_layer_yields_one_map_per_frame(name: str, model: Detector) -> None:
     assert tokens.shape[-2:] == (cells, cells)
     # channels in the second place: many more than rows and columns
     assert tokens.shape[1] >= 128
+
+
+def test_grad_cam_gives_a_map_of_each_frame(name: str, model: Detector) -> None:
+    spec = small.spec(name)
+    maps = grad_cam(model, spec, example(name, batch=1, length=2))
+    frames = 2 if spec.task == "clip" else 1
+    assert maps.shape == (frames, spec.input_size, spec.input_size)
+    assert np.isfinite(maps).all()
+    assert maps.min() >= 0
 
 
 @pytest.fixture(scope="module", params=CLIP_MODELS)
