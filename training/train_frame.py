@@ -27,7 +27,7 @@ from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.data.faces import Faces, open_faces
 from training.data.pairs import PairDataset
 from training.engine import batches as engine_batches
-from training.engine.config import RunConfig, parse
+from training.engine.config import RunConfig, command
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
@@ -133,4 +133,4 @@ def validate(
 
 
 if __name__ == "__main__":
-    main(parse(Config, SCRIPT, __doc__))
+    command(main, Config, SCRIPT, __doc__)

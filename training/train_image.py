@@ -32,7 +32,7 @@ from training.data.faces import open_faces
 from training.data.index import Item
 from training.data.pictures import Cut, Pictures, around_faces, whole
 from training.engine.batches import Shuffled, batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.losses import class_weights, cross_entropy
 from training.engine.metrics import auc
@@ -163,4 +163,4 @@ def test(model: nn.Module, items: Sequence[Item], cut: Cut, preprocess: Preproce
 
 
 if __name__ == "__main__":
-    main(parse(Config, SCRIPT, __doc__))
+    command(main, Config, SCRIPT, __doc__)

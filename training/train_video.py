@@ -24,7 +24,7 @@ from tbd_app.pipeline.crops import for_spec
 from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
 from training.data.faces import open_faces
 from training.engine.batches import Shuffled, batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.loop import fit
 from training.engine.losses import class_weights, cross_entropy
@@ -132,4 +132,4 @@ def validate(model: nn.Module, reader: ClipReader) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(parse(Config, SCRIPT, __doc__))
+    command(main, Config, SCRIPT, __doc__)

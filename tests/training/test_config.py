@@ -10,7 +10,7 @@ import pytest
 
 from training import train_image, train_video
 from training.engine import config as config_room
-from training.engine.config import PRESETS, LoopConfig, RunConfig, load_preset, parse
+from training.engine.config import PRESETS, LoopConfig, RunConfig, command, load_preset, parse
 
 SCRIPTS = sorted(path.stem for path in PRESETS.parent.glob("train_*.py"))
 
@@ -80,6 +80,13 @@ def test_a_value_of_the_wrong_kind_is_an_error(presets, capsys) -> None:
 def test_an_unknown_preset_names_those_there_are() -> None:
     with pytest.raises(SystemExit, match=r"no preset 'papr'; did you mean paper\?"):
         parse(train_video.Config, train_video.SCRIPT, None, ["--preset", "papr"])
+
+
+def test_what_a_user_can_cause_ends_in_one_sentence(monkeypatch, tmp_path) -> None:
+    init = tmp_path / "nowhere.safetensors"
+    monkeypatch.setattr("sys.argv", ["x", "--toy", "--init", str(init), "--out", str(tmp_path / "run")])
+    with pytest.raises(SystemExit, match=r"There are no weights at .*nowhere\.safetensors\."):
+        command(train_video.main, train_video.Config, train_video.SCRIPT, None)
 
 
 def test_an_unknown_flag_is_an_error(capsys) -> None:

@@ -12,12 +12,14 @@ import dataclasses
 import difflib
 import math
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tyro
+
+from tbd_app.errors import TBDError
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs"
 TOY = Path("toy")
@@ -129,6 +131,14 @@ def parse(config: type[C], script: str, description: str | None, argv: Sequence[
     )
     default = load_preset(config, script, chosen.preset) if chosen.preset else config()
     return tyro.cli(config, default=default, description=text, args=rest)
+
+
+def command(main: Callable[[C], None], config: type[C], script: str, description: str | None) -> None:
+    """A script's last line: `main` with the parsed config; what a user can cause ends in one sentence."""
+    try:
+        main(parse(config, script, description))
+    except TBDError as error:
+        raise SystemExit(error.message) from error
 
 
 def load_preset(config: type[C], script: str, name: str) -> C:
