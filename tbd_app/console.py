@@ -86,6 +86,9 @@ class Screen:
             self.out.print(f"[yellow]{escape(warning)}[/]", highlight=False)
         if report.people:
             self.out.print(_people(report))
+        lacking = {s.model: s.how_to_get for p in report.people for s in p.scores if s.how_to_get}
+        for name, sentence in lacking.items():
+            self.out.print(escape(f"{name}: {sentence}"), highlight=False, soft_wrap=True)
         for name in dict.fromkeys(s.model for p in report.people for s in p.scores if s.status == "ok"):
             known = texts.known_error(registry.spec(name).metrics)
             self.out.print(escape(f"Known error rate of {name}: {known}"), highlight=False, soft_wrap=True)

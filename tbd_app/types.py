@@ -213,6 +213,7 @@ class ModelScore:
         frame_fake_prob: (K,) one value per frame of the track, for frame models, else None.
         vote: None unless ok.
         threshold: the one that was used.
+        how_to_get: the sentence with the command that brings the weights, where they are missing.
     """
 
     model: str
@@ -223,6 +224,7 @@ class ModelScore:
     vote: Vote | None = None
     threshold: float | None = None
     frame_fake_prob: tuple[float, ...] | None = None
+    how_to_get: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,13 +109,26 @@ def test_the_bundled_model_scores_the_face(batch) -> None:
     assert [s["status"] for s in scores if s["model"] == "effnetv2_b0_frame"] == ["ok"]
 
 
-def test_a_single_input_is_shown_in_full(tmp_path) -> None:
-    path = media_factory.portrait_image(tmp_path / "face.png", size=(480, 480))
+def test_a_clip_meets_every_model_and_those_that_are_not_installed_say_how_to_get_them(tmp_path) -> None:
+    path = media_factory.portrait_clip(tmp_path / "face.mp4", n_frames=8, size=(320, 240))
     done = tbd("analyze", path, *QUICK, "--models", "all", "--json", tmp_path / "report.json")
     assert done.returncode == 0
     assert "A: " in done.stdout
-    assert "effnetv2_b0_frame" in done.stdout
-    VALIDATOR.validate(json.loads((tmp_path / "report.json").read_text()))
+    document = json.loads((tmp_path / "report.json").read_text())
+    VALIDATOR.validate(document)
+    (person,) = document["people"]
+    scores = {score["model"]: score for score in person["scores"]}
+    assert list(scores) == registry.list_models()
+    for name, score in scores.items():
+        assert name in done.stdout
+        if registry.is_installed(name):
+            assert (score["status"], score["reason"]) == ("ok", None)
+            assert 0 <= score["fake_prob"] <= 1
+            assert "how_to_get" not in score
+        else:
+            assert (score["status"], score["reason"]) == ("not_installed", "weights_missing")
+            assert score["how_to_get"] == registry.how_to_get(name)
+            assert f"{name}: {registry.how_to_get(name)}" in done.stdout
 
 
 def test_nothing_analysed_is_3(tmp_path) -> None:

@@ -80,7 +80,8 @@ def score_tracks(
         if track.exclusion:
             out.append(ModelScore(name, track.track_id, "not_applicable", track.exclusion))
         elif failure:
-            out.append(ModelScore(name, track.track_id, failure[0], failure[1]))  # type: ignore[arg-type]
+            lacking = registry.how_to_get(name) if failure[0] == "not_installed" else None
+            out.append(ModelScore(name, track.track_id, *failure, how_to_get=lacking))  # type: ignore[arg-type]
         elif not np.isfinite(logits[track.track_id]).all():
             out.append(ModelScore(name, track.track_id, "failed", "not_finite"))
         else:

@@ -105,6 +105,7 @@ def _person(person: Person) -> dict[str, Any]:
 
 
 def _score(score: ModelScore) -> dict[str, Any]:
+    lacking = {"how_to_get": score.how_to_get} if score.how_to_get else {}
     return {
         "model": score.model,
         "status": score.status,
@@ -113,6 +114,7 @@ def _score(score: ModelScore) -> dict[str, Any]:
         "vote": score.vote,
         "threshold": score.threshold,
         "frame_fake_prob": score.frame_fake_prob,
+        **lacking,
     }
 
 
