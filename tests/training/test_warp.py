@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.training.faces import face
+from tbd_app.pipeline.crops import cut_face
+from tests.training.faces import SHARED, Face, face
+from tests.training.probes import SHORTCUTS, probe_auc, stills
 from training.fakes.animate import animate, blinks, match_clip, speech
 from training.fakes.mouth import low_resolution, redraw_mouth_clip
 from training.fakes.warp import Pulls, expression, warp
@@ -127,24 +129,52 @@ def test_lids_and_lips_move_within_bounds() -> None:
     assert max(np.abs(np.diff(v)).max() for v in lips) < 0.2
 
 
-def test_a_still_becomes_as_small_and_soft_as_the_video() -> None:
-    video = cv2.resize(cv2.GaussianBlur(SUBJECT.image, (0, 0), 2.5), None, fx=0.6, fy=0.6)
-    still, box, points = match_clip(
-        SUBJECT.image, SUBJECT.box, SUBJECT.landmarks, video, SUBJECT.landmarks * 0.6
-    )
-    assert still.shape == video.shape
-    np.testing.assert_allclose(points, SUBJECT.landmarks * 0.6, atol=0.2)
-    np.testing.assert_allclose(box, SUBJECT.box * 0.6, atol=0.2)
-    x, y = points.mean(0).astype(int)
-    sharpness = [cv2.Laplacian(p[y - 15 : y + 15, x - 15 : x + 15], cv2.CV_64F).var() for p in (still, video)]
-    assert 0.3 < sharpness[0] / sharpness[1] < 1.5
+@pytest.mark.parametrize(("scale", "sigma"), [(0.6, 2.5), (1.4, 0.5), (1.0, 3.0)])
+def test_a_still_becomes_as_large_sharp_and_dark_as_the_video(scale, sigma) -> None:
+    other = face(4)
+    dark = cv2.GaussianBlur((other.image * 0.6).astype(np.uint8), (0, 0), sigma)
+    eyes = [np.hypot(*(f.landmarks[1] - f.landmarks[0])) for f in (SUBJECT, other)]
+    video = cv2.resize(dark, None, fx=scale * eyes[0] / eyes[1], fy=scale * eyes[0] / eyes[1])
+    theirs = other.landmarks * scale * eyes[0] / eyes[1]
+    still, box, points = match_clip(SUBJECT.image, SUBJECT.box, SUBJECT.landmarks, video, theirs)
+    np.testing.assert_allclose(points, SUBJECT.landmarks * scale, rtol=0.02)
+    np.testing.assert_allclose(box, SUBJECT.box * scale, rtol=0.02)
+    parts = []
+    for picture, (x, y) in ((still, points.mean(0).astype(int)), (video, theirs.mean(0).astype(int))):
+        reach = int(30 * scale)
+        parts.append(picture[y - reach : y + reach, x - reach : x + reach])
+    sharpness = [cv2.Laplacian(part, cv2.CV_64F).var() for part in parts]
+    assert 0.4 < sharpness[0] / sharpness[1] < 2.5
+    light = [part.mean() for part in (SUBJECT.image, *parts)]
+    assert abs(light[1] - light[2]) < abs(light[0] - light[2])
 
 
-def test_a_still_that_is_small_and_soft_already_stays() -> None:
-    soft = cv2.GaussianBlur(SUBJECT.image, (0, 0), 1.5)
-    large = cv2.resize(SUBJECT.image, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_LANCZOS4)
-    sharp = np.clip(large + 2.0 * (large - cv2.GaussianBlur(large, (0, 0), 1.0).astype(float)), 0, 255)
-    still, *_ = match_clip(
-        soft, SUBJECT.box, SUBJECT.landmarks, sharp.astype(np.uint8), SUBJECT.landmarks * 1.5
-    )
-    np.testing.assert_array_equal(still, soft)
+@pytest.mark.parametrize(
+    "shared",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=[
+                pytest.mark.shared,
+                pytest.mark.skipif(not SHARED.is_dir(), reason="no media in ../shared/data"),
+            ],
+        ),
+    ],
+)
+def test_no_shortcut_tells_an_animated_still_from_the_video_that_drives_it(shared) -> None:
+    """Videos are darker and softer here; fakes are sharp stills that `match_clip` and `animate` bring to them."""
+    faces = stills(160) if shared else [face(n) for n in range(160)]
+    crops = []
+    for n, (still, seen) in enumerate(zip(faces[::2], faces[1::2], strict=True)):
+        rng = np.random.default_rng(n)
+        soft = cv2.GaussianBlur(seen.image, (0, 0), rng.uniform(0.8, 1.6))
+        video = Face((soft * 0.88).astype(np.uint8), seen.box, seen.landmarks)
+        alike = match_clip(still.image, still.box, still.landmarks, video.image, video.landmarks)
+        made = animate(*alike, np.repeat(video.landmarks[None], 2, 0), rng)
+        crops += [
+            cut_face(video.image, video.box, 1.3, 160),
+            cut_face(made.images[1], made.boxes[1], 1.3, 160),
+        ]
+    for feature in SHORTCUTS:
+        assert probe_auc([feature(c) for c in crops]) < 0.65, feature.__name__

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.fakes.resynth import resample_like_decoder
-from training.fakes.selfblend import similarity
+from training.fakes.resynth import match_sharpness, resample_like_decoder
+from training.fakes.selfblend import similarity, to_uint8
+from training.fakes.swap import transfer_colour
 from training.fakes.warp import Pulls, expression, warp
 
 _RADIUS = 0.45  # of the pulls at landmarks, in eye distances
 _LARGEST_PULL = 0.25  # likewise; detectors slip
-_SOFTER = (0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2)  # sigma in px
+_SOFTER = (-1.0, -0.6, -0.3, 0.0, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)  # see `_softened`
+_LARGEST_SCALE = 1.6
+_COLOUR_SHARE = 0.75  # of the way to the clip's colours
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,9 @@ def animate(
         carried = _apply(head, landmarks)
         limit = _LARGEST_PULL * unit_px
         pulls = Pulls(carried, np.clip(moved - carried, -limit, limit), np.full((5, 2), _RADIUS * unit_px))
-        images.append(warp(still, pulls.joined(expression(carried, opening=opening, closing=closing)), head))
+        image = warp(still, pulls.joined(expression(carried, opening=opening, closing=closing)), head)
+        # Sampling between pixels softens, which the frames of a real clip never suffered.
+        images.append(to_uint8(match_sharpness(image.astype(np.float32), still.astype(np.float32))))
         points.append(carried + pulls.moves)
         corners = _apply(head, box.reshape(2, 2))  # a detector's box stays upright
         centre, half = corners.mean(0), np.hypot(*head[:, 0]) * (box[2:] - box[:2]) / 2
@@ -104,9 +109,9 @@ def blinks(length: int, fps: float, rng: np.random.Generator) -> np.ndarray:
 def match_clip(
     still: np.ndarray, box: np.ndarray, landmarks: np.ndarray, frame: np.ndarray, frame_landmarks: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bring a still to the size and softness of a clip's face, never to more than it has.
+    """Bring a still near the size, sharpness and colours of a clip's face.
 
-    Portraits are larger and sharper than video, and a detector must not learn that.
+    Portraits are larger, sharper and brighter than video, and a detector must not learn that.
 
     Args:
         still: (H,W,3) uint8 RGB.
@@ -118,25 +123,38 @@ def match_clip(
     Returns:
         still, box and landmarks.
     """
-    scale = min(1.0, float(np.hypot(*similarity(landmarks, frame_landmarks)[:, 0])))
-    if scale < 1:
-        size = (max(round(still.shape[1] * scale), 16), max(round(still.shape[0] * scale), 16))
-        still = cv2.resize(still, size, interpolation=cv2.INTER_AREA)
-    landmarks, wanted = landmarks * scale, _detail(frame, frame_landmarks)
-    versions = [still, *(cv2.GaussianBlur(still, (0, 0), sigma) for sigma in _SOFTER)]
-    return (
-        next((v for v in versions if _detail(v, landmarks) <= wanted), versions[-1]),
-        box * scale,
-        landmarks,
-    )
+    scale = min(_LARGEST_SCALE, float(np.hypot(*similarity(landmarks, frame_landmarks)[:, 0])))
+    size = (max(round(still.shape[1] * scale), 16), max(round(still.shape[0] * scale), 16))
+    still = cv2.resize(still, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    landmarks = landmarks * scale
+    mine, theirs = _around(still, landmarks), _around(frame, frame_landmarks)
+    still = transfer_colour(still, frame, mine, _COLOUR_SHARE, target_mask=theirs)
+    wanted = _detail(frame, theirs)
+    versions = [_softened(still, sigma) for sigma in _SOFTER]
+    off = [abs(np.log(_detail(v, mine) / wanted)) for v in versions]
+    return versions[int(np.argmin(off))], box * scale, landmarks
 
 
-def _detail(image: np.ndarray, landmarks: np.ndarray) -> float:
-    """Root mean square of what a small blur takes away from the face."""
-    middle, reach = landmarks.mean(0), 1.2 * float(np.hypot(*(landmarks[1] - landmarks[0])))
+def _around(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Mask (H,W) float32 of the face and what is near it."""
+    middle, reach = landmarks.mean(0), 1.8 * float(np.hypot(*(landmarks[1] - landmarks[0])))
     (x0, y0), (x1, y1) = np.maximum(middle - reach, 0).astype(int), (middle + reach + 1).astype(int)
-    grey = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return float((grey - cv2.blur(grey, (3, 3))).std())
+    mask = np.zeros(image.shape[:2], np.float32)
+    mask[y0:y1, x0:x1] = 1
+    return mask
+
+
+def _detail(image: np.ndarray, mask: np.ndarray) -> float:
+    """Root mean square, inside the mask, of what a small blur takes away."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return float((grey - cv2.blur(grey, (3, 3)))[mask > 0].std()) + 1e-3
+
+
+def _softened(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Blurred by `sigma` px; sharpened by that share where it is below 0."""
+    if sigma > 0:
+        return cv2.GaussianBlur(image, (0, 0), sigma)
+    return cv2.addWeighted(image, 1 - sigma, cv2.GaussianBlur(image, (0, 0), 1.0), sigma, 0)
 
 
 def _steady(motion: np.ndarray) -> np.ndarray:

@@ -80,22 +80,36 @@ def align(
 
 
 def transfer_colour(
-    source: np.ndarray, target: np.ndarray, mask: np.ndarray, strength: float = 1.0
+    source: np.ndarray,
+    target: np.ndarray,
+    mask: np.ndarray,
+    strength: float = 1.0,
+    *,
+    target_mask: np.ndarray | None = None,
 ) -> np.ndarray:
     """Give a picture the target's mean and spread of each Lab channel inside the mask, by a share of `strength`.
 
+    Args:
+        source: (H,W,3) uint8 RGB, changed everywhere.
+        target: (h,w,3) uint8 RGB.
+        mask: (H,W), measured above 0.5.
+        strength: 0 changes nothing.
+        target_mask: (h,w), where the target is another picture in another place; by default `mask`.
+
     Source: Reinhard et al., "Color transfer between images" (2001), in Lab.
     """
-    inside = (mask > 0.5).astype(np.uint8)
-    if not inside.any():
+    inside = [(m > 0.5).astype(np.uint8) for m in (mask, mask if target_mask is None else target_mask)]
+    if not all(m.any() for m in inside):
         return source
-    lab, goal = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) for picture in (source, target))
-    (mean, std), (to_mean, to_std) = (cv2.meanStdDev(x, mask=inside) for x in (lab, goal))
+    (mean, std), (to_mean, to_std) = (
+        cv2.meanStdDev(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), mask=m)
+        for picture, m in zip((source, target), inside, strict=True)
+    )
     gain = 1 + strength * (np.clip(to_std / np.maximum(std, 1), 0.5, 2) - 1)
     shift = mean + strength * (to_mean - mean) - gain * mean
     ramp = np.arange(256)[None, :, None]
     table = np.rint(np.clip(ramp * gain.T + shift.T, 0, 255)).astype(np.uint8)
-    return cv2.cvtColor(cv2.LUT(lab, table), cv2.COLOR_LAB2RGB)
+    return cv2.cvtColor(cv2.LUT(cv2.cvtColor(source, cv2.COLOR_RGB2LAB), table), cv2.COLOR_LAB2RGB)
 
 
 def clone(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
