@@ -101,6 +101,14 @@ def timm_backbone(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
     """
     if not pretrained:
         return timm.create_model(name, num_classes=0, **options)
+    public = timm.get_pretrained_cfg(name)
+    if (
+        public is None or not public.hf_hub_id
+    ):  # elsewhere timm has them as a pickle, and asks whatever it is told
+        raise WeightsMissing(
+            f"The public ImageNet weights of {name} are not on the model hub; start from a local file "
+            "(load_backbone_file), or build with pretrained=False."
+        )
     try:
         return timm.create_model(name, pretrained=True, num_classes=0, **options)
     except OSError as error:
