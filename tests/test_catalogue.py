@@ -149,6 +149,11 @@ def test_activations_grow_with_the_batch_and_checkpointing_makes_them_few() -> N
     assert footprint.of(ON_CLIP, RECIPES[ON_CLIP], Load("", four.largest_batch)).total <= footprint.CARD
 
 
+def test_attention_keeps_no_map_of_all_pairs() -> None:
+    """M2TR at 320 px has four layers that compare 6400 places with each other."""
+    assert counted("m2tr_official", 1).activations < 4 * 4 * 6400**2
+
+
 def test_activations_are_those_of_a_real_step() -> None:
     """Held against what autograd says that it saves when the same step is really taken."""
     model = registry.create_model(NAME).train()

@@ -128,10 +128,10 @@ class _Alive(TorchDispatchMode):
 
 
 class _FusedAttention(TorchFunctionMode):
-    """Attention of (B,heads,N,d) that keeps no map of all pairs, as GPUs compute it; without data torch would keep one."""
+    """Attention that keeps no map of all pairs, as devices compute it; without data torch takes the other kind."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is not F.scaled_dot_product_attention or args[0].ndim != 4:
+        if func is not F.scaled_dot_product_attention:
             return func(*args, **(kwargs or {}))
         return self._fused(*args, **(kwargs or {}))
 
@@ -141,4 +141,6 @@ class _FusedAttention(TorchFunctionMode):
         is_causal: bool = False, **_: Any,
     ) -> Tensor:  # fmt: skip
         flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        if q.ndim == 3:  # one head
+            return flash(q[:, None], k[:, None], v[:, None], dropout_p, is_causal)[0][:, 0]
         return flash(q, k, v, dropout_p, is_causal, attn_mask=attn_mask)[0]
