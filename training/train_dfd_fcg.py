@@ -26,7 +26,6 @@ from accelerate import PartialState
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tbd_app.models import weights
 from tbd_app.models.dfd_fcg import DfdFcg, Layout
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe, ModelSpec
@@ -36,7 +35,7 @@ from training.data.faces import Faces, open_faces
 from training.data.fan import with_fan
 from training.data.partners import PartnerClips
 from training.engine.batches import batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.losses import accuracy
 from training.engine.losses_clip import Tap, facial_components, focal
@@ -143,7 +142,7 @@ def main(config: Config) -> None:
         loop,
         run,
     )
-    weights.save_checkpoint(model, run.path / "model.safetensors", spec)
+    run.save(model, spec)
 
 
 def start_queries(model: DfdFcg, spec: ModelSpec, faces: Faces, config: Config) -> Tensor:
@@ -158,4 +157,4 @@ def start_queries(model: DfdFcg, spec: ModelSpec, faces: Faces, config: Config) 
 
 
 if __name__ == "__main__":
-    main(parse(Config, SCRIPT, __doc__))
+    command(main, Config, SCRIPT, __doc__)

@@ -26,7 +26,7 @@ from torch.utils.data import Dataset
 
 from training.data.faces import Faces, open_faces
 from training.engine.batches import batches
-from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
 from training.fakes.generators import ARCHITECTURES, Generator, save_generator
@@ -156,4 +156,4 @@ def psnr(model: nn.Module, x: Tensor) -> float:
 
 
 if __name__ == "__main__":
-    main(parse(Config, SCRIPT, __doc__))
+    command(main, Config, SCRIPT, __doc__)

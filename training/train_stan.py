@@ -23,14 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tbd_app.models import weights
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
 from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
 from training.data.faces import open_faces
 from training.data.partners import PartnerClips
 from training.engine.batches import Shuffled, batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, parse
+from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
 from training.engine.run import Run
@@ -111,8 +110,8 @@ def main(config: Config) -> None:
         loop,
         run,
     )
-    weights.save_checkpoint(model, run.path / "model.safetensors", spec)
+    run.save(model, spec)
 
 
 if __name__ == "__main__":
-    main(parse(Config, SCRIPT, __doc__))
+    command(main, Config, SCRIPT, __doc__)

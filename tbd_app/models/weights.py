@@ -234,7 +234,7 @@ def save_checkpoint(model: Detector, path: Path, spec: ModelSpec) -> str:
 
     state = {key: _stored(tensor) for key, tensor in model.stored_state().items()}
     header = header_of(replace(spec, backbone=model.standing_on()))
-    save_file(state, path, metadata={"format": "pt", _HEADER_KEY: json.dumps(header)})
+    save_file(state, path, metadata={_HEADER_KEY: json.dumps(header)})
     return sha256_of(path)
 
 
