@@ -194,6 +194,12 @@ def test_with_all_media_the_shares_are_those_written_down() -> None:
     assert sum(PAIR_SHARES.values()) == pytest.approx(1)
 
 
+def test_aligned_models_are_refused_rather_than_trained_on_other_crops() -> None:
+    aligned = for_spec(registry.spec("dfd_fcg_b16"))
+    with pytest.raises(SystemExit, match="lrw"):
+        PairDataset(bank_of([face(0)]), [item(0)], aligned, length=1, seed=0)
+
+
 def test_fakes_alone_make_no_pairs() -> None:
     with pytest.raises(SystemExit, match="no real faces"):
         drawn_kinds([item(0, "video", 1), item(1, "image", 1)])

@@ -61,6 +61,10 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         augment: bool = True,
         sources: Sequence[str] = tuple(PAIR_SHARES),
     ) -> None:
+        if preprocess.recipe.kind != "square":
+            raise SystemExit(
+                f"Pairs are cut as squares; a model that sees {preprocess.recipe.kind} crops needs clips."
+            )
         self.bank, self.preprocess = bank, preprocess
         self.length, self.seed, self.augment = length, seed, augment
         self.rows = _rows_by_source(bank, items)
