@@ -112,20 +112,21 @@ class Screen:
 
     def memory(self, rows: Iterable[MemoryRow]) -> None:
         """What a training step of each model takes in GiB, and whether a card of 8 GB holds it."""
-        table = _table("Model", "Preset", "Batch", "Fixed", "Activations", "Sum", "8 GB")
+        table = _table("Model", "Preset", "Batch", "Fixed", "Sum", "8 GB")
         for row in rows:
-            sizes = (row.total_bytes - row.activations_bytes, row.activations_bytes, row.total_bytes)
             table.add_row(
                 row.name,
                 row.preset,
-                f"{row.batch} x {row.clip_len}" if row.clip_len > 1 else str(row.batch),
-                *(f"{size / 2**30:.2f}" for size in sizes),
-                "fits" if row.fits_8gb else f"{row.largest_batch_8gb} at most",
+                f"{row.batch}x{row.clip_len}" if row.clip_len > 1 else str(row.batch),
+                f"{(row.total_bytes - row.activations_bytes) / 2**30:.1f}",
+                f"{row.total_bytes / 2**30:.1f}",
+                "fits" if row.fits_8gb else f"max {row.largest_batch_8gb}",
             )
         self.out.print(table)
         self.note(
             "GiB in full precision, counted and not measured; bf16 and fp16 take less. Batch: pictures, or clips x frames. "
-            "Fixed: weights, gradients, optimiser. 1 of 8 GiB is left for CUDA itself."
+            "Fixed: weights, gradients, optimiser; the rest of the sum: activations. 8 GB: whether the batch fits with 1 GiB "
+            "left for CUDA itself, or the largest that does."
         )
 
     def check(self, check: Check) -> bool:
@@ -139,7 +140,7 @@ def _table(*titles: str) -> Table:
     table = Table(*titles, box=SIMPLE_HEAD, pad_edge=False)
     for title, column in zip(titles, table.columns, strict=True):
         column.overflow = "fold"  # nothing is cut off, however narrow the terminal
-        column.no_wrap = title in ("Model", "Person")
+        column.no_wrap = title in ("Model", "Person", "Preset")
     return table
 
 

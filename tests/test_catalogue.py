@@ -190,5 +190,5 @@ def test_the_table_of_memory_names_what_a_small_card_holds(capsys: pytest.Captur
 
     console.Screen().memory(catalogue.train_memory(["clip_l14_ln1"]))
     out = capsys.readouterr().out
-    assert "at most" in out
+    assert "max 12" in out
     assert "fits" in out
