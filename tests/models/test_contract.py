@@ -98,7 +98,11 @@ def test_gradients_reach_exactly_the_trainable_parameters(name: str, model: Dete
     for parameter in frozen.values():
         parameter.requires_grad_(True)
     model.zero_grad()
-    assert reached == trainable.keys() - frozen.keys()
+    # The norm over the patches takes away what is added to all of them: a gradient of rounding errors, or of nothing.
+    without_effect = {
+        key for key in trainable if name.startswith("dfd_fcg") and key.endswith("over_space.bias")
+    }
+    assert reached | without_effect == trainable.keys() - frozen.keys()
     assert finite
 
 
