@@ -88,11 +88,7 @@ def card(entry: dict[str, Any]) -> str:
         f"{share:.0%} of the steps at {px} px"
         for px, share in zip(recipe["size_px"], recipe["size_share"], strict=True)
     )
-    start = (
-        f"{recipe['init']}, an earlier checkpoint of the same model, all weights trained on"
-        if recipe.get("init")
-        else f"{recipe['backbone']}, ImageNet-1k features, all weights fine-tuned"
-    )
+    start = f"{recipe['init']}, an earlier checkpoint" if recipe.get("init") else recipe["backbone"]
     return f"""---
 license: other
 license_name: research-use
@@ -118,13 +114,13 @@ the logit by the temperature {entry["temperature"]:g}. It votes fake from {entry
 ## How it was trained
 
 - Data: {entry["trained_on"]}.
-- Start: {start}. The first start of all was EfficientNetV2-B0's ImageNet-1k features (Google, Apache-2.0, the
-  numbers of `tf.keras.applications`).
+- Start: {start}; at first the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of
+  `tf.keras.applications`), all weights fine-tuned.
 - Recipe: `{recipe["script"]}`, {loop["steps"]} steps of {recipe["batch_pairs"]} pairs, {sizes}; AdamW, peak learning
   rate {loop["lr"]:g}, cosine; averaged weights (decay {loop["ema_decay"]}); seed {recipe["seed"]}; bfloat16 on two CPU cores.
   {entry["recipe"].get("note", "")}
-- Each pair is a real face and a self-blend, a swap or a re-synthesis of it, or real and generated media of the same kind;
-  light, blur, resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.
+- Each pair is a real face and a self-blend of it, or real and generated media of the same kind; light, blur,
+  resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.
 - Temperature and bounds were chosen on val: the temperature on real clips and clips of the blending family, the
   thresholds so that at most 5 % of the real val clips, and of the real val pictures, reach theirs. The figures on real
   val media are therefore optimistic.
