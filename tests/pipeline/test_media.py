@@ -162,9 +162,9 @@ HOSTILE = {
     "path trick": (lambda p: zip_of(p, {"../../a.png": b"x"}), errors.UnsafeZipPath, {}),
     "zip in a zip": (lambda p: zip_of(p, {"a.zip": b"PK\5\6" + bytes(18)}), errors.NestedZip, {}),
     "no time": (
-        lambda p: portrait_clip(p, n_frames=5, size=SMALL),
+        lambda p: portrait_clip(p, n_frames=60, size=SMALL),
         errors.DecodeTimeout,
-        {"decode_timeout_s": 0.01},
+        {"decode_timeout_s": 0.0001},  # a decoder that waits already answers within milliseconds
     ),
     "no memory": (
         lambda p: portrait_clip(p, n_frames=5, size=SMALL),
