@@ -59,6 +59,7 @@ def encode(
     container: str | None = None,
     fps: int = 25,
     rotation: int = 0,
+    mirrored: bool = False,
     vfr: bool = False,
     crf: int | None = 23,
     gop: int = 12,
@@ -73,13 +74,15 @@ def encode(
         container: FFmpeg muxer; by default the one of the path's suffix.
         rotation: clockwise turn that a player must apply (0, 90, 180, 270); the picture is stored turned the
             other way.
+        mirrored: a player must mirror the picture; it is stored mirrored.
         vfr: frame durations follow `VFR_TICKS`.
         crf: constant rate factor, None for codecs without one.
         options: further codec options.
         container_options: muxer options, for example `{"movflags": "faststart"}`.
         audio: add a track of silence.
     """
-    turned = (np.ascontiguousarray(np.rot90(f, rotation // 90)) for f in frames)
+    stored = (f[:, ::-1] if mirrored else f for f in frames)
+    turned = (np.ascontiguousarray(np.rot90(f, rotation // 90)) for f in stored)
     first = next(turned)
     quality = {} if crf is None else {"crf": str(crf)}
     with av.open(str(path), "w", format=container, options=dict(container_options or {})) as out:
@@ -89,8 +92,8 @@ def encode(
         stream.gop_size = gop
         stream.thread_count = 1
         stream.codec_context.time_base = Fraction(1, fps)
-        if rotation:
-            stream.set_display_rotation(-rotation)
+        if rotation or mirrored:
+            stream.set_display_rotation(-rotation, hflip=mirrored)
         sound = out.add_stream("aac", rate=16000, layout="mono") if audio else None
         pts = 0
         for i, array in enumerate((first, *turned)):

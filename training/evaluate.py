@@ -65,7 +65,7 @@ class Scores:
     Attributes:
         probs: fake_prob per file, the highest of its people, NaN where it could not judge.
         frames: per file the fake_prob of every frame of that person; empty for clip models.
-        verdicts: per file what this model alone says.
+        votes: per file what this model alone says.
     """
 
     probs: list[float]

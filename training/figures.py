@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 
-from training.data.index import Item, family
+from training.data.index import FAMILIES, Item, family
 from training.engine.metrics import auc, bootstrap, ece, eer, wilson
-
-FAMILIES = ("blending", "synthesis")
 
 
 def video_figures(

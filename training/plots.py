@@ -15,9 +15,8 @@ from matplotlib.axes import Axes
 from sklearn.metrics import roc_curve
 
 from tbd_app.types import ModelSpec
-from training.data.index import Item, family
+from training.data.index import FAMILIES, Item, family
 from training.engine.metrics import auc
-from training.figures import FAMILIES
 
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "figures"
 

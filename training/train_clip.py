@@ -26,16 +26,18 @@ from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
-from training.data.clips import ClipPairs, ClipReader, LabelledClips
+from training.data.clips import ClipReader
 from training.data.faces import open_faces
-from training.data.partners import PartnerClips
-from training.engine.batches import Shuffled, batches, steps_per_epoch
+from training.data.partners import Pairing, paired
+from training.engine.batches import batches, steps_per_epoch
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
 from training.engine.losses_clip import Tap, alignment, uniformity
+from training.engine.models import trained_share
 from training.engine.run import Run
-from training.engine.towers import TowerConfig, frame_figures, open_model, trained_share
+from training.engine.towers import TowerConfig, open_model
+from training.engine.validation import frame_figures
 
 SCRIPT = Path(__file__).stem
 
@@ -61,7 +63,7 @@ class Config(RunConfig):
     model: str = "clip_l14_ln1"
     tower: TowerConfig = field(default_factory=TowerConfig)
     crop: Literal["square", "arcface"] = "square"
-    pairs: Literal["source", "blend", "none"] = "source"
+    pairs: Pairing = "source"
     batch: int = 128
     frames: int = 32
     alignment: float = 0.1
@@ -83,11 +85,7 @@ def main(config: Config) -> None:
     faces = open_faces(config.data, n_frames=config.frames)
     reader = ClipReader(faces["train"], for_spec(spec), 1)
     val = ClipReader(faces["val"], for_spec(spec), config.frames)
-    if config.pairs == "none":
-        data, size = Shuffled(LabelledClips(reader), config.seed), config.batch
-    else:
-        kind = PartnerClips if config.pairs == "source" else ClipPairs
-        data, size = kind(reader, seed=config.seed), max(config.batch // 2, 1)
+    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed)
     loop = config.loop.in_steps(
         steps_per_epoch(len(faces["train"].bank), config.batch, config.loop.accumulate)
     )

@@ -39,8 +39,10 @@ from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.losses import accuracy
 from training.engine.losses_clip import Tap, facial_components, focal
+from training.engine.models import trained_share
 from training.engine.run import Run
-from training.engine.towers import TowerConfig, clip_figures, open_model, trained_share
+from training.engine.towers import TowerConfig, open_model
+from training.engine.validation import clip_figures
 from training.prototypes import make
 
 SCRIPT = Path(__file__).stem

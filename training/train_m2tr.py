@@ -30,18 +30,18 @@ from torch import Tensor, nn
 from tbd_app.models.m2tr import M2TR, Freeze
 from tbd_app.models.m2tr_swin import M2trSwin
 from tbd_app.pipeline.crops import for_spec
-from training.data.clips import ClipPairs, ClipReader, LabelledClips
+from training.data.clips import ClipReader
 from training.data.faces import open_faces
-from training.data.partners import PartnerClips
-from training.engine.batches import Shuffled, batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, parse
+from training.data.partners import Pairing, paired
+from training.engine.batches import batches, steps_per_epoch
+from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.losses import accuracy, cross_entropy
 from training.engine.losses_clip import Tap
 from training.engine.losses_m2tr import RealCentre, focal
-from training.engine.models import build, spec_of
+from training.engine.models import build, spec_of, trained_share
 from training.engine.run import Run
-from training.engine.towers import frame_figures, trained_share
+from training.engine.validation import frame_figures
 
 SCRIPT = Path(__file__).stem
 
@@ -77,7 +77,7 @@ class Config(RunConfig):
     freeze_bn: bool = False
     size_px: int = 0
     small: bool = False
-    pairs: Literal["source", "blend", "none"] = "none"
+    pairs: Pairing = "none"
     batch: int = 24
     frames: int = 30
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
@@ -99,11 +99,7 @@ def main(config: Config) -> None:
     faces = open_faces(config.data, n_frames=config.frames)
     reader = ClipReader(faces["train"], for_spec(spec), 1)
     val = ClipReader(faces["val"], for_spec(spec), config.frames)
-    if config.pairs == "none":
-        data, size = Shuffled(LabelledClips(reader), config.seed), config.batch
-    else:
-        kind = PartnerClips if config.pairs == "source" else ClipPairs
-        data, size = kind(reader, seed=config.seed), max(config.batch // 2, 1)
+    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed)
     loop = config.loop.in_steps(
         steps_per_epoch(len(faces["train"].bank), config.batch, config.loop.accumulate)
     )
@@ -159,4 +155,4 @@ def open_model(config: Config) -> M2TR | M2trSwin:
 
 
 if __name__ == "__main__":
-    main(parse(Config, SCRIPT, __doc__))
+    command(main, Config, SCRIPT, __doc__)

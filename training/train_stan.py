@@ -25,15 +25,17 @@ from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
-from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
+from training.data.clips import ClipReader, FramesAt
 from training.data.faces import open_faces
-from training.data.partners import PartnerClips
-from training.engine.batches import Shuffled, batches, steps_per_epoch
+from training.data.partners import Pairing, paired, singles
+from training.engine.batches import batches, steps_per_epoch
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
+from training.engine.models import trained_share
 from training.engine.run import Run
-from training.engine.towers import TowerConfig, clip_figures, open_model, trained_share
+from training.engine.towers import TowerConfig, open_model
+from training.engine.validation import clip_figures
 
 SCRIPT = Path(__file__).stem
 
@@ -64,7 +66,7 @@ class Config(RunConfig):
     crop: Literal["square", "arcface"] = "arcface"
     clip_len: int = 8
     frames_at: FramesAt = "spread"
-    pairs: Literal["source", "blend", "none"] = "source"
+    pairs: Pairing = "source"
     batch: int = 32
     frames: int = 32
     loop: LoopConfig = field(
@@ -87,18 +89,13 @@ def main(config: Config) -> None:
         ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)
         for split in ("train", "val")
     )
-    clips = LabelledClips(reader)
-    if config.pairs == "none":
-        data, size = Shuffled(clips, config.seed), config.batch
-    else:
-        kind = PartnerClips if config.pairs == "source" else ClipPairs
-        data, size = kind(reader, seed=config.seed), max(config.batch // 2, 1)
-    loop = config.loop.in_steps(steps_per_epoch(len(clips), config.batch, config.loop.accumulate))
+    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed)
+    loop = config.loop.in_steps(
+        steps_per_epoch(len(reader.faces.media()), config.batch, config.loop.accumulate)
+    )
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        x, mask, y = batch["x"], batch["mask"], batch["y"]
-        if config.pairs != "none":
-            x, mask, y = x.flatten(0, 1), mask.flatten(0, 1), y.flatten()
+        x, mask, y = singles(batch)
         return cross_entropy(model(x, mask), y)
 
     run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})

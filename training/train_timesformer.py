@@ -23,16 +23,16 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import for_spec
-from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
+from training.data.clips import ClipReader, FramesAt
 from training.data.faces import open_faces
-from training.data.partners import PartnerClips
-from training.engine.batches import Shuffled, batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, parse
+from training.data.partners import Pairing, paired, singles
+from training.engine.batches import batches, steps_per_epoch
+from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
 from training.engine.models import build, save_memory, spec_of
 from training.engine.run import Run
-from training.engine.towers import clip_figures
+from training.engine.validation import clip_figures
 
 SCRIPT = Path(__file__).stem
 
@@ -71,7 +71,7 @@ class Config(RunConfig):
     clip_len: int = 8
     frames_at: FramesAt = "spread"
     frames: int = 32
-    pairs: Literal["source", "blend", "none"] = "source"
+    pairs: Pairing = "source"
     augment: bool = True
     batch: int = 8
     loop: LoopConfig = field(
@@ -100,18 +100,13 @@ def main(config: Config) -> None:
         ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)
         for split in ("train", "val")
     )
-    clips = LabelledClips(reader, augment=config.augment)
-    if config.pairs == "none":
-        data, size = Shuffled(clips, config.seed), config.batch
-    else:
-        kind = PartnerClips if config.pairs == "source" else ClipPairs
-        data, size = kind(reader, seed=config.seed), max(config.batch // 2, 1)
-    loop = config.loop.in_steps(steps_per_epoch(len(clips), config.batch, config.loop.accumulate))
+    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed, augment=config.augment)
+    loop = config.loop.in_steps(
+        steps_per_epoch(len(reader.faces.media()), config.batch, config.loop.accumulate)
+    )
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        x, mask, y = batch["x"], batch["mask"], batch["y"]
-        if config.pairs != "none":
-            x, mask, y = x.flatten(0, 1), mask.flatten(0, 1), y.flatten()
+        x, mask, y = singles(batch)
         return cross_entropy(model(x, mask), y)
 
     run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
@@ -127,4 +122,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(parse(Config, SCRIPT, __doc__))
+    command(main, Config, SCRIPT, __doc__)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tbd_app.pipeline.crops import for_spec
 from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
 from training.data.faces import open_faces
+from training.data.partners import singles
 from training.engine.batches import Shuffled, batches, steps_per_epoch
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.distill import Teacher, TeacherConfig
@@ -30,7 +31,7 @@ from training.engine.loop import fit
 from training.engine.losses import class_weights, cross_entropy
 from training.engine.models import build, save_memory, spec_of
 from training.engine.run import Run
-from training.engine.validation import score_batches, video_figures
+from training.engine.validation import clip_figures
 
 SCRIPT = Path(__file__).stem
 
@@ -104,9 +105,7 @@ def main(config: Config) -> None:
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        x, mask, y = batch["x"], batch["mask"], batch["y"]
-        if config.pairs:
-            x, mask, y = x.flatten(0, 1), mask.flatten(0, 1), y.flatten()
+        x, mask, y = singles(batch)
         logits = model(x, mask)
         losses = cross_entropy(logits, y, weights=balance, smoothing=config.smoothing)
         return teacher.join(losses, logits, x, mask) if teacher else losses
@@ -116,19 +115,11 @@ def main(config: Config) -> None:
         model,
         lambda start: batches(data, config.batch, start, loop.steps * loop.accumulate, config.workers),
         step,
-        lambda model: validate(model, val),
+        lambda model: clip_figures(model, val),
         loop,
         run,
     )
     run.save(model, spec)
-
-
-def validate(model: nn.Module, reader: ClipReader) -> dict[str, float]:
-    """Video-level figures on the val clips, one clip each, not augmented."""
-    media = reader.faces.media("video")
-    clips = (reader.tensor(reader.crops(reader.frames(int(n), None), None)) for n in media)
-    probs = score_batches(model, ((x[None], mask[None]) for x, mask in clips))
-    return video_figures([reader.faces.items[n] for n in media], probs)
 
 
 if __name__ == "__main__":

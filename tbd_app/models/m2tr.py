@@ -143,6 +143,10 @@ class M2TR(Detector):
         self.neck = nn.Dropout(0.5)
         self.head = nn.Linear(self.n_features, 2)
         if freeze == "paper10m":
+            if backbone != "efficientnet_b4":
+                raise ValueError(
+                    "freeze='paper10m' counts the layers of EfficientNet-B4; a small one has others."
+                )
             for part in (net.conv_stem, net.bn1, *net.blocks[:5], *net.blocks[5][:5]):
                 part.requires_grad_(False)
 

@@ -130,14 +130,7 @@ def test_rotation_is_applied(tmp_path, rotation, file):
 
 def test_mirrored_video_is_mirrored_back(tmp_path):
     picture = quarters(96, 64)
-    path = tmp_path / "a.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.set_display_rotation(0, hflip=True)
-        for _ in range(5):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture[:, ::-1].copy(), format="rgb24")))
-        out.mux(stream.encode())
+    path = encode(tmp_path / "a.mp4", [picture] * 5, mirrored=True)
     _, arrays = decode(path, 1)
     assert np.abs(arrays[0][16::32, 24::48].astype(int) - picture[16::32, 24::48]).max() < 12
 

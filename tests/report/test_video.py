@@ -103,15 +103,8 @@ def test_a_phone_video_comes_out_upright(rotation, tmp_path) -> None:
 
 
 def test_a_mirrored_video_comes_out_as_it_was_analysed(tmp_path) -> None:
-    path = tmp_path / "selfie.mp4"
     plain = media_factory.portrait_frame(0)
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        stream.set_display_rotation(0, hflip=True)
-        for _ in range(6):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(plain[:, ::-1].copy(), format="rgb24")))
-        out.mux(stream.encode())
+    path = media_factory.encode(tmp_path / "selfie.mp4", [plain] * 6, mirrored=True)
     video.write(report_of(path, [0.0, 0.2]), path, tmp_path / "out.mp4")
     _, frames = written(tmp_path / "out.mp4")
     assert np.abs(frames[0, 190:].astype(int) - plain[190:]).mean() < 12

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tbd_app import analyze
 from tbd_app.models import manifest, registry
 from tbd_app.settings import weights_dirs
 from tests import media_factory
@@ -39,8 +40,6 @@ def scored(clips) -> dict[str, evaluate.Scores]:
 
 
 def test_clips_are_scored_as_tbd_analyze_scores_them(clips, scored) -> None:
-    from tbd_app import analyze
-
     report = analyze(clips[0].path, models=(NAME,), n_frames=8, explain=False)
     assert scored["original"].probs[0] == report.verdict.fake_prob
     assert np.isnan(scored["original"].probs[2])

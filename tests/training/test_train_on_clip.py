@@ -19,8 +19,8 @@ from training import prototypes, train_clip, train_dfd_fcg, train_stan
 from training.data.clips import ClipReader
 from training.data.components import load_prototypes
 from training.engine.config import PRESETS, load_preset
-from training.engine.towers import TOY_TOWER, TowerConfig, frame_figures, open_model
-from training.engine.validation import score
+from training.engine.towers import TOY_TOWER, TowerConfig, open_model
+from training.engine.validation import frame_figures, score
 
 SCRIPTS = [train_clip, train_stan, train_dfd_fcg]
 # What the toy preset of each script builds, besides the tower.

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from training.data.augment import degrade
-from training.data.clips import ClipReader, clip_tensor
+from training.data.clips import ClipPairs, ClipReader, LabelledClips, clip_tensor
+from training.engine.batches import Shuffled
+
+# What stands beside a real medium: the fakes made from it, fakes that are made on the fly (and a few of the split's), or
+# nothing, each medium with its own label.
+Pairing = Literal["source", "blend", "none"]
+
+
+def paired(
+    pairs: Pairing, reader: ClipReader, *, batch: int, seed: int, augment: bool = True
+) -> tuple[Dataset[Any], int]:
+    """An endless row of examples, and how many of them make a batch: pairs count as two.
+
+    Args:
+        pairs: what stands beside a real medium.
+        reader: cuts the clips.
+        batch: clips a step and process.
+        seed: of every draw.
+        augment: degrade labelled media; pairs always are.
+    """
+    if pairs == "none":
+        return Shuffled(LabelledClips(reader, augment=augment), seed), batch
+    kind = PartnerClips if pairs == "source" else ClipPairs
+    return kind(reader, seed=seed), max(batch // 2, 1)
+
+
+def singles(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """x (N,T,3,S,S), mask (N,T) and y (N,) of a batch of clips or of pairs of clips."""
+    x, mask, y = batch["x"], batch["mask"], batch["y"]
+    return (x, mask, y) if y.ndim == 1 else (x.flatten(0, 1), mask.flatten(0, 1), y.flatten())
 
 
 class PartnerClips(Dataset[dict[str, Tensor]]):

@@ -133,3 +133,11 @@ def _in_chunks(forward: Callable[[Tensor], Tensor], chunk: int, x: Tensor) -> Te
     """`forward` of (N,3,S,S), `chunk` rows at a time."""
     run = partial(checkpoint, forward, use_reentrant=False) if torch.is_grad_enabled() else forward
     return torch.cat([run(part) for part in x.split(chunk)])
+
+
+def trained_share(model: nn.Module) -> str:
+    """ "41,474 of 85,800,962 parameters train"."""
+    trained, every = (
+        sum(p.numel() for p in model.parameters() if p.requires_grad or all_of) for all_of in (False, True)
+    )
+    return f"{trained:,} of {every:,} parameters train"

@@ -1,4 +1,4 @@
-"""What the recipes on CLIP share: opening a model on its tower, and figures of the val videos."""
+"""What the recipes on CLIP share: opening a model on its tower."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from torch import nn
-
 from tbd_app.models.clip import ClipDetector
 from tbd_app.types import CropRecipe, ModelSpec
-from training.data.clips import ClipReader
 from training.engine.models import build, spec_of
-from training.engine.validation import score, score_batches, video_figures
 
 TOY_TOWER = {"layers": 2, "width": 128, "patch_size": 16, "image_size": 32}
 
@@ -61,29 +56,3 @@ def open_model(
         raise SystemExit(f"{name} does not stand on CLIP.")
     model.set_grad_checkpointing(tower.checkpointing)
     return model, spec
-
-
-def frame_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:
-    """Video-level figures of a frame model: the mean over the frames of each val video that the reader cuts."""
-    media = reader.faces.media("video")
-    clips = [reader.crops(reader.frames(int(n), None), None) for n in media]
-    probs = score(model, reader.preprocess.tensor(np.concatenate(clips)))
-    ends = np.cumsum([len(clip) for clip in clips])[:-1]
-    means = np.array([part.mean() for part in np.split(probs, ends)])
-    return video_figures([reader.faces.items[n] for n in media], means)
-
-
-def clip_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:
-    """Video-level figures of a clip model: one clip of each val video."""
-    media = reader.faces.media("video")
-    clips = (reader.tensor(reader.crops(reader.frames(int(n), None), None)) for n in media)
-    probs = score_batches(model, ((x[None], mask[None]) for x, mask in clips))
-    return video_figures([reader.faces.items[n] for n in media], probs)
-
-
-def trained_share(model: nn.Module) -> str:
-    """ "41,474 of 85,800,962 parameters train"."""
-    trained, every = (
-        sum(p.numel() for p in model.parameters() if p.requires_grad or all_of) for all_of in (False, True)
-    )
-    return f"{trained:,} of {every:,} parameters train"

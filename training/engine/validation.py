@@ -10,7 +10,8 @@ import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
-from training.data.index import Item, family
+from training.data.clips import ClipReader
+from training.data.index import FAMILIES, Item, family
 from training.engine.metrics import auc
 
 
@@ -39,7 +40,25 @@ def video_figures(items: Sequence[Item], probs: np.ndarray) -> dict[str, float]:
     labels = np.array([i.label for i in items])
     families = np.array([family(i.generator) for i in items])
     out = {"video_auc": auc(labels, probs), "video_accuracy": float(((probs >= 0.5) == labels).mean())}
-    for name in ("blending", "synthesis"):
+    for name in FAMILIES:
         keep = (labels == 0) | (families == name)
         out[f"{name}_auc"] = auc(labels[keep], probs[keep])
     return out
+
+
+def frame_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:
+    """Video-level figures of a frame model: the mean over the frames of each val video that the reader cuts."""
+    media = reader.faces.media("video")
+    clips = [reader.crops(reader.frames(int(n), None), None) for n in media]
+    probs = score(model, reader.preprocess.tensor(np.concatenate(clips)))
+    ends = np.cumsum([len(clip) for clip in clips])[:-1]
+    means = np.array([part.mean() for part in np.split(probs, ends)])
+    return video_figures([reader.faces.items[n] for n in media], means)
+
+
+def clip_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:
+    """Video-level figures of a clip model: one clip of each val video."""
+    media = reader.faces.media("video")
+    clips = (reader.tensor(reader.crops(reader.frames(int(n), None), None)) for n in media)
+    probs = score_batches(model, ((x[None], mask[None]) for x, mask in clips))
+    return video_figures([reader.faces.items[n] for n in media], probs)
