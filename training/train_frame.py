@@ -35,6 +35,7 @@ from training.engine.metrics import auc
 from training.engine.models import build, spec_of
 from training.engine.run import Run
 from training.engine.validation import score, score_batches, video_figures
+from training.engine.where import Where
 
 SCRIPT = Path(__file__).stem
 
@@ -48,6 +49,9 @@ class Config(RunConfig):
         pretrained: fetch public weights where neither backbone nor init is given.
         backbone: safetensors with the backbone's features in timm's keys, or a checkpoint of a model on the same backbone.
         init: checkpoint of the whole model, to start warm.
+        freeze_bn: keep BatchNorm on its running statistics. A batch holds each face twice, real and fake: with statistics of
+            the batch a network learns to compare the two, which it cannot do later.
+        where: weight of a second task: in the last cells of the network, say which of them were changed; 0 leaves it out.
         batch_pairs: pairs (one real, one fake) a step and process.
         size_px: input sizes, one per phase; the last one is what the checkpoint asks for.
         size_share: share of the steps per phase.
@@ -61,6 +65,8 @@ class Config(RunConfig):
     pretrained: bool = True
     backbone: Path | None = None
     init: Path | None = None
+    freeze_bn: bool = True
+    where: float = 1.0
     batch_pairs: int = 16
     size_px: tuple[int, ...] = (160, 224)
     size_share: tuple[float, ...] = (0.53, 0.47)
@@ -74,28 +80,46 @@ def main(config: Config) -> None:
     set_seed(config.seed)
     spec = dataclasses.replace(spec_of(config.model), input_size=config.size_px[-1])
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
-    model = build(config.model, pretrained=config.pretrained, backbone=config.backbone, init=config.init)
+    model = build(
+        config.model,
+        pretrained=config.pretrained,
+        backbone=config.backbone,
+        init=config.init,
+        freeze_bn=config.freeze_bn,
+    )
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
     run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    where = Where.of(model, spec.input_size) if config.where else None
     model = fit(
         model,
         lambda start: batches(config, faces["train"], start),
-        lambda m, batch: pair_loss(m, batch, teacher),
+        lambda m, batch: pair_loss(m, batch, teacher, where, config.where),
         lambda m: validate(m, faces["val"], for_spec(spec), config.seed, config.val_blends),
         config.loop,
         run,
     )
+    Where.forget(model)
     run.save(model, spec)
 
 
 def pair_loss(
-    model: nn.Module, batch: tuple[Tensor, ...], teacher: Teacher | None = None
+    model: nn.Module,
+    batch: tuple[Tensor, ...],
+    teacher: Teacher | None = None,
+    where: Where | None = None,
+    weight: float = 1.0,
 ) -> dict[str, Tensor]:
-    """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed."""
-    x, y = batch[0].flatten(0, 1).contiguous(memory_format=torch.channels_last), batch[1].flatten()
+    """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed, and `weight` times that of `where`."""
+    x, y, changed = (part.flatten(0, 1) for part in batch)
+    x = x.contiguous(memory_format=torch.channels_last)
     logits = model(x)
     losses = cross_entropy(logits, y, smoothing=0.05)
-    return teacher.join(losses, logits, x) if teacher else losses
+    if teacher:
+        losses = teacher.join(losses, logits, x)
+    if where:
+        found = where.loss(model, changed)
+        losses |= {"loss": losses["loss"] + weight * found, "where_loss": found.detach()}
+    return losses
 
 
 def batches(config: Config, faces: Faces, start: int) -> Iterator[tuple[Tensor, ...]]:
@@ -120,7 +144,7 @@ def validate(
     blends = PairDataset(
         bank, items, preprocess, length=n_blends, seed=seed, augment=False, sources=["blend_still"]
     )
-    pairs = torch.cat([x for x, _ in (blends[i] for i in range(len(blends)))])
+    pairs = torch.cat([x for x, *_ in (blends[i] for i in range(len(blends)))])
     out = {"blend_auc": auc(np.tile([0, 1], len(blends)), score(model, pairs))}
 
     videos = faces.media("video")

@@ -40,11 +40,28 @@ def _geometry(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_pair_is_a_real_and_a_fake_as_the_model_takes_them() -> None:
-    x, y = stills()[0]
+    x, y, changed = stills()[0]
     assert (x.shape, x.dtype) == ((2, 3, 64, 64), torch.float32)
     assert y.tolist() == [0, 1]
     assert y.dtype == torch.int64
     assert not torch.equal(x[0], x[1])
+    assert (changed.shape, changed.dtype) == ((2, 28, 28), torch.float32)
+    assert changed[0].max() == 0
+    assert 0 <= changed[1].min() <= changed[1].max() <= 1
+
+
+def test_what_was_changed_is_told_where_it_is_known() -> None:
+    faces, items = [face(k) for k in range(3)], [item(0), item(1, "video"), item(2, "video", 1, "part swap")]
+    blends, redrawn, made = (
+        dataset(faces, items, augment=False, sources=[source])[0]
+        for source in ("blend_still", "resynth_still", "clip")
+    )
+    x, _, changed = blends
+    differs = (x[0] - x[1]).abs().sum(0)[None]
+    inside = torch.nn.functional.interpolate(changed[1][None, None], x.shape[-2:])[0] > 0.5
+    assert differs[inside].mean() > 3 * differs[~inside].mean()
+    assert (redrawn[2][1] == 1).all()
+    assert (made[2][1] == -1).all()
 
 
 def test_the_number_and_the_seed_decide_whatever_came_before() -> None:

@@ -44,8 +44,8 @@ def all_batches(start: int = 0, config: Config = PHASES) -> list[tuple[torch.Ten
 
 
 def test_each_phase_has_its_size_and_its_share_of_the_steps() -> None:
-    assert [tuple(x.shape) for x, _ in all_batches()] == [(2, 2, 3, 32, 32)] * 2 + [(2, 2, 3, 64, 64)] * 2
-    assert all(y.tolist() == [[0, 1], [0, 1]] for _, y in all_batches())
+    assert [tuple(x.shape) for x, *_ in all_batches()] == [(2, 2, 3, 32, 32)] * 2 + [(2, 2, 3, 64, 64)] * 2
+    assert all(y.tolist() == [[0, 1], [0, 1]] for _, y, _ in all_batches())
 
 
 def test_no_share_loses_a_step() -> None:
@@ -57,7 +57,7 @@ def test_no_share_loses_a_step() -> None:
 def test_a_resumed_run_sees_the_batches_that_were_left(start) -> None:
     whole, rest = all_batches(), all_batches(start)
     assert len(rest) == 4 - start
-    for (one, _), (other, _) in zip(whole[start:], rest, strict=True):
+    for (one, *_), (other, *_) in zip(whole[start:], rest, strict=True):
         assert torch.equal(one, other)
 
 
@@ -73,7 +73,7 @@ def test_the_loss_rewards_calling_the_second_of_a_pair_fake() -> None:
     dark, light = torch.full((3, 8, 8), -2.0), torch.full((3, 8, 8), 2.0)
     y = torch.tensor([[0, 1]])
     right, wrong = (
-        pair_loss(Told(), (torch.stack(p)[None], y))["loss"] for p in ((dark, light), (light, dark))
+        pair_loss(Told(), (torch.stack(p)[None], y, torch.zeros(1, 2, 4, 4)))["loss"] for p in ((dark, light), (light, dark))
     )
     assert right < 0.2 < 3 < wrong
     # Cross entropy smoothed by 0.05: 0.975 of the true and 0.025 of the other class.

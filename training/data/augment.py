@@ -15,6 +15,7 @@ import numpy as np
 
 from training.fakes.selfblend import resample
 
+GENTLE = 0.35
 Operation = Callable[[np.ndarray], np.ndarray]
 ClipOperation = Callable[[list[np.ndarray]], list[np.ndarray]]
 
@@ -36,10 +37,15 @@ def degrade(images: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.n
 
 
 def draw_chain(rng: np.random.Generator) -> list[Operation]:
-    """Draw the operations and their parameters, in the order of a picture's life: scene, lens, resize, sensor, codec."""
+    """Draw the operations and their parameters, in the order of a picture's life: scene, lens, resize, sensor, codec.
+
+    A share of `GENTLE` draws keeps fine detail, so that there is a trace to be learned from.
+    """
     chain: list[Operation] = []
     if rng.random() < 0.5:
         chain.append(_light(rng))
+    if rng.random() < GENTLE:
+        return [*chain, *_codec(rng, share=0.5, quality=(75, 99), crf=(15, 27))]
     if rng.random() < 0.06:
         chain.append(_grey)
     if rng.random() < 0.25:
@@ -51,14 +57,20 @@ def draw_chain(rng: np.random.Generator) -> list[Operation]:
     if rng.random() < 0.15:
         std, seed_n = float(rng.uniform(1, 7)), int(rng.integers(2**32))
         chain.append(lambda x: add_noise(x, std, seed_n))
-    codec = rng.random()
-    if codec < 0.35:
-        quality = int(rng.integers(35, 96))
-        chain.append(lambda x: jpeg(x, quality))
-    elif codec < 0.60:
-        crf = int(rng.integers(18, 37))
-        chain.append(lambda x: h264(x, crf))
-    return chain
+    return chain + _codec(rng, share=0.65, quality=(35, 96), crf=(18, 37))
+
+
+def _codec(
+    rng: np.random.Generator, *, share: float, quality: tuple[int, int], crf: tuple[int, int]
+) -> list[Operation]:
+    """JPEG or H.264 in a share of the draws, one as often as the other; most H.264 pictures follow another one."""
+    kind, jpeg_quality, h264_crf = rng.random(), int(rng.integers(*quality)), int(rng.integers(*crf))
+    moved, seed = rng.random() < 0.7, int(rng.integers(2**32))
+    if kind >= share:
+        return []
+    if kind < share / 2:
+        return [lambda x: jpeg(x, jpeg_quality)]
+    return [lambda x: h264_after_motion(x, h264_crf, seed) if moved else h264(x, h264_crf)]
 
 
 def _light(rng: np.random.Generator) -> Operation:
@@ -92,6 +104,24 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
 def h264(image: np.ndarray, crf: int) -> np.ndarray:
     """Through a real libx264 key frame of the given CRF, (H,W,3) uint8 RGB."""
     return h264_clip([image], crf)[0]
+
+
+def h264_after_motion(image: np.ndarray, crf: int, seed: int) -> np.ndarray:
+    """As a libx264 frame that is predicted from the one before, where the picture lay a few pixels off.
+
+    Most frames of a video are such: blocks that could be predicted stay soft, others are sharp, which looks like a blend.
+
+    Args:
+        image: (H,W,3) uint8 RGB.
+        crf: of the stream.
+        seed: of the motion.
+    """
+    rng = np.random.default_rng(seed)
+    height, width = image.shape[:2]
+    before = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 1), 1 + rng.normal(0, 0.01))
+    before[:, 2] += rng.normal(0, 0.01, 2) * (width, height)
+    first = cv2.warpAffine(image, before, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    return h264_clip([first, image], crf)[1]
 
 
 def h264_clip(images: Sequence[np.ndarray], crf: int, preset: str = "veryfast") -> list[np.ndarray]:

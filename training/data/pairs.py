@@ -7,6 +7,7 @@ frames, portraits with portraits), so that the kind of medium tells nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -25,20 +26,24 @@ from training.fakes.swap import poses, similar, swap
 # faces, which stand beside them; the last two pair real media with those of generators.
 # Few clips of generators: with 14 % of them the network learned their look and called real clips of that look fake.
 PAIR_SHARES = {
-    "blend_still": 0.34,
-    "blend_clip": 0.28,
-    "swap_still": 0.04,
+    "blend_still": 0.50,
+    "blend_clip": 0.20,
+    "swap_still": 0.08,
     "swap_clip": 0.04,
-    "resynth_still": 0.08,
-    "resynth_clip": 0.08,
+    "resynth_still": 0.03,
+    "resynth_clip": 0.03,
     "clip": 0.04,
-    "portrait": 0.10,
+    "portrait": 0.08,
 }
 BLEND_SIDE_PX = (200, 300)
+WHERE_CELLS = 28  # a side of the maps that say what was changed
 
 
-class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Item i is ((2,3,S,S) float32 normalised, (2,) int64 labels 0, 1); the same seed and i give the same pair.
+class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
+    """Item i is a pair, real first; the same seed and i give the same one.
+
+    It holds x (2,3,S,S) float32 normalised, labels (2,) int64 0, 1, and what was changed, (2,28,28) float32 in [0,1]: 0 all
+    over for the real one, -1 all over where a generator of the split does not tell.
 
     Args:
         bank: faces.
@@ -75,18 +80,26 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.sources, self.shares = usable, shares / shares.sum()
         # Whose faces are put into others: one of each still.
         self.partners = np.array([rows[0] for rows in self.rows["swap_still"][1]], np.int64)
-        self.partner_poses = poses(bank.landmarks[self.partners])
+
+    @cached_property
+    def partner_poses(self) -> np.ndarray:
+        """What `poses` says of the partners."""
+        return poses(self.bank.landmarks[self.partners])
 
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        rng = np.random.default_rng([self.seed, number])
-        pair = self.pictures(rng, number)
-        return self.preprocess.tensor(np.stack(pair)), torch.tensor([0, 1])
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        pair, where = self._pair(np.random.default_rng([self.seed, number]), number)
+        changed = torch.from_numpy(np.stack([np.zeros_like(where), where]))
+        return self.preprocess.tensor(np.stack(pair)), torch.tensor([0, 1]), changed
 
     def pictures(self, rng: np.random.Generator, number: int) -> list[np.ndarray]:
         """The real and the fake crop of a pair, (S,S,3) uint8 RGB each."""
+        return self._pair(rng, number)[0]
+
+    def _pair(self, rng: np.random.Generator, number: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """The two crops and what was changed in the second."""
         source = str(rng.choice(self.sources, p=self.shares))
         reals, fakes = self.rows[source]
         if "_" in source:
@@ -97,13 +110,14 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             pair = self._faked(source.partition("_")[0], row, image, points, rng)
             square = self._square(box, rng)
             pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
+            where = self._cut(pair.mask / max(float(pair.mask.max()), 1e-6), square, WHERE_CELLS)
         else:
-            pictures = []
+            pictures, where = [], np.full((WHERE_CELLS, WHERE_CELLS), -1, np.float32)
             for rows in (reals, fakes):
                 mirror = self.augment and bool(rng.random() < 0.5)
                 image, box, _ = self._face(_draw(rows, rng), rng, mirror)
                 pictures.append(self._cut(image, self._square(box, rng)))
-        return degrade(pictures, rng) if self.augment else pictures
+        return (degrade(pictures, rng) if self.augment else pictures), where
 
     def _faked(
         self, how: str, row: int, image: np.ndarray, points: np.ndarray, rng: np.random.Generator
@@ -112,9 +126,8 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         if how == "blend":
             return self_blend(image, points, rng)
         if how == "resynth":
-            return Pair(
-                real=image, fake=resample_like_decoder(image, rng), mask=np.ones(image.shape[:2], np.float32)
-            )
+            everywhere = np.ones(image.shape[:2], np.float32)
+            return Pair(real=image, fake=resample_like_decoder(image, rng), mask=everywhere)
         others = np.flatnonzero(self.bank.item[self.partners] != self.bank.item[row])
         partner = others[similar(poses(points[None])[0], self.partner_poses[others], rng)]
         other, _, other_points = self._face(int(self.partners[partner]), rng, mirror=False)
@@ -147,8 +160,8 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             margin *= rng.uniform(0.87, 1.15)
         return float(x), float(y), side * margin
 
-    def _cut(self, image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
-        return cut_square(image, *fit_square(*square, *image.shape[:2]), self.preprocess.size)
+    def _cut(self, image: np.ndarray, square: tuple[float, float, float], size: int = 0) -> np.ndarray:
+        return cut_square(image, *fit_square(*square, *image.shape[:2]), size or self.preprocess.size)
 
 
 def _rows_by_source(
