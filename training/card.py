@@ -21,6 +21,7 @@ ROWS = {
     "val_clips_half_size": "val clips, all, at half the size",
     "self_blends": "self-blends of val stills",
     "self_blends_h264_crf32": "self-blends of val stills, after H.264 CRF 32",
+    "redrawn_stills": "val stills redrawn by a generator of an architecture held out",
     "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
     "real_pictures": "real val pictures",
 }
@@ -34,33 +35,51 @@ def record(model: str, figures: dict[str, Any]) -> None:
 
 def record_readme(models: Sequence[str]) -> None:
     """Write the figures of models into the README, between its markers."""
-    entries = manifest.entries()
-    tables = "\n\n".join(table(entries[name].raw) for name in models)
+    entries, ensemble = manifest.entries(), manifest.ensemble()
+    tables = [table(entries[name].raw) for name in models]
+    if ensemble and len(ensemble["voters"]) > 1:
+        told = f"The vote of {', '.join(f'`{name}`' for name in ensemble['voters'])}:"
+        tables.insert(0, "\n".join([told, "", *rows(ensemble["metrics"])]))
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise SystemExit(f"{readme.name} lacks the lines that enclose the figures: {BEGIN} and {END}.")
     head, rest = text.split(BEGIN, 1)
-    readme.write_text(f"{head}{BEGIN}\n{tables}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+    text = "\n\n".join([*tables, "Intervals are 95 %; every figure comes from `training/evaluate.py`."])
+    readme.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
 
 
 def table(entry: dict[str, Any]) -> str:
     """Markdown table of a model's figures."""
-    lines = [
+    told = (
         f"`{entry['name']}`, calls a face fake from {entry['threshold']:g} "
-        f"(from {entry['image_threshold']:g} in a single picture), real below {entry['real_below']:g}:",
-        "",
+        f"(from {entry['image_threshold']:g} in a single picture), real below {entry['real_below']:g}:"
+    )
+    return "\n".join([told, "", *rows(entry["metrics"])])
+
+
+def rows(metrics: dict[str, Any]) -> list[str]:
+    """Lines of a Markdown table of figures, and how often an answer is given and wrong."""
+    lines = [
         "| data (level) | real / fake | AUC | false alarms (FPR) | fakes found (TPR) |",
         "|---|---|---|---|---|",
     ]
     for key, name in ROWS.items():
-        if (f := entry["metrics"].get(key)) is None:
+        if (f := metrics.get(key)) is None:
             continue
         cells = [_value(f, "auc"), _value(f, "fpr", percent=True), _value(f, "tpr", percent=True)]
         lines.append(
             f"| {name} ({f['level']}) | {f['n_real']} / {f.get('n_fake', 0)} | {' | '.join(cells)} |"
         )
-    return "\n".join([*lines, "", "Intervals are 95 %; every figure comes from `training/evaluate.py`."])
+    clips = metrics["val_clips"]
+    if "error_where_decided" in clips:
+        wrong = _value(clips, "error_where_decided", percent=True)
+        lines += [
+            "",
+            f"It gives an answer on {1 - clips['abstained']:.0%} of these clips and is wrong on {wrong} of those; "
+            f"calibration error (ECE) {clips['ece']:.2f}.",
+        ]
+    return lines
 
 
 def generators(entry: dict[str, Any]) -> str:

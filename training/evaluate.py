@@ -24,20 +24,22 @@ import tyro
 from tqdm import tqdm
 
 from tbd_app.models import registry
-from tbd_app.pipeline import score
+from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec, Report
-from training import card, cost, plots
+from training import card, cost, export, plots
 from training.data import facebank
 from training.data.augment import h264
 from training.data.corruptions import CORRUPTIONS
 from training.data.index import Item, read_index
 from training.data.pairs import PairDataset
 from training.engine.metrics import auc
+from training.fakes.generators import HELD_OUT, load_generators, redraw
 from training.figures import by_family, by_generator, image_figures, rate, video_figures
 
 CRF = 32
+ENSEMBLE = "ensemble"
 BLEND_SEED = 7
 
 
@@ -48,6 +50,8 @@ class Config:
     models: installed models; none named means all of them.
     frames: sampled from each clip.
     corruptions: which of `data/corruptions.py` to measure besides the original files.
+    generators: folder of train_generators.py; where it holds the architecture that no training saw, what that one draws of
+        val stills is measured, too.
     out: where the predictions per file are written as CSV.
     """
 
@@ -55,17 +59,18 @@ class Config:
     models: tuple[str, ...] = ()
     frames: int = 32
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
+    generators: Path = Path("runs/generators")
     out: Path = Path("runs/evaluate")
 
 
 @dataclass
 class Scores:
-    """What one model said of N clips.
+    """What one model, or the vote of all voters, said of N clips.
 
     Attributes:
         probs: fake_prob per file, the highest of its people, NaN where it could not judge.
         frames: per file the fake_prob of every frame of that person; empty for clip models.
-        votes: per file what this model alone says.
+        votes: per file what this model alone, or the vote, says.
     """
 
     probs: list[float]
@@ -86,14 +91,25 @@ def main(config: Config) -> None:
     for name in names:
         spec, mine = registry.spec(name), {variant: part[name] for variant, part in scored.items()}
         _write_rows(config.out / f"{name}.csv", clips, mine)
-        figures = clip_figures(clips, mine, spec)
+        figures = clip_figures(clips, mine)
         if spec.task == "frame":
             figures |= still_figures(items, bank, spec)
+            figures |= redrawn_figures(items, bank, spec, config.generators)
         figures["cost"] = cost.of(name)
-        plots.curves(name, clips, np.array(mine["original"].probs), spec)
+        plots.curves(name, clips, np.array(mine["original"].probs), mine["original"].votes)
         card.record(name, figures)
         print(json.dumps({name: figures}, indent=1))
+    if voters := voters_among(names):
+        verdicts = {variant: part[ENSEMBLE] for variant, part in scored.items()}
+        _write_rows(config.out / f"{ENSEMBLE}.csv", clips, verdicts)
+        plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
+        export.write_ensemble(voters, clip_figures(clips, verdicts))
     card.record_readme(names)
+
+
+def voters_among(names: Sequence[str]) -> list[str]:
+    """The default voters among models."""
+    return [name for name in names if registry.spec(name).default_voter]
 
 
 def score_clips(
@@ -101,12 +117,15 @@ def score_clips(
 ) -> dict[str, Scores]:
     """Every model on every clip, the faces found once per clip."""
     out: dict[str, Scores] = defaultdict(lambda: Scores([], [], []))
+    voters = voters_among(names)
     with tempfile.TemporaryDirectory() as folder:
         for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
             path = CORRUPTIONS[corruption](clip.path, Path(folder)) if corruption else clip.path
             report = analyze(path, models=names, n_frames=n_frames, explain=False)
             for name in names:
                 _add(out[name], report, name)
+            if voters:
+                _add_verdict(out[ENSEMBLE], report, voters)
     return out
 
 
@@ -118,16 +137,26 @@ def _add(scores: Scores, report: Report, name: str) -> None:
     scores.votes.append("" if worst is None else worst.vote or "")
 
 
-def clip_figures(clips: Sequence[Item], scored: dict[str, Scores], spec: ModelSpec) -> dict[str, Any]:
-    """Figures of a model over all variants of the clips; families and generators for the original files."""
+def _add_verdict(scores: Scores, report: Report, voters: Sequence[str]) -> None:
+    """What the vote makes of a clip, whatever other models were asked with the voters."""
+    people = [verdict.of_track(person.scores, voters) for person in report.people]
+    told = verdict.of_file(people, report.frames)
+    scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
+    scores.frames.append(())
+    scores.votes.append("" if told.label == "not_applicable" else told.label)
+
+
+def clip_figures(clips: Sequence[Item], scored: dict[str, Scores]) -> dict[str, Any]:
+    """Figures over all variants of the clips; families and generators for the original files."""
     out = {}
     for variant, scores in scored.items():
         key = "val_clips" if variant == "original" else f"val_clips_{variant}"
-        out[key] = video_figures(clips, np.array(scores.probs), spec.threshold, spec.real_below)
+        out[key] = video_figures(clips, np.array(scores.probs), scores.votes)
     original = np.array(scored["original"].probs)
-    for name, figures in by_family(clips, original, spec.threshold, spec.real_below).items():
+    votes = scored["original"].votes
+    for name, figures in by_family(clips, original, votes).items():
         out[f"val_{name}_clips"] = figures
-    out["generators"] = by_generator(clips, original, spec.threshold)
+    out["generators"] = by_generator(clips, original, votes)
     frames = scored["original"].frames
     if any(frames):
         labels = np.repeat([c.label for c in clips], [len(f) for f in frames])
@@ -176,6 +205,23 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
             **rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
         },
     }
+
+
+def redrawn_figures(
+    items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec, generators: Path
+) -> dict[str, Any]:
+    """Image-level figures: val stills against what the held-out generator draws of them; none where it is not there."""
+    if not (generators / HELD_OUT / "generator.safetensors").is_file():
+        return {}
+    (generator,) = load_generators(generators, "val")
+    model, preprocess = score.loaded(spec.name, "cpu"), for_spec(spec)
+    probs = []
+    for row in np.flatnonzero([items[n].kind == "crop" for n in bank.item]):
+        image = bank.image(row)
+        pair, both = [image, *redraw([image], generator)], [row, row]
+        probs.append(_probs(model, spec, preprocess.crops(pair, bank.boxes[both], bank.landmarks[both])))
+    labels = np.tile([0, 1], len(probs))
+    return {"redrawn_stills": image_figures(labels, np.concatenate(probs), score.threshold_for(spec, 1))}
 
 
 def _probs(model: Any, spec: ModelSpec, crops: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ from tbd_app.types import ModelSpec
 from training import systems
 from training.data import facebank
 from training.data.index import Item, family, read_index
-from training.engine.metrics import fit_temperature, threshold_for_fpr
+from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
@@ -55,6 +55,7 @@ class Config:
     model: the registered name.
     max_fpr: of val reals at the threshold, for clips and for pictures each.
     max_missed: share of the val fakes of the blending family that may fall below the bound for "real".
+    min_auc: of all val clips, for a place in the default vote; a model that is alone there has it whatever its AUC.
     trained_on: for the manifest and the card.
     licence: of the weights.
     push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
@@ -65,6 +66,7 @@ class Config:
     model: str = "effnetv2_b0_frame"
     max_fpr: float = 0.05
     max_missed: float = 0.15
+    min_auc: float = 0.80
     trained_on: str = (
         "real face stills and clip frames against self-blends of them; StyleGAN2 pictures; first-order-model and "
         "AniTalker clips (train split)"
@@ -98,13 +100,14 @@ def main(config: Config) -> None:
             "image_threshold": spec.image_threshold,
             "real_below": spec.real_below,
             "temperature": spec.temperature,
-            "default_voter": True,
+            "default_voter": spec.default_voter,
             "licence": config.licence,
             "metrics": {},
         }
     )
+    votes = "votes by default" if spec.default_voter else "is shown where it is asked for, and does not vote"
     print(
-        f"{target}: temperature {spec.temperature}, fake from {spec.threshold}, real below {spec.real_below}"
+        f"{target}: temperature {spec.temperature}, fake from {spec.threshold}, real below {spec.real_below}; {votes}"
     )
 
 
@@ -123,13 +126,14 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
     threshold = _up(threshold_for_fpr(probs[labels == 0], config.max_fpr))
     image_threshold = _up(threshold_for_fpr(pictures, config.max_fpr))
     real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold, image_threshold)
+    others = [m for m in _manifest()["models"] if m["name"] != spec.name and m["default_voter"]]
     return dataclasses.replace(
         spec,
         temperature=temperature,
         threshold=threshold,
         image_threshold=image_threshold,
         real_below=round(real_below, 3),
-        default_voter=True,
+        default_voter=auc(labels, probs) >= config.min_auc or not others,
     )
 
 
@@ -207,9 +211,9 @@ def push(model: str, repo: str) -> None:
 
 def write_entry(entry: dict[str, Any]) -> None:
     """Put an entry into weights/manifest.json, in place of one of the same name."""
-    others = [m for m in _listed() if m["name"] != entry["name"]]
-    manifest = {"schema": 1, "models": sorted([*others, entry], key=lambda m: m["name"])}
-    (WEIGHTS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    manifest = _manifest()
+    others = [m for m in manifest["models"] if m["name"] != entry["name"]]
+    _write(manifest | {"models": sorted([*others, entry], key=lambda m: m["name"])})
 
 
 def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
@@ -219,12 +223,21 @@ def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
-def _listed() -> list[dict[str, Any]]:
-    return json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))["models"]
+def write_ensemble(voters: Sequence[str], figures: dict[str, Any]) -> None:
+    """Put the figures of the vote into the manifest."""
+    _write(_manifest() | {"ensemble": {"voters": list(voters), "metrics": figures}})
+
+
+def _manifest() -> dict[str, Any]:
+    return json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))
+
+
+def _write(manifest: dict[str, Any]) -> None:
+    (WEIGHTS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def _entry(model: str) -> dict[str, Any]:
-    for entry in _listed():
+    for entry in _manifest()["models"]:
         if entry["name"] == model:
             return entry
     raise SystemExit(f"{model} is not in the manifest; training/export.py --run puts it there.")

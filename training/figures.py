@@ -16,21 +16,17 @@ from training.data.index import FAMILIES, Item, family
 from training.engine.metrics import auc, bootstrap, ece, eer, wilson
 
 
-def video_figures(
-    clips: Sequence[Item], probs: np.ndarray, threshold: float, real_below: float
-) -> dict[str, Any]:
+def video_figures(clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str]) -> dict[str, Any]:
     """Video-level figures of clips.
 
     Args:
         clips: N clips.
         probs: (N,) fake_prob, NaN where a clip could not be judged.
-        threshold: fake from here.
-        real_below: real below.
+        votes: N answers: "fake", "real", or anything else where none was given.
     """
     labels = np.array([c.label for c in clips])
     scores = np.nan_to_num(probs, nan=0.5)
-    flagged = np.nan_to_num(probs, nan=0.0) >= threshold
-    cleared = np.nan_to_num(probs, nan=1.0) < real_below
+    flagged, cleared = (np.array(votes) == answer for answer in ("fake", "real"))
     decided = flagged | cleared
     n_real, n_fake = int((labels == 0).sum()), int((labels == 1).sum())
     out = {
@@ -51,26 +47,24 @@ def video_figures(
     return out
 
 
-def by_family(
-    clips: Sequence[Item], probs: np.ndarray, threshold: float, real_below: float
-) -> dict[str, dict[str, Any]]:
+def by_family(clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The same per family of fakes that there are, each against all real clips."""
     out = {}
     for name in FAMILIES:
         part = [k for k, c in enumerate(clips) if not c.label or family(c.generator) == name]
         if any(clips[k].label for k in part):
-            out[name] = video_figures([clips[k] for k in part], probs[part], threshold, real_below)
+            out[name] = video_figures([clips[k] for k in part], probs[part], [votes[k] for k in part])
     return out
 
 
-def by_generator(clips: Sequence[Item], probs: np.ndarray, threshold: float) -> dict[str, dict[str, Any]]:
+def by_generator(clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Per generator of fakes: clips, AUC against all real clips, share flagged."""
     scores, labels = np.nan_to_num(probs, nan=0.5), np.array([c.label for c in clips])
     out = {}
     for name in sorted({c.generator for c in clips if c.label}):
         mine = np.array([c.generator == name for c in clips])
         keep = mine | (labels == 0)
-        hits = int((np.nan_to_num(probs[mine], nan=0.0) >= threshold).sum())
+        hits = int((np.array(votes)[mine] == "fake").sum())
         out[name] = {
             "n_fake": int(mine.sum()),
             "auc": round(auc(labels[keep], scores[keep]), 4),

@@ -14,19 +14,18 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from sklearn.metrics import roc_curve
 
-from tbd_app.types import ModelSpec
 from training.data.index import FAMILIES, Item, family
 from training.engine.metrics import auc
 
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "figures"
 
 
-def curves(name: str, clips: Sequence[Item], probs: np.ndarray, spec: ModelSpec) -> Path:
-    """Draw what a model makes of N clips, (N,) fake_prob, NaN where it could not judge; returns the picture's path."""
+def curves(name: str, clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str]) -> Path:
+    """Draw what a model makes of N clips; arguments as of `figures.video_figures`. Returns the picture's path."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
     figure.suptitle(f"{name}, val clips, video level")
     _roc(left, clips, np.nan_to_num(probs, nan=0.5))
-    _confusion(right, np.array([c.label for c in clips]), probs, spec)
+    _confusion(right, np.array([c.label for c in clips]), probs, np.array(votes))
     FIGURES.mkdir(parents=True, exist_ok=True)
     path = FIGURES / f"{name}.png"
     figure.savefig(path, dpi=90)
@@ -47,10 +46,8 @@ def _roc(axes: Axes, clips: Sequence[Item], scores: np.ndarray) -> None:
     axes.legend(loc="lower right")
 
 
-def _confusion(axes: Axes, labels: np.ndarray, probs: np.ndarray, spec: ModelSpec) -> None:
-    said = np.select(
-        [np.isnan(probs), probs >= spec.threshold, probs < spec.real_below], [3, 2, 0], default=1
-    )
+def _confusion(axes: Axes, labels: np.ndarray, probs: np.ndarray, votes: np.ndarray) -> None:
+    said = np.select([np.isnan(probs), votes == "fake", votes == "real"], [3, 2, 0], default=1)
     counts = np.array(
         [[int(((labels == truth) & (said == answer)).sum()) for answer in range(4)] for truth in (0, 1)]
     )

@@ -84,7 +84,19 @@ _SCHEMA = {
     "type": "object",
     "required": ["schema", "models"],
     "additionalProperties": False,
-    "properties": {"schema": {"const": 1}, "models": {"type": "array", "items": _ENTRY}},
+    "properties": {
+        "schema": {"const": 1},
+        "models": {"type": "array", "items": _ENTRY},
+        "ensemble": {  # what the vote was measured to do
+            "type": "object",
+            "required": ["voters", "metrics"],
+            "additionalProperties": False,
+            "properties": {
+                "voters": {"type": "array", "items": {"type": "string"}},
+                "metrics": {"type": "object"},
+            },
+        },
+    },
 }
 _OVERRIDES = (
     "input_size",
@@ -132,16 +144,24 @@ def entries() -> dict[str, ManifestEntry]:
         WeightsCorrupt: a manifest does not follow the schema.
     """
     found: dict[str, ManifestEntry] = {}
-    for folder in reversed(weights_dirs()):
-        path = folder / MANIFEST
-        if path.is_file():
-            stat = path.stat()
-            found |= _read(path, stat.st_mtime_ns, stat.st_size)
+    for name, document in _documents():
+        found |= {raw["name"]: _entry(raw, name) for raw in document["models"]}
     return found
 
 
+def ensemble() -> dict[str, Any]:
+    """What the vote was measured to do, {"voters", "metrics"}; empty where nobody measured it."""
+    return next((d["ensemble"] for _, d in reversed(_documents()) if "ensemble" in d), {})
+
+
+def _documents() -> list[tuple[str, dict[str, Any]]]:
+    """Manifests with their file names, the one that overrides the others last."""
+    paths = [path for folder in reversed(weights_dirs()) if (path := folder / MANIFEST).is_file()]
+    return [(path.name, _read(path, path.stat().st_mtime_ns, path.stat().st_size)) for path in paths]
+
+
 @lru_cache(maxsize=8)
-def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, ManifestEntry]:
+def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -152,7 +172,7 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, ManifestEntry]:
     twice = [name for name, n in Counter(raw["name"] for raw in document["models"]).items() if n > 1]
     if twice:
         raise WeightsCorrupt(f"{path.name} lists {', '.join(twice)} more than once.")
-    return {raw["name"]: _entry(raw, path.name) for raw in document["models"]}
+    return document
 
 
 def _entry(raw: dict[str, Any], manifest_name: str) -> ManifestEntry:

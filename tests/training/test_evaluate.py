@@ -30,13 +30,25 @@ def clips(tmp_path_factory) -> list[Item]:
 
 
 @pytest.fixture(scope="module")
-def scored(clips) -> dict[str, evaluate.Scores]:
+def answers(clips) -> dict[str, dict[str, evaluate.Scores]]:
     if not registry.is_installed(NAME):
         pytest.skip(f"{NAME} is not installed")
     return {
-        variant: evaluate.score_clips(clips, [NAME], 8, corruption)[NAME]
+        variant: evaluate.score_clips(clips, [NAME], 8, corruption)
         for variant, corruption in (("original", ""), ("half_size", "half_size"))
     }
+
+
+@pytest.fixture(scope="module")
+def scored(answers) -> dict[str, evaluate.Scores]:
+    return {variant: part[NAME] for variant, part in answers.items()}
+
+
+def test_the_vote_of_one_voter_is_what_it_says_itself(answers, scored) -> None:
+    vote = answers["original"][evaluate.ENSEMBLE]
+    np.testing.assert_equal(vote.probs, scored["original"].probs)
+    told = {"abstain": "uncertain", "": ""}
+    assert vote.votes == [told.get(v, v) for v in scored["original"].votes]
 
 
 def test_clips_are_scored_as_tbd_analyze_scores_them(clips, scored) -> None:
@@ -57,9 +69,10 @@ def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkey
         monkeypatch.setattr(module, "WEIGHTS", root / "weights")
     monkeypatch.setattr(card, "ROOT", root)
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(root / "weights"))
-    figures = evaluate.clip_figures(clips, scored, registry.spec(NAME)) | {"cost": cost.of(NAME)}
+    figures = evaluate.clip_figures(clips, scored) | {"cost": cost.of(NAME)}
     assert figures["cost"]["n_params"] == registry.spec(NAME).n_params
     card.record(NAME, figures)
+    export.write_ensemble(["a", "b"], {k: v for k, v in figures.items() if k != "cost"})
     card.record_readme([NAME])
     written = json.loads((root / "weights" / "manifest.json").read_text(encoding="utf-8"))
     (entry,) = (m for m in written["models"] if m["name"] == NAME)
@@ -71,4 +84,6 @@ def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkey
     assert told.endswith("after\n")
     assert "val clips, all, at half the size (video) | 2 / 1 |" in told
     assert "old" not in told
+    assert told.index("The vote of `a`, `b`:") < told.index(f"`{NAME}`, calls a face fake")
+    assert manifest.ensemble()["metrics"]["val_clips"]["n_real"] == 2
     assert manifest.entries()[NAME].raw["metrics"] == entry["metrics"]

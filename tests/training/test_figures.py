@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tbd_app.models import registry
 from training import plots
 from training.data.index import Item
 from training.figures import by_family, by_generator, image_figures, video_figures
@@ -19,10 +18,11 @@ CLIPS = [
     Item(Path("c.mp4"), "video", 1, "val", "c", "dreamtalk"),
 ]
 PROBS = np.array([0.1, 0.2, 0.5, 0.9, 0.8, np.nan, 0.05])
+VOTES = ["real", "real", "abstain", "fake", "fake", "", "real"]
 
 
 def test_video_figures() -> None:
-    f = video_figures(CLIPS, PROBS, threshold=0.7, real_below=0.3)
+    f = video_figures(CLIPS, PROBS, VOTES)
     assert (f["n_real"], f["n_fake"], f["n_sources"]) == (4, 3, 7)
     assert f["coverage"] == pytest.approx(6 / 7, abs=1e-4)
     assert (f["fpr"], f["tpr"], f["missed_as_real"]) == (0.25, 0.3333, 0.3333)
@@ -36,14 +36,14 @@ def test_video_figures() -> None:
 
 
 def test_a_family_is_measured_against_all_reals() -> None:
-    families = by_family(CLIPS, PROBS, 0.7, 0.3)
+    families = by_family(CLIPS, PROBS, VOTES)
     assert (families["blending"]["n_real"], families["blending"]["n_fake"]) == (4, 2)
     assert (families["synthesis"]["n_real"], families["synthesis"]["n_fake"]) == (4, 1)
     assert families["synthesis"]["auc"] == 0
 
 
 def test_generators() -> None:
-    found = by_generator(CLIPS, PROBS, 0.7)
+    found = by_generator(CLIPS, PROBS, VOTES)
     assert list(found) == ["dreamtalk", "wav2lip"]
     assert (found["wav2lip"]["n_fake"], found["wav2lip"]["tpr"]) == (2, 0.5)
 
@@ -55,5 +55,5 @@ def test_image_figures() -> None:
 
 def test_curves_are_drawn(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(plots, "FIGURES", tmp_path / "figures")
-    path = plots.curves("effnetv2_b0_frame", CLIPS, PROBS, registry.spec("effnetv2_b0_frame"))
+    path = plots.curves("effnetv2_b0_frame", CLIPS, PROBS, VOTES)
     assert path.read_bytes().startswith(b"\x89PNG")

@@ -73,7 +73,8 @@ def test_the_loss_rewards_calling_the_second_of_a_pair_fake() -> None:
     dark, light = torch.full((3, 8, 8), -2.0), torch.full((3, 8, 8), 2.0)
     y = torch.tensor([[0, 1]])
     right, wrong = (
-        pair_loss(Told(), (torch.stack(p)[None], y, torch.zeros(1, 2, 4, 4)))["loss"] for p in ((dark, light), (light, dark))
+        pair_loss(Told(), (torch.stack(p)[None], y, torch.zeros(1, 2, 4, 4)))["loss"]
+        for p in ((dark, light), (light, dark))
     )
     assert right < 0.2 < 3 < wrong
     # Cross entropy smoothed by 0.05: 0.975 of the true and 0.025 of the other class.

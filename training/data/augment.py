@@ -66,11 +66,24 @@ def _codec(
     """JPEG or H.264 in a share of the draws, one as often as the other; most H.264 pictures follow another one."""
     kind, jpeg_quality, h264_crf = rng.random(), int(rng.integers(*quality)), int(rng.integers(*crf))
     moved, seed = rng.random() < 0.7, int(rng.integers(2**32))
+    # Few videos are cut at the size at which they were coded: blocks are enlarged with the face.
+    scale = float(rng.uniform(0.4, 1)) if rng.random() < 0.5 else 1.0
     if kind >= share:
         return []
     if kind < share / 2:
-        return [lambda x: jpeg(x, jpeg_quality)]
-    return [lambda x: h264_after_motion(x, h264_crf, seed) if moved else h264(x, h264_crf)]
+        return [lambda x: _scaled(x, scale, lambda small: jpeg(small, jpeg_quality))]
+    if moved:
+        return [lambda x: _scaled(x, scale, lambda small: h264_after_motion(small, h264_crf, seed))]
+    return [lambda x: _scaled(x, scale, lambda small: h264(small, h264_crf))]
+
+
+def _scaled(image: np.ndarray, scale: float, operation: Operation) -> np.ndarray:
+    """An operation at `scale` times the size."""
+    if scale == 1:
+        return operation(image)
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(operation(small), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _light(rng: np.random.Generator) -> Operation:
