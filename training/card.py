@@ -98,6 +98,19 @@ def _value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
     return f"{show.format(figures[key])} ({show.format(low)}–{show.format(high)})"
 
 
+def _pairs(recipe: dict[str, Any]) -> str:
+    """How pairs were shared out, and what else was done to learn from them; nothing for recipes that do not tell."""
+    told = ""
+    if shares := recipe.get("pair_shares"):
+        parts = ", ".join(f"{share:.0%} {source.replace('_', ' ')}" for source, share in shares.items())
+        told += f" Shares: {parts}."
+    if recipe.get("where"):
+        told += "\n- A second task, left out of the file: which cells of the last map were changed."
+    if recipe.get("freeze_bn"):
+        told += "\n- BatchNorm stayed on its running statistics."
+    return told
+
+
 def card(entry: dict[str, Any]) -> str:
     """The model card in Markdown."""
     spec = registry.spec(entry["name"])
@@ -138,8 +151,8 @@ the logit by the temperature {entry["temperature"]:g}. It votes fake from {entry
 - Recipe: `{recipe["script"]}`, {loop["steps"]} steps of {recipe["batch_pairs"]} pairs, {sizes}; AdamW, peak learning
   rate {loop["lr"]:g}, cosine; averaged weights (decay {loop["ema_decay"]}); seed {recipe["seed"]}; bfloat16 on two CPU cores.
   {entry["recipe"].get("note", "")}
-- Each pair is a real face and a self-blend of it, or real and generated media of the same kind; light, blur,
-  resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.
+- Each pair is a real face and a fake made of it, or real and generated media of the same kind; light, blur,
+  resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.{_pairs(recipe)}
 - Temperature and bounds were chosen on val: the temperature on real clips and clips of the blending family, the
   thresholds so that at most 5 % of the real val clips, and of the real val pictures, reach theirs. The figures on real
   val media are therefore optimistic.

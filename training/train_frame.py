@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.data.faces import Faces, open_faces
-from training.data.pairs import PairDataset
+from training.data.pairs import PAIR_SHARES, PairDataset
 from training.engine import batches as engine_batches
 from training.engine.config import RunConfig, command
 from training.engine.distill import Teacher, TeacherConfig
@@ -88,7 +88,8 @@ def main(config: Config) -> None:
         freeze_bn=config.freeze_bn,
     )
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
-    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    splits = {split: part.items for split, part in faces.items()}
+    run = Run(config, SCRIPT, splits, {"pair_shares": PAIR_SHARES})
     where = Where.of(model, spec.input_size) if config.where else None
     model = fit(
         model,

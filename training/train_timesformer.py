@@ -46,7 +46,8 @@ class Config(RunConfig):
         pretrained: fetch public backbone weights where neither backbone nor init is given.
         backbone: safetensors of the backbone: public features, or a checkpoint of a model on the same backbone.
         init: checkpoint of the whole model, to start warm.
-        freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need.
+        freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need, and pairs (see train_frame.py);
+            not for a backbone that starts at random.
         frame_chunk: frames that pass the CNN at a time, to save memory; 0 for all.
         checkpointing: compute activations inside the CNN again instead of keeping them.
         small: a tiny backbone and narrow blocks at 64 px, for toys.
@@ -64,7 +65,7 @@ class Config(RunConfig):
     pretrained: bool = True
     backbone: Path | None = None
     init: Path | None = None
-    freeze_bn: bool = False
+    freeze_bn: bool = True
     frame_chunk: int = 0
     checkpointing: bool = False
     small: bool = False

@@ -1,7 +1,7 @@
 """Train a clip model: EfficientNet-B0 or ResNeXt-50 with an LSTM, or Swin-T averaged over time.
 
     python training/train_video.py --data DATA --preset paper
-    python training/train_video.py --data DATA --model resnext50_lstm --freeze-bn --frame-chunk 5 --backbone CHECKPOINT
+    python training/train_video.py --data DATA --model resnext50_lstm --frame-chunk 5 --backbone CHECKPOINT
     python training/train_video.py --toy
 
 `--pairs` sets real clips against fakes made of them (fakes of the split join in); without it every medium comes with its
@@ -52,7 +52,8 @@ class Config(RunConfig):
         batch: clips, or pairs of clips, a step and process.
         pairs: real clips against fakes made of them, in place of labelled media.
         smoothing: of the labels.
-        freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need.
+        freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need, and pairs (see train_frame.py);
+            not for a backbone that starts at random.
         frame_chunk: frames that pass the CNN at a time, to save memory; 0 for all.
         checkpointing: compute activations inside the CNN again instead of keeping them.
         teacher: a frame model whose soft labels, averaged over a clip, are learned too.
@@ -70,7 +71,7 @@ class Config(RunConfig):
     batch: int = 8
     pairs: bool = True
     smoothing: float = 0.0
-    freeze_bn: bool = False
+    freeze_bn: bool = True
     frame_chunk: int = 0
     checkpointing: bool = False
     teacher: TeacherConfig = field(default_factory=TeacherConfig)

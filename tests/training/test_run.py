@@ -59,6 +59,14 @@ def test_the_config_tells_the_recipe_the_revision_and_no_place(tmp_path) -> None
     assert told["versions"].keys() == {"python", "torch", "timm", "accelerate", "numpy"}
 
 
+def test_the_recipe_holds_the_constants_of_the_script(tmp_path, capsys) -> None:
+    Run(RunConfig(out=tmp_path), "train_x", constants={"shares": {"a": 0.4}})
+    told = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert told["recipe"]["shares"] == {"a": 0.4}
+    Run(RunConfig(out=tmp_path, resume=True), "train_x", constants={"shares": {"a": 0.5}})
+    assert "another shares" in capsys.readouterr().out
+
+
 def test_resuming_with_other_options_is_told(tmp_path, capsys) -> None:
     opened(tmp_path)
     opened(tmp_path, resume=True)

@@ -43,10 +43,15 @@ class Run:
         config: of the script; without `resume` a run that lies in `config.out` moves to NAME.previous.
         script: its name, such as "train_frame".
         splits: the files of each split, listed in `splits/`.
+        constants: numbers of the recipe that are no part of its config, by name.
     """
 
     def __init__(
-        self, config: RunConfig, script: str, splits: Mapping[str, Sequence[Item]] | None = None
+        self,
+        config: RunConfig,
+        script: str,
+        splits: Mapping[str, Sequence[Item]] | None = None,
+        constants: Mapping[str, Any] | None = None,
     ) -> None:
         self.path, self.resume = config.out, config.resume
         self.writes = PartialState().is_main_process
@@ -56,13 +61,13 @@ class Run:
         if not self.resume:
             _move_away(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
-        self._write_config(config, script)
+        self._write_config(recipe(config, script) | dict(constants or {}))
         for name, items in (splits or {}).items():
             self._write_split(name, items, config.data)
 
-    def _write_config(self, config: RunConfig, script: str) -> None:
+    def _write_config(self, made: dict[str, Any]) -> None:
         path = self.path / "config.json"
-        told = {"recipe": recipe(config, script), **origin()}
+        told = {"recipe": made, **origin()}
         if self.resume and path.is_file():
             before = json.loads(path.read_text(encoding="utf-8"))["recipe"]
             for key in sorted(before.keys() | told["recipe"].keys()):
