@@ -49,15 +49,18 @@ def draw_chain(rng: np.random.Generator) -> list[Operation]:
     if rng.random() < 0.06:
         chain.append(_grey)
     if rng.random() < 0.25:
-        sigma = float(rng.uniform(0.3, 1.8))
-        chain.append(lambda x: cv2.GaussianBlur(x, (0, 0), sigma))
+        chain.append(_blur(rng))
+    if rng.random() < 0.15:
+        chain.append(_sharpen(rng))
     if rng.random() < 0.35:
         factor, seed = float(rng.uniform(0.35, 0.9)), int(rng.integers(2**32))
         chain.append(lambda x: resample(x, factor, np.random.default_rng(seed)))
     if rng.random() < 0.15:
         std, seed_n = float(rng.uniform(1, 7)), int(rng.integers(2**32))
         chain.append(lambda x: add_noise(x, std, seed_n))
-    return chain + _codec(rng, share=0.65, quality=(35, 96), crf=(18, 37))
+    for _ in range(2 if rng.random() < 0.25 else 1):  # what is uploaded again is coded again
+        chain += _codec(rng, share=0.65, quality=(35, 96), crf=(18, 37))
+    return chain
 
 
 def _codec(
@@ -100,6 +103,12 @@ def _light(rng: np.random.Generator) -> Operation:
         return cv2.addWeighted(x, saturation, _grey(x), 1 - saturation, 0)
 
     return apply
+
+
+def _sharpen(rng: np.random.Generator) -> Operation:
+    """Unsharp mask, as cameras and broadcasters apply."""
+    sigma, amount = float(rng.uniform(0.7, 2)), float(rng.uniform(0.3, 1.2))
+    return lambda x: cv2.addWeighted(x, 1 + amount, cv2.GaussianBlur(x, (0, 0), sigma), -amount, 0)
 
 
 def add_noise(image: np.ndarray, std: float, seed: int) -> np.ndarray:
