@@ -3,8 +3,8 @@
     python training/train_frame.py --preset bundled --data ../shared/data --backbone PATH
     python training/export.py --run runs/effnetv2_b0_frame  # then evaluates, calibrates and writes weights/
 
-Small crops first, then the model's own size. Val is looked at, never trained on; the averaged weights of the last step are
-the result, so no epoch is picked. `--model timm:NAME` trains any timm network.
+`--size-px 160 224 --size-share 0.5 0.5` trains small crops first. Val is looked at, never trained on; the averaged weights of
+the last step are the result, so no epoch is picked. `--model timm:NAME` trains any timm network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.data.faces import Faces, open_faces
 from training.data.pairs import PAIR_SHARES, PairDataset
 from training.engine import batches as engine_batches
-from training.engine.config import RunConfig, command
+from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
@@ -50,7 +50,7 @@ class Config(RunConfig):
         backbone: safetensors with the backbone's features in timm's keys, or a checkpoint of a model on the same backbone.
         init: checkpoint of the whole model, to start warm.
         freeze_bn: keep BatchNorm on its running statistics. A batch holds each face twice, real and fake: with statistics of
-            the batch a network learns to compare the two, which it cannot do later.
+            the batch a network learns to compare the two, which it cannot do later. Not for a network that starts at random.
         where: weight of a second task: in the last cells of the network, say which of them were changed; 0 leaves it out.
         batch_pairs: pairs (one real, one fake) a step and process.
         size_px: input sizes, one per phase; the last one is what the checkpoint asks for.
@@ -68,11 +68,17 @@ class Config(RunConfig):
     freeze_bn: bool = True
     where: float = 1.0
     batch_pairs: int = 16
-    size_px: tuple[int, ...] = (160, 224)
-    size_share: tuple[float, ...] = (0.53, 0.47)
+    size_px: tuple[int, ...] = (224,)
+    size_share: tuple[float, ...] = (1.0,)
     frames_per_clip: int = 16
     val_blends: int = 240
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    seed: int = 4
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            steps=3500, warmup_steps=100, lr=4e-4, ema_decay=0.995, validate_every=300
+        )
+    )
 
 
 def main(config: Config) -> None:
