@@ -30,7 +30,7 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec, Report
 from training import card, cost, export, plots
 from training.data import facebank
-from training.data.augment import h264
+from training.data.codecs import h264
 from training.data.corruptions import CORRUPTIONS
 from training.data.index import Item, read_index
 from training.data.pairs import PairDataset

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.data import builders
-from training.data.augment import jpeg
+from training.data.codecs import jpeg
 from training.data.faces import open_faces
 from training.data.index import Item
 from training.data.pictures import Cut, Pictures, around_faces, whole

@@ -9,7 +9,8 @@ import pytest
 from tests.media_factory import portrait_frame
 from tests.training.faces import face
 from training.data import augment
-from training.data.augment import add_noise, degrade, extreme, h264, h264_clip, jpeg
+from training.data.augment import add_noise, degrade, extreme
+from training.data.codecs import h264, h264_clip, jpeg
 
 
 def picture(size: int = 96) -> np.ndarray:
