@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from tbd_app.errors import EmptyFile, FileMissing, NotMedia, TooLarge
-from tbd_app.pipeline import archive, frames, sandbox, stills
+from tbd_app.pipeline import archive, sandbox, stills, video
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
 from tbd_app.settings import Limits
 from tbd_app.types import Media
@@ -21,7 +21,7 @@ def open_media(path: str | Path, limits: Limits) -> Media:
         FileMissing: it is not there, is not a file or may not be read.
         EmptyFile, TooLarge: by its bytes.
         NotMedia: its content is none of the three kinds.
-        InputError: another subclass, when the content is damaged or passes a limit (see `frames.probe`,
+        InputError: another subclass, when the content is damaged or passes a limit (see `video.probe`,
             `stills.probe` and `archive.probe`), or takes too long to look at.
     """
     path = Path(path)
@@ -47,7 +47,7 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     elif content.reader == "image":
         info, _ = sandbox.run(stills.probe, limits, path=where, plugin=content.format)
     else:
-        info, _ = sandbox.run(frames.probe, limits, path=where, demuxer=content.format)
+        info, _ = sandbox.run(video.probe, limits, path=where, demuxer=content.format)
     return Media(
         path=path,
         name=path.name,

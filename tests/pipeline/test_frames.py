@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from tbd_app.errors import CorruptMedia, TooManyPixels
-from tbd_app.pipeline import frames
+from tbd_app.pipeline import frames, video
 from tbd_app.pipeline.media import open_media
 from tbd_app.pipeline.timeline import uniform_indices
 from tbd_app.settings import Limits
@@ -60,7 +60,7 @@ def demuxer(path):
 
 
 def decode(path, n, limits=LIMITS):
-    return frames.decode(limits=limits, path=str(path), demuxer=demuxer(path), n=n)
+    return video.decode(limits=limits, path=str(path), demuxer=demuxer(path), n=n)
 
 
 @pytest.mark.parametrize("name", CODECS)

@@ -16,6 +16,7 @@ import numpy as np
 
 from tbd_app.pipeline import frames
 from tbd_app.pipeline.media import open_media
+from tbd_app.pipeline.video import upright
 from tbd_app.settings import Limits
 
 Corruption = Callable[[Path, Path], Path]
@@ -48,7 +49,7 @@ def _upright(source: av.container.InputContainer) -> Iterator[tuple[np.ndarray, 
     video = source.streams.video[0]
     video.thread_type = "AUTO"
     for frame in source.decode(video):
-        yield frames.upright(frame.to_ndarray(format="rgb24"), frame), video.average_rate or 25
+        yield upright(frame.to_ndarray(format="rgb24"), frame), video.average_rate or 25
 
 
 def jpeg(quality: int) -> Corruption:

@@ -1,0 +1,312 @@
+"""Reading video through PyAV: the sandbox jobs `probe` and `decode`.
+
+Frames are counted by demuxing, which is cheap and needs no trust in headers; a long video is decoded only
+around the wanted frames. Where timestamps or seeking prove unreliable, one pass from the start settles it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from tbd_app.errors import CorruptMedia, NotMedia
+from tbd_app.pipeline import confined, stills
+from tbd_app.pipeline.sandbox import Answer
+from tbd_app.pipeline.timeline import PacketTimes, Timeline, uniform_indices
+from tbd_app.settings import Limits
+
+SEEK_GAIN = 8  # frames; a seek drains the decoder's threads, which costs about as much
+HEADER_TELLS_DURATION = ("mov", "matroska", "avi", "asf", "flv")
+MAX_THREADS = 4  # every decoding thread holds whole frames
+
+
+def probe(*, limits: Limits, path: str, demuxer: str) -> Answer:
+    """Sandbox job: count the frames of a video and decode its first.
+
+    Args:
+        demuxer: FFmpeg's name of the container format; no other is tried.
+
+    Returns:
+        The fields of `Media` that come from content, and no arrays.
+
+    Raises:
+        NotMedia: no video stream, or no decoder for it.
+        TooLong, TooManyPixels: a limit is passed.
+        CorruptMedia: nothing can be decoded.
+    """
+    tally = Tally()
+    with _opened(path, demuxer, limits) as (container, stream):
+        codec = stream.codec_context.codec.canonical_name
+        line = _timeline(container, stream, tally)
+        claimed_s = _claimed_duration(container, stream)
+    if line.duration_s > limits.max_duration_s:
+        raise stills.too_long(limits, line.duration_s)
+    with _opened(path, demuxer, limits) as (container, stream):
+        first = next(_decoded(container, stream, tally), None)
+        if first is None or not len(line):
+            raise CorruptMedia("No frame of the video can be decoded.")
+        turns, _ = _orientation(first)
+        width, height = (first.height, first.width) if turns % 2 else (first.width, first.height)
+    warnings = []
+    if tally.cut or claimed_s > max(1.02 * line.duration_s, line.duration_s + 0.2):
+        promised = f" of {claimed_s:.1f} s" if claimed_s > line.duration_s else ""
+        warnings.append(
+            f"The file is cut short or damaged: {line.duration_s:.1f} s{promised} can be read, and are used."
+        )
+    return {
+        "kind": "video",
+        "width": width,
+        "height": height,
+        "fps": len(line) / line.duration_s,
+        "duration_s": line.duration_s,
+        "n_frames": len(line),
+        "codec": codec,
+        "rotation_deg": 90 * turns,
+        "warnings": warnings,
+    }, ()
+
+
+def decode(*, limits: Limits, path: str, demuxer: str, n: int) -> Answer:
+    """Sandbox job: up to `n` frames of a video, uniformly over the timeline.
+
+    Returns:
+        `{"indices", "times_s", "warnings", "sent"}` and as many arrays (H,W,3) uint8 RGB; `sent` counts the
+        packets given to the decoder.
+
+    Raises:
+        CorruptMedia: nothing can be decoded.
+        TooManyPixels: a frame passes the limit.
+    """
+    tally, warnings = Tally(), []
+    with _opened(path, demuxer, limits) as (container, stream):
+        line = _timeline(container, stream, tally)
+    found, indices = len(line), uniform_indices(len(line), n)
+    render = _Renderer(limits, len(indices))
+    try:
+        with _opened(path, demuxer, limits) as (container, stream):
+            arrays = [render(f) for f in _seek(container, stream, line, indices, tally)]
+        times_s = line.times_s
+    except _Unreliable:
+        picked, times_s = _one_pass(path, demuxer, limits, n, found, tally, render)
+        if len(times_s) != found:  # the true number of frames is known only now
+            picked, times_s = _one_pass(path, demuxer, limits, n, len(times_s), tally, render)
+        if not picked:
+            raise CorruptMedia("No frame of the video can be decoded.") from None
+        indices, arrays = list(picked), list(picked.values())
+        if len(times_s) < found:
+            warnings.append(f"{found - len(times_s)} of {found} frames of the video could not be decoded.")
+    if render.reduced:
+        warnings.append(stills.reduced_warning(limits))
+    times = [float(times_s[i]) for i in indices]
+    return {"indices": indices, "times_s": times, "warnings": warnings, "sent": tally.sent}, arrays
+
+
+class _Unreliable(Exception):
+    """The timestamps or the seeking of this file do not lead to the wanted frames."""
+
+
+@dataclass
+class Tally:
+    """What reading came to: packets given to the decoder, and whether the file ended in damage."""
+
+    sent: int = 0
+    cut: bool = False
+
+
+class _Renderer:
+    """Turns decoded frames into upright RGB arrays that fit in the memory limit together."""
+
+    def __init__(self, limits: Limits, n_frames: int) -> None:
+        self.limits = limits
+        self.max_bytes = limits.max_decoded_mb * 1e6 / max(n_frames, 1)
+        self.reduced = False
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """(H,W,3) uint8 RGB.
+
+        Raises:
+            TooManyPixels: the frame passes the limit.
+        """
+        _check_pixels(frame.width, frame.height, self.limits)
+        width, height = stills.fitted_size(frame.width, frame.height, self.max_bytes)
+        kind = "BILINEAR" if width == frame.width else "AREA"
+        self.reduced = self.reduced or kind == "AREA"
+        rgb = frame.reformat(width, height, "rgb24", interpolation=kind).to_ndarray()
+        return confined.keep(upright(rgb, frame))
+
+
+def upright(rgb: np.ndarray, frame: VideoFrame) -> np.ndarray:
+    """The pixels (H,W,3) of a frame as they are meant to be seen, turned and mirrored; a view."""
+    turns, mirrored = _orientation(frame)
+    return np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns)
+
+
+def _orientation(frame: VideoFrame) -> tuple[int, bool]:
+    """Clockwise quarter turns for display, and whether to mirror left and right before."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return 0, False
+    # Rows are the images of the x axis (a, b) and of the y axis (c, d), with y down.
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float)
+    return round(math.degrees(math.atan2(-c, d)) / 90) % 4, a * d - b * c < 0
+
+
+def _check_pixels(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.max_frame_mpx * 1e6:
+        raise stills.too_many_pixels("frame", limits.max_frame_mpx, width * height / 1e6)
+
+
+@contextmanager
+def _opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its largest video stream, ready to decode."""
+    try:
+        # The prefix and the whitelist keep FFmpeg from taking a name for an address or a command.
+        options = {"protocol_whitelist": "file"}
+        container = av.open(f"file:{path}", "r", demuxer, options, metadata_errors="replace")
+    except FFmpegError as error:
+        raise CorruptMedia(f"The video is damaged or cut short: {error.strerror}.") from error
+    with container:
+        if not container.streams:
+            raise CorruptMedia("The video is damaged: it holds no stream.")
+        covers = Disposition.attached_pic
+        videos = [s for s in container.streams.video if not Disposition(s.disposition) & covers]
+        if not videos:
+            raise NotMedia("The file has sound but no video stream.")
+        videos = [s for s in videos if s.codec_context is not None]
+        if not videos:
+            raise NotMedia("The video is in a format (codec) that cannot be decoded here.")
+        stream = max(videos, key=lambda s: s.width * s.height)
+        _check_pixels(stream.width, stream.height, limits)
+        stream.codec_context.options = {"max_pixels": str(int(limits.max_frame_mpx * 1e6))}
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = min(os.cpu_count() or 1, MAX_THREADS)
+        yield container, stream
+
+
+def _packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[Packet]:
+    """Packets with content, until the end or the first damage."""
+    try:
+        # An empty packet is a dropped frame of an AVI, or the end; to a decoder it would always be the end.
+        yield from (p for p in container.demux(stream) if p.size)
+    except FFmpegError:
+        tally.cut = True
+
+
+def _timeline(container: InputContainer, stream: VideoStream, tally: Tally) -> Timeline:
+    packets, last_is_whole = [], True
+    for packet in _packets(container, stream, tally):
+        # VP8 keeps hidden reference frames in packets of their own: bit 4 of the first byte says "show".
+        hidden = stream.codec_context.name == "vp8" and not memoryview(packet)[0] & 0x10
+        if not packet.is_discard and not hidden:
+            packets.append(PacketTimes(packet.pts, packet.dts, packet.is_keyframe, packet.duration or 0))
+            last_is_whole = not packet.is_corrupt
+    if not last_is_whole:
+        tally.cut = True
+        packets.pop()
+    # AVI has no presentation times: for codecs that reorder, FFmpeg's are a guess.
+    guessed = container.format.name == "avi" and stream.codec_context.name in ("h264", "hevc")
+    return Timeline.of(packets, float(stream.time_base or 0), _header_fps(stream), guessed=guessed)
+
+
+def _header_fps(stream: VideoStream) -> float:
+    return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+def _claimed_duration(container: InputContainer, stream: VideoStream) -> float:
+    """What the header says of the video, in seconds; 0 when it says nothing (FFmpeg may still estimate)."""
+    if not container.format.name.startswith(HEADER_TELLS_DURATION):
+        return 0.0
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == 1
+    return (container.duration or 0) / av.time_base if alone else 0.0
+
+
+def _decoded(
+    container: InputContainer, stream: VideoStream, tally: Tally, start_pts: int | None = None
+) -> Iterator[VideoFrame]:
+    """Frames in order of presentation, from where the file stands or else the keyframe at `start_pts`.
+
+    Packets that do not decode are passed over. Nothing comes when the file stands behind that keyframe.
+    """
+    for packet in _packets(container, stream, tally):
+        if start_pts is not None:
+            if not packet.is_keyframe or packet.pts is None or packet.pts < start_pts:
+                continue
+            if packet.pts > start_pts:
+                return
+            start_pts = None
+        tally.sent += 1
+        yield from _decode_or_skip(stream, packet)
+    yield from _decode_or_skip(stream, None)
+
+
+def _decode_or_skip(stream: VideoStream, packet: Packet | None) -> list[VideoFrame]:
+    try:
+        return stream.decode(packet)
+    except MemoryError:
+        raise
+    except FFmpegError:
+        return []
+
+
+def _seek(
+    container: InputContainer, stream: VideoStream, line: Timeline, indices: list[int], tally: Tally
+) -> Iterator[VideoFrame]:
+    """The frames with these increasing numbers, each from the nearest keyframe where that saves decoding.
+
+    Raises:
+        _Unreliable: one of them does not turn up at its time.
+    """
+    if not line.trusted:
+        raise _Unreliable
+    frames, behind, last = _decoded(container, stream, tally), -tally.sent, None
+    for packet in (int(line.order[i]) for i in indices):
+        key = line.key_before(packet)
+        if key > tally.sent + behind + SEEK_GAIN:
+            try:
+                container.seek(int(line.seek_pts[key]), stream=stream)
+            except FFmpegError:
+                raise _Unreliable from None
+            frames = _decoded(container, stream, tally, int(line.pts[key]))
+            behind, last = key - tally.sent, None
+        for frame in frames:
+            in_order = frame.pts is not None and (last is None or frame.pts > last)
+            if not in_order or frame.pts > line.pts[packet]:
+                raise _Unreliable
+            last = frame.pts
+            if frame.pts == line.pts[packet]:
+                yield frame
+                break
+        else:
+            raise _Unreliable
+
+
+def _one_pass(
+    path: str, demuxer: str, limits: Limits, n: int, n_frames: int, tally: Tally, render: _Renderer
+) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """Decode all: the pictures wanted from `n_frames` frames, and the times of all frames that there are."""
+    confined.start_over()
+    wanted, picked, ticks = set(uniform_indices(n_frames, n)) if n_frames else set(), {}, []
+    with _opened(path, demuxer, limits) as (container, stream):
+        for i, frame in enumerate(_decoded(container, stream, tally)):
+            ticks.append(frame.pts)
+            if i in wanted:
+                picked[i] = render(frame)
+        tick, fps = stream.time_base, _header_fps(stream)
+    if None in ticks or tick is None or len(set(ticks)) < len(ticks):
+        return picked, np.arange(len(ticks)) / fps
+    # Sorted, for where the times are those of decoding: they lie on the same grid.
+    return picked, (np.sort(ticks) - min(ticks, default=0)) * float(tick)
