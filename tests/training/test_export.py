@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from tbd_app.models import registry, weights
 from tests.hub import TOKEN, Hub, serve
 from training import export
+from training.data.index import Item
 
 NAME, REPO = "effnet_b0_image", "lab/effnet"
+OTHER = {"name": "effnetv2_b0_frame", "default_voter": True}
 
 
 @pytest.fixture
@@ -118,3 +122,19 @@ def test_only_what_is_listed_measured_and_whole_is_published(
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(SystemExit, match="is not the file that the manifest lists"):
         export.push(NAME, REPO)
+
+
+@pytest.mark.parametrize(
+    ("others", "good", "votes"), [([], False, True), ([OTHER], False, False), ([OTHER], True, True)]
+)
+def test_a_model_votes_when_it_is_good_enough_or_alone(others, good, votes, tmp_path, monkeypatch) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 1, "models": others}), encoding="utf-8")
+    monkeypatch.setattr(export, "WEIGHTS", tmp_path)
+    clips = [Item(Path(f"{k}"), "video", k % 2, "val", f"{k}", "wav2lip" if k % 2 else "") for k in range(40)]
+    rng = np.random.default_rng(0)
+    logits = [rng.normal((2.0 if good else 0.0) * clip.label, 1, 8) for clip in clips]
+    monkeypatch.setattr(export, "_clip_logits", lambda *_: (logits, clips))
+    monkeypatch.setattr(export, "_picture_logits", lambda *_: rng.normal(0, 1, 100))
+    spec = export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config())
+    assert spec.default_voter is votes
+    assert 0 < spec.real_below <= min(spec.threshold, spec.image_threshold) < 1
