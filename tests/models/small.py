@@ -68,4 +68,4 @@ def fit_one_batch(model: Detector, x: Tensor, y: Tensor, *, lr: float = 1e-3, st
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return float(loss)
+    return loss.item()
