@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from tests.training.faces import face
-from training.fakes.resynth import draw_kernels, enlarge, match_sharpness, resample_like_decoder, restore_low
+from training.fakes.resynth import (
+    draw_kernels,
+    enlarge,
+    match_sharpness,
+    resample_like_decoder,
+    restore_low,
+    resynthesise,
+)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (61, 83), (224, 200), (16, 16)])
@@ -76,3 +83,15 @@ def test_low_frequencies_and_sharpness_are_given_back() -> None:
 
     assert detail(changed) < 0.7 * detail(original)
     assert detail(match_sharpness(restored, original)) == pytest.approx(detail(original), rel=0.2)
+
+
+def test_a_redrawn_face_lies_inside_its_mask_and_sometimes_everywhere() -> None:
+    subject = face(1)
+    pairs = [resynthesise(subject.image, subject.landmarks, np.random.default_rng(s)) for s in range(40)]
+    whole = [pair for pair in pairs if (pair.mask == 1).all()]
+    assert 5 <= len(whole) <= 20
+    for pair in pairs:
+        changed = np.abs(pair.real.astype(int) - pair.fake).sum(2)
+        assert changed[pair.mask > 0.5 * pair.mask.max()].mean() > 0
+        assert not changed[pair.mask == 0].any()
+        np.testing.assert_array_equal(pair.real, subject.image)

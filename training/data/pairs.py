@@ -18,7 +18,7 @@ from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
 from training.data.augment import degrade
 from training.data.facebank import FaceBank
 from training.data.index import Item
-from training.fakes.resynth import resample_like_decoder
+from training.fakes.resynth import resynthesise
 from training.fakes.selfblend import Pair, self_blend
 from training.fakes.swap import poses, similar, swap
 
@@ -26,12 +26,12 @@ from training.fakes.swap import poses, similar, swap
 # faces, which stand beside them; the last two pair real media with those of generators.
 # Few clips of generators: with 14 % of them the network learned their look and called real clips of that look fake.
 PAIR_SHARES = {
-    "blend_still": 0.50,
+    "blend_still": 0.46,
     "blend_clip": 0.20,
     "swap_still": 0.08,
     "swap_clip": 0.04,
-    "resynth_still": 0.03,
-    "resynth_clip": 0.03,
+    "resynth_still": 0.05,
+    "resynth_clip": 0.05,
     "clip": 0.04,
     "portrait": 0.08,
 }
@@ -126,8 +126,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         if how == "blend":
             return self_blend(image, points, rng)
         if how == "resynth":
-            everywhere = np.ones(image.shape[:2], np.float32)
-            return Pair(real=image, fake=resample_like_decoder(image, rng), mask=everywhere)
+            return resynthesise(image, points, rng)
         others = np.flatnonzero(self.bank.item[self.partners] != self.bank.item[row])
         partner = others[similar(poses(points[None])[0], self.partner_poses[others], rng)]
         other, _, other_points = self._face(int(self.partners[partner]), rng, mirror=False)

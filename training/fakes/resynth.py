@@ -10,14 +10,31 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from training.fakes.selfblend import to_uint8
+from training.fakes.selfblend import Pair, blend, face_mask, soften, to_uint8
 
 # Bilinear enlargement by 2: what an even and an odd output takes from the three nearest inputs along an axis.
 _BILINEAR = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
 _NEAREST = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
 _SHARP = np.array([[0.29, 0.88, -0.17], [-0.17, 0.88, 0.29]])  # near a bicubic with overshoot
 _HIDDEN = 8  # features of the part that is not linear
+_WHOLE = 0.3  # share of pictures that are drawn anew from edge to edge
 _LOW_PX = 8  # what is coarser than this many pixels stays the original's
+
+
+def resynthesise(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> Pair:
+    """A face that an imagined decoder has drawn, put back into its picture; sometimes the whole picture is its work.
+
+    Args:
+        image: (H,W,3) uint8 RGB, 16 px at least.
+        landmarks: (5,2) px: eyes, nose, mouth corners, image left first.
+        rng: source of every draw.
+    """
+    made = resample_like_decoder(image, rng)
+    if rng.random() < _WHOLE:
+        return Pair(real=image, fake=made, mask=np.ones(image.shape[:2], np.float32))
+    region = ("face", "lower_face")[int(rng.random() < 0.3)]
+    mask = soften(face_mask(landmarks, image.shape[:2], rng, region), rng)
+    return Pair(real=image, fake=blend(made, image, mask), mask=mask)
 
 
 def resample_like_decoder(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
