@@ -45,7 +45,7 @@ def all_batches(start: int = 0, config: Config = PHASES) -> list[tuple[torch.Ten
 
 def test_each_phase_has_its_size_and_its_share_of_the_steps() -> None:
     assert [tuple(x.shape) for x, *_ in all_batches()] == [(2, 2, 3, 32, 32)] * 2 + [(2, 2, 3, 64, 64)] * 2
-    assert all(y.tolist() == [[0, 1], [0, 1]] for _, y, _ in all_batches())
+    assert all(y.shape == (2, 2) and not y[:, 0].any() for _, y, _ in all_batches())
 
 
 def test_no_share_loses_a_step() -> None:

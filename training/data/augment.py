@@ -19,14 +19,17 @@ Operation = Callable[[np.ndarray], np.ndarray]
 ClipOperation = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
-def degrade(images: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+def degrade(
+    images: Sequence[np.ndarray], rng: np.random.Generator, *, gentle: bool | None = None
+) -> list[np.ndarray]:
     """The same random chain of light, colour, blur, resolution, noise and codec for all pictures of a group.
 
     Args:
         images: (S,S,3) uint8 RGB each, of one size.
         rng: source of every draw.
+        gentle: see `draw_chain`.
     """
-    chain = draw_chain(rng)
+    chain = draw_chain(rng, gentle=gentle)
     out = []
     for image in images:
         for operation in chain:
@@ -35,15 +38,19 @@ def degrade(images: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.n
     return out
 
 
-def draw_chain(rng: np.random.Generator) -> list[Operation]:
+def draw_chain(rng: np.random.Generator, *, gentle: bool | None = None) -> list[Operation]:
     """Draw the operations and their parameters, in the order of a picture's life: scene, lens, resize, sensor, codec.
 
-    A share of `GENTLE` draws keeps fine detail, so that there is a trace to be learned from.
+    Args:
+        rng: source of every draw.
+        gentle: keep fine detail, so that there is a trace to be learned from; None draws it, with a share of `GENTLE`.
     """
+    if gentle is None:
+        gentle = bool(rng.random() < GENTLE)
     chain: list[Operation] = []
     if rng.random() < 0.5:
         chain.append(_light(rng))
-    if rng.random() < GENTLE:
+    if gentle:
         return [*chain, *_codec(rng, share=0.5, quality=(75, 99), crf=(15, 27))]
     if rng.random() < 0.06:
         chain.append(_grey)

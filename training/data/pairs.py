@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import Dataset
 
 from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
-from training.data.augment import degrade
+from training.data.augment import GENTLE, degrade
 from training.data.facebank import FaceBank
 from training.data.index import Item
 from training.fakes.resynth import resynthesise
@@ -35,6 +35,9 @@ PAIR_SHARES = {
     "clip": 0.04,
     "portrait": 0.08,
 }
+# Share of the strongly degraded pairs in which a second real stands for the fake. Where a trace may be gone, real and fake
+# look alike, and a network says so by a score between; a video that is merely poor should score as a real one instead.
+HIDDEN = 0.5
 BLEND_SIDE_PX = (200, 300)
 WHERE_CELLS = 28  # a side of the maps that say what was changed
 
@@ -42,8 +45,8 @@ WHERE_CELLS = 28  # a side of the maps that say what was changed
 class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     """Item i is a pair, real first; the same seed and i give the same one.
 
-    It holds x (2,3,S,S) float32 normalised, labels (2,) int64 0, 1, and what was changed, (2,28,28) float32 in [0,1]: 0 all
-    over for the real one, -1 all over where a generator of the split does not tell.
+    It holds x (2,3,S,S) float32 normalised, labels (2,) int64 0, 1 (or 0, 0: see `HIDDEN`), and what was changed, (2,28,28)
+    float32 in [0,1]: 0 all over for a real one, -1 all over where a generator of the split does not tell.
 
     Args:
         bank: faces.
@@ -90,16 +93,24 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         return self.length
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        pair, where = self._pair(np.random.default_rng([self.seed, number]), number)
+        rng = np.random.default_rng([self.seed, number])
+        pair, where = self._pair(rng, number)
+        gentle = bool(rng.random() < GENTLE)
+        label = 1
+        if self.augment:
+            if not gentle and rng.random() < HIDDEN:
+                pair[1], where, label = np.ascontiguousarray(pair[0][:, ::-1]), np.zeros_like(where), 0
+            pair = degrade(pair, rng, gentle=gentle)
         changed = torch.from_numpy(np.stack([np.zeros_like(where), where]))
-        return self.preprocess.tensor(np.stack(pair)), torch.tensor([0, 1]), changed
+        return self.preprocess.tensor(np.stack(pair)), torch.tensor([0, label]), changed
 
     def pictures(self, rng: np.random.Generator, number: int) -> list[np.ndarray]:
         """The real and the fake crop of a pair, (S,S,3) uint8 RGB each."""
-        return self._pair(rng, number)[0]
+        pair = self._pair(rng, number)[0]
+        return degrade(pair, rng) if self.augment else pair
 
     def _pair(self, rng: np.random.Generator, number: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """The two crops and what was changed in the second."""
+        """The two crops, not degraded, and what was changed in the second."""
         source = str(rng.choice(self.sources, p=self.shares))
         reals, fakes = self.rows[source]
         if "_" in source:
@@ -117,7 +128,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
                 mirror = self.augment and bool(rng.random() < 0.5)
                 image, box, _ = self._face(_draw(rows, rng), rng, mirror)
                 pictures.append(self._cut(image, self._square(box, rng)))
-        return (degrade(pictures, rng) if self.augment else pictures), where
+        return pictures, where
 
     def _faked(
         self, how: str, row: int, image: np.ndarray, points: np.ndarray, rng: np.random.Generator
