@@ -68,8 +68,8 @@ class Config:
     max_missed: float = 0.15
     min_auc: float = 0.80
     trained_on: str = (
-        "real face stills and clip frames against self-blends of them; StyleGAN2 pictures; first-order-model and "
-        "AniTalker clips (train split)"
+        "real face stills and clip frames against self-blends, swaps and re-syntheses of them; StyleGAN2 pictures; "
+        "first-order-model and AniTalker clips (train split)"
     )
     licence: str = "research use only"
     push: str = ""

@@ -76,7 +76,7 @@ class Config(RunConfig):
     seed: int = 4
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
-            steps=3500, warmup_steps=100, lr=4e-4, ema_decay=0.995, validate_every=300
+            steps=3400, warmup_steps=100, lr=4e-4, ema_decay=0.99, validate_every=300
         )
     )
 
