@@ -102,7 +102,8 @@ def main(config: Config) -> None:
     if voters := voters_among(names):
         verdicts = {variant: part[ENSEMBLE] for variant, part in scored.items()}
         _write_rows(config.out / f"{ENSEMBLE}.csv", clips, verdicts)
-        plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
+        if len(voters) > 1:  # one voter's curves are drawn already
+            plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
         export.write_ensemble(voters, clip_figures(clips, verdicts))
     card.record_readme(names)
 
