@@ -136,8 +136,10 @@ def open_model(config: Config) -> M2TR | M2trSwin:
     """The model to train.
 
     Raises:
-        SystemExit: it is no M2TR.
+        SystemExit: it is no M2TR, or a small EfficientNet is to be frozen.
     """
+    if config.small and config.freeze != "none" and config.model != "m2tr_swin":
+        raise SystemExit("--freeze counts the layers of EfficientNet-B4; leave it out of a --small model.")
     size = {"input_size": config.size_px} if config.size_px else {}
     model = build(
         config.model,

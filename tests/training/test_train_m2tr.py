@@ -62,3 +62,8 @@ def test_every_preset_is_typed(name) -> None:
 def test_the_official_rate_ends_at_one_millionth() -> None:
     loop = load_preset(Config, SCRIPT, "official").loop
     assert loop.lr * loop.lr_floor == pytest.approx(1e-6)
+
+
+def test_a_small_model_is_not_frozen(tmp_path) -> None:
+    with pytest.raises(SystemExit, match="leave it out of a --small model"):
+        main(toy(tmp_path, freeze="paper10m"))
