@@ -7,6 +7,7 @@ Real and fake must share resolution history, codec and light, or a detector lear
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -80,10 +81,12 @@ def _codec(
     if kind >= share:
         return []
     if kind < share / 2:
-        return [lambda x: _scaled(x, scale, lambda small: jpeg(small, jpeg_quality))]
-    if moved:
-        return [lambda x: _scaled(x, scale, lambda small: h264_after_motion(small, h264_crf, seed))]
-    return [lambda x: _scaled(x, scale, lambda small: h264(small, h264_crf))]
+        code: Operation = partial(jpeg, quality=jpeg_quality)
+    elif moved:
+        code = partial(h264_after_motion, crf=h264_crf, seed=seed)
+    else:
+        code = partial(h264, crf=h264_crf)
+    return [partial(_scaled, scale=scale, operation=code)]
 
 
 def _scaled(image: np.ndarray, scale: float, operation: Operation) -> np.ndarray:

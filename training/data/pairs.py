@@ -95,9 +95,9 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rng = np.random.default_rng([self.seed, number])
         pair, where = self._pair(rng, number)
-        gentle = bool(rng.random() < GENTLE)
         label = 1
         if self.augment:
+            gentle = bool(rng.random() < GENTLE)
             if not gentle and rng.random() < HIDDEN:
                 pair[1], where, label = np.ascontiguousarray(pair[0][:, ::-1]), np.zeros_like(where), 0
             pair = degrade(pair, rng, gentle=gentle)
