@@ -76,7 +76,7 @@ def rows(metrics: dict[str, Any]) -> list[str]:
         wrong = _value(clips, "error_where_decided", percent=True)
         lines += [
             "",
-            f"It gives an answer on {1 - clips['abstained']:.0%} of these clips and is wrong on {wrong} of those; "
+            f"It gives an answer on {1 - clips['abstained']:.0%} of the val clips and is wrong on {wrong} of those; "
             f"calibration error (ECE) {clips['ece']:.2f}.",
         ]
     return lines
