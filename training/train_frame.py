@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,10 +25,11 @@ from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.data.faces import Faces, open_faces
-from training.data.pairs import PAIR_SHARES, PairDataset
+from training.data.pairs import PairDataset, shares_of
 from training.engine import batches as engine_batches
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.distill import Teacher, TeacherConfig
+from training.engine.hints import Hints
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
 from training.engine.metrics import auc
@@ -36,6 +37,7 @@ from training.engine.models import build, spec_of
 from training.engine.run import Run
 from training.engine.validation import score, score_batches, video_figures
 from training.engine.where import Where
+from training.fakes.generators import Generator, load_generators
 
 SCRIPT = Path(__file__).stem
 
@@ -57,7 +59,9 @@ class Config(RunConfig):
         size_share: share of the steps per phase.
         frames_per_clip: frames cut from each clip of an index.csv.
         val_blends: self-blends of val stills that are scored at each validation.
+        generators: folder of train_generators.py, whose networks draw some of the fakes; none by default.
         teacher: a frame model whose soft labels are learned too.
+        hints: weight of the teacher's maps, which the student learns stage by stage; 0 leaves them out.
     """
 
     out: Path = Path("runs/effnetv2_b0_frame")
@@ -72,7 +76,9 @@ class Config(RunConfig):
     size_share: tuple[float, ...] = (1.0,)
     frames_per_clip: int = 16
     val_blends: int = 240
+    generators: Path | None = None
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    hints: float = 0.0
     seed: int = 4
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
@@ -94,18 +100,31 @@ def main(config: Config) -> None:
         freeze_bn=config.freeze_bn,
     )
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
+    if config.hints and not teacher:
+        raise SystemExit("--hints needs a teacher: --teacher.checkpoint.")
+    generators = load_generators(config.generators, "train") if config.generators else []
     splits = {split: part.items for split, part in faces.items()}
-    run = Run(config, SCRIPT, splits, {"pair_shares": PAIR_SHARES})
+    run = Run(config, SCRIPT, splits, {"pair_shares": shares_of(generators)})
     where = Where.of(model, spec.input_size) if config.where else None
+    hints = Hints(model, teacher.model, spec.input_size) if config.hints and teacher else None
+
+    def step(model: nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        losses = pair_loss(model, batch, teacher, where, config.where)
+        if hints:
+            hint = hints.loss(model)
+            losses |= {"loss": losses["loss"] + config.hints * hint, "hint_loss": hint.detach()}
+        return losses
+
     model = fit(
         model,
-        lambda start: batches(config, faces["train"], start),
-        lambda m, batch: pair_loss(m, batch, teacher, where, config.where),
+        lambda start: batches(config, faces["train"], generators, start),
+        step,
         lambda m: validate(m, faces["val"], for_spec(spec), config.seed, config.val_blends),
         config.loop,
         run,
     )
-    Where.forget(model)
+    for part in (Where, Hints):
+        part.forget(model)
     run.save(model, spec)
 
 
@@ -129,7 +148,9 @@ def pair_loss(
     return losses
 
 
-def batches(config: Config, faces: Faces, start: int) -> Iterator[tuple[Tensor, ...]]:
+def batches(
+    config: Config, faces: Faces, generators: Sequence[Generator], start: int
+) -> Iterator[tuple[Tensor, ...]]:
     """Batches `start` to the last; each phase has its input size, each pair its number."""
     spec, total = spec_of(config.model), config.loop.steps * config.loop.accumulate
     ends = np.rint(np.cumsum(config.size_share) / math.fsum(config.size_share) * total).astype(int)
@@ -138,7 +159,9 @@ def batches(config: Config, faces: Faces, start: int) -> Iterator[tuple[Tensor, 
         first = max(start, begin)
         if first < end:
             preprocess = dataclasses.replace(for_spec(spec), size=size)
-            pairs = PairDataset(faces.bank, faces.items, preprocess, length=0, seed=config.seed)
+            pairs = PairDataset(
+                faces.bank, faces.items, preprocess, length=0, seed=config.seed, generators=generators
+            )
             yield from engine_batches.batches(pairs, config.batch_pairs, first, int(end), config.workers)
         begin = int(end)
 

@@ -18,6 +18,7 @@ from training.fakes.generators import (
     HELD_OUT,
     Generator,
     Quantised,
+    Redraw,
     load_generators,
     redraw,
     save_generator,
@@ -101,6 +102,26 @@ def test_a_redrawn_picture_keeps_its_low_frequencies() -> None:
         assert (made.shape, made.dtype) == (image.shape, np.uint8)
         assert (made != image).any()
         assert np.abs(made.mean((0, 1)) - image.mean((0, 1))).max() < 6
+
+
+def test_each_generator_draws_some_pictures_at_grids_of_its_own() -> None:
+    torch.manual_seed(0)
+    sizes = []
+    generators = [Generator(architecture=name, width=4).eval() for name in ("nearest", "bilinear")]
+    for generator in generators:
+        generator.register_forward_pre_hook(
+            lambda g, given: sizes.append((g.architecture, *given[0].shape[2:]))
+        )
+    image, draw = face(1).image[:60, :52], Redraw(generators)
+    made = [draw(image, np.random.default_rng(seed)) for seed in range(40)]
+    assert {architecture for architecture, *_ in sizes} == {"nearest", "bilinear"}
+    heights = [height for _, height, _ in sizes]
+    assert 10 < heights.count(60) < 30
+    assert len(set(heights)) > 8
+    for picture in made:
+        assert (picture.shape, picture.dtype) == (image.shape, np.uint8)
+        assert (picture != image).any()
+        assert np.abs(picture.mean((0, 1)) - image.mean((0, 1))).max() < 6
 
 
 def test_the_script_runs_to_its_end(tmp_path: Path) -> None:

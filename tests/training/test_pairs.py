@@ -15,6 +15,7 @@ from tbd_app.pipeline.crops import for_spec
 from tests.training.faces import Face, bank_of, face, item
 from training.data import pairs as room
 from training.data.pairs import PAIR_SHARES, PairDataset
+from training.fakes.generators import Generator
 
 PREPROCESS = replace(for_spec(registry.spec("effnetv2_b0_frame")), size=64)
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -162,10 +163,14 @@ def test_mirrored_landmarks_stay_on_their_points_and_in_their_order(monkeypatch)
     assert min(orders.values()) >= 4
 
 
-@pytest.mark.parametrize("source", ["swap_still", "swap_clip", "resynth_still", "resynth_clip"])
+PSEUDO = ["swap_still", "swap_clip", "resynth_still", "resynth_clip", "redraw_still", "redraw_clip"]
+GENERATORS = [Generator(architecture="bilinear", width=4).eval().requires_grad_(False)]
+
+
+@pytest.mark.parametrize("source", PSEUDO)
 def test_a_pseudo_fake_shows_what_its_real_shows_and_differs_from_it(source) -> None:
     faces, items = [face(k) for k in range(4)], [item(k, ["crop", "video"][k % 2]) for k in range(4)]
-    made = dataset(faces, items, augment=False, sources=[source])
+    made = dataset(faces, items, augment=False, sources=[source], generators=GENERATORS)
     for number in range(6):
         real, fake = made.pictures(np.random.default_rng(number), number)
         gap = np.abs(real.astype(int) - fake.astype(int))
@@ -203,12 +208,12 @@ def test_a_fake_is_never_blended_as_if_it_were_real(monkeypatch) -> None:
 
 
 def drawn_kinds(items: list) -> PairDataset:
-    return dataset([plain(RED) for _ in items], items)
+    return dataset([plain(RED) for _ in items], items, generators=GENERATORS)
 
 
 def test_sources_without_media_give_their_share_to_the_others() -> None:
     only_stills = drawn_kinds([item(0), item(1)])
-    made_of_stills = ["blend_still", "swap_still", "resynth_still"]
+    made_of_stills = ["blend_still", "swap_still", "resynth_still", "redraw_still"]
     assert only_stills.sources == made_of_stills
     shares = np.array([PAIR_SHARES[s] for s in made_of_stills])
     np.testing.assert_allclose(only_stills.shares, shares / shares.sum())
@@ -217,6 +222,16 @@ def test_sources_without_media_give_their_share_to_the_others() -> None:
     assert both.shares.sum() == pytest.approx(1)
     only_stills[0]
     both[0]
+
+
+def test_without_generators_nothing_is_redrawn() -> None:
+    assert dataset([face(0), face(1)], [item(0), item(1)]).sources == [
+        "blend_still",
+        "swap_still",
+        "resynth_still",
+    ]
+    assert set(PAIR_SHARES) - set(room.shares_of([])) == {"redraw_still", "redraw_clip"}
+    assert room.shares_of(GENERATORS) == PAIR_SHARES
 
 
 def test_with_all_media_the_shares_are_those_written_down() -> None:

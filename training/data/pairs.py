@@ -18,22 +18,25 @@ from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
 from training.data.augment import GENTLE, degrade
 from training.data.facebank import FaceBank
 from training.data.index import Item
+from training.fakes.generators import Generator, Redraw
 from training.fakes.resynth import resynthesise
 from training.fakes.selfblend import Pair, self_blend
 from training.fakes.swap import poses, similar, swap
 
-# Source of a pair -> share of the batch; a source without media gives its share to the others. Pseudo-fakes are made of real
-# faces, which stand beside them; the last two pair real media with those of generators.
+# Source of a pair -> share of the batch; a source without media, or without generators, gives its share to the others.
+# Pseudo-fakes are made of real faces, which stand beside them; the last two pair real media with those of generators.
 # Few clips of generators: with 14 % of them the network learned their look and called real clips of that look fake.
 PAIR_SHARES = {
-    "blend_still": 0.46,
-    "blend_clip": 0.20,
-    "swap_still": 0.08,
+    "blend_still": 0.36,
+    "blend_clip": 0.16,
+    "swap_still": 0.07,
     "swap_clip": 0.04,
     "resynth_still": 0.05,
-    "resynth_clip": 0.05,
-    "clip": 0.04,
-    "portrait": 0.08,
+    "resynth_clip": 0.04,
+    "redraw_still": 0.12,
+    "redraw_clip": 0.06,
+    "clip": 0.03,
+    "portrait": 0.07,
 }
 # Share of the strongly degraded pairs in which a second real stands for the fake. Where a trace may be gone, real and fake
 # look alike, and a network says so by a score between; a video that is merely poor should score as a real one instead.
@@ -56,6 +59,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         seed: of every draw.
         augment: False leaves the crop in place and the pictures as they are (validation).
         sources: which of `PAIR_SHARES` to use.
+        generators: what draws faces anew.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         seed: int,
         augment: bool = True,
         sources: Sequence[str] = tuple(PAIR_SHARES),
+        generators: Sequence[Generator] = (),
     ) -> None:
         if preprocess.recipe.kind != "square":
             raise SystemExit(
@@ -76,10 +81,12 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         self.bank, self.preprocess = bank, preprocess
         self.length, self.seed, self.augment = length, seed, augment
         self.rows = _rows_by_source(bank, items)
-        usable = [s for s in sources if all(len(rows) for rows in self.rows[s])]
+        self.redraw = Redraw(generators)
+        given = shares_of(generators)
+        usable = [s for s in sources if s in given and all(len(rows) for rows in self.rows[s])]
         if not usable:
             raise SystemExit("The split holds no real faces to make pairs from.")
-        shares = np.array([PAIR_SHARES[s] for s in usable])
+        shares = np.array([given[s] for s in usable])
         self.sources, self.shares = usable, shares / shares.sum()
         # Whose faces are put into others: one of each still.
         self.partners = np.array([rows[0] for rows in self.rows["swap_still"][1]], np.int64)
@@ -136,8 +143,8 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         """The real face of a row, (H,W,3) with landmarks (5,2) px, and what was made of it."""
         if how == "blend":
             return self_blend(image, points, rng)
-        if how == "resynth":
-            return resynthesise(image, points, rng)
+        if how in ("resynth", "redraw"):
+            return resynthesise(image, points, rng, self.redraw if how == "redraw" else None)
         others = np.flatnonzero(self.bank.item[self.partners] != self.bank.item[row])
         partner = others[similar(poses(points[None])[0], self.partner_poses[others], rng)]
         other, _, other_points = self._face(int(self.partners[partner]), rng, mirror=False)
@@ -174,6 +181,11 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         return cut_square(image, *fit_square(*square, *image.shape[:2]), size or self.preprocess.size)
 
 
+def shares_of(generators: Sequence[Generator]) -> dict[str, float]:
+    """`PAIR_SHARES`, without what generators make where there are none."""
+    return {s: share for s, share in PAIR_SHARES.items() if generators or not s.startswith("redraw")}
+
+
 def _rows_by_source(
     bank: FaceBank, items: Sequence[Item]
 ) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
@@ -198,6 +210,8 @@ def _rows_by_source(
         "swap_clip": (clips, partners),
         "resynth_still": (stills, stills),
         "resynth_clip": (clips, clips),
+        "redraw_still": (stills, stills),
+        "redraw_clip": (clips, clips),
         "clip": (clips, get("video", 1)),
         "portrait": (get("image", 0), get("image", 1)),
     }

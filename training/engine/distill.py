@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tbd_app.models import registry, weights
-from tbd_app.models.base import masked_mean
+from tbd_app.models.base import Detector, masked_mean
 from tbd_app.types import ModelSpec
 from training.engine.losses import distillation
 
@@ -49,7 +49,7 @@ class Teacher:
         crops = self.spec.crop, student.crop
         if crops[0].kind != crops[1].kind or crops[0].margin > crops[1].margin:
             raise SystemExit(f"{name} sees {crops[0]}, which the student's crop ({crops[1]}) does not hold.")
-        self.model: nn.Module = registry.load(name, path=config.checkpoint)
+        self.model: Detector = registry.load(name, path=config.checkpoint)
 
     @torch.no_grad()
     def soft_labels(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from safetensors import safe_open
@@ -17,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.fakes.resynth import match_sharpness, restore_low
+from training.fakes.resynth import GRID, match_sharpness, restore_low
 from training.fakes.selfblend import to_uint8
 
 HELD_OUT = "shuffle"
@@ -214,7 +215,6 @@ def load_generators(folder: Path, split: str) -> list[Generator]:
     return found
 
 
-@torch.inference_mode()
 def redraw(images: Sequence[np.ndarray], generator: Generator) -> list[np.ndarray]:
     """Pictures as a generator draws them, with the original's low frequencies and sharpness.
 
@@ -223,9 +223,33 @@ def redraw(images: Sequence[np.ndarray], generator: Generator) -> list[np.ndarra
         generator: in eval mode, on a CPU.
     """
     pictures = np.stack(images).astype(np.float32)
+    made = _drawn(pictures, generator)
+    return [to_uint8(match_sharpness(restore_low(m, x), x)) for m, x in zip(made, pictures, strict=True)]
+
+
+class Redraw:
+    """Draws a picture by one of several generators, whose grid is finer or coarser than the pixels: see `resynthesise`.
+
+    Args:
+        generators: in eval mode, on a CPU.
+    """
+
+    def __init__(self, generators: Sequence[Generator]) -> None:
+        self.generators = generators
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(H,W,3) uint8 RGB in and out."""
+        generator = self.generators[int(rng.integers(len(self.generators)))]
+        x, (height, width), grid = image.astype(np.float32), image.shape[:2], rng.uniform(*GRID)
+        # As often at the pixels' own grid: pictures are shown as they were drawn, too.
+        size = (width, height) if rng.random() < 0.5 else (round(width * grid), round(height * grid))
+        made = _drawn(cv2.resize(x, size, interpolation=cv2.INTER_AREA)[None], generator)[0]
+        made = cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA)
+        return to_uint8(match_sharpness(restore_low(made, x), x, rng.normal(1, 0.08)))
+
+
+@torch.inference_mode()
+def _drawn(pictures: np.ndarray, generator: Generator) -> np.ndarray:
+    """(N,H,W,3) float32 from 0 to 255 in and out."""
     x = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 127.5 - 1
-    drawn = ((generator(x) + 1) * 127.5).permute(0, 2, 3, 1).contiguous().numpy()
-    out = []
-    for made, original in zip(drawn, pictures, strict=True):
-        out.append(to_uint8(match_sharpness(restore_low(made, original), original)))
-    return out
+    return ((generator(x) + 1) * 127.5).permute(0, 2, 3, 1).contiguous().numpy()

@@ -7,6 +7,8 @@ each call, so that no one generator can be memorised. Colour and sharpness stay 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -17,19 +19,24 @@ _BILINEAR = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
 _NEAREST = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
 _SHARP = np.array([[0.29, 0.88, -0.17], [-0.17, 0.88, 0.29]])  # near a bicubic with overshoot
 _HIDDEN = 8  # features of the part that is not linear
-_WHOLE = 0.3  # share of pictures that are drawn anew from edge to edge
+_WHOLE = 0.5  # share of pictures that are drawn anew from edge to edge
+GRID = (0.75, 1.35)  # pixels of a generator per pixel of the picture
 _LOW_PX = 8  # what is coarser than this many pixels stays the original's
+Draw = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # (H,W,3) uint8 RGB, drawn anew
 
 
-def resynthesise(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> Pair:
-    """A face that an imagined decoder has drawn, put back into its picture; sometimes the whole picture is its work.
+def resynthesise(
+    image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, draw: Draw | None = None
+) -> Pair:
+    """A face that a decoder has drawn, put back into its picture; in half of the calls the whole picture is its work.
 
     Args:
         image: (H,W,3) uint8 RGB, 16 px at least.
         landmarks: (5,2) px: eyes, nose, mouth corners, image left first.
         rng: source of every draw.
+        draw: the decoder; an imagined one (`resample_like_decoder`) by default.
     """
-    made = resample_like_decoder(image, rng)
+    made = (draw or resample_like_decoder)(image, rng)
     if rng.random() < _WHOLE:
         return Pair(real=image, fake=made, mask=np.ones(image.shape[:2], np.float32))
     region = ("face", "lower_face")[int(rng.random() < 0.3)]
@@ -52,7 +59,7 @@ def resample_like_decoder(image: np.ndarray, rng: np.random.Generator) -> np.nda
     x = image.astype(np.float32)
     # A generator's own resolution is seldom that of the crop: its grid may be finer or coarser than our pixels.
     stages = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
-    grid, factor = rng.uniform(0.75, 1.35), 2**stages
+    grid, factor = rng.uniform(*GRID), 2**stages
     size = [max(round(side * grid / factor), 4) for side in (width, height)]
     small = cv2.resize(x, size, interpolation=cv2.INTER_AREA) - 128
     drawn, plain = small, small
