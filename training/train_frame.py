@@ -27,13 +27,13 @@ from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.data.faces import Faces, open_faces
 from training.data.pairs import PairDataset, shares_of
 from training.engine import batches as engine_batches
-from training.engine.config import LoopConfig, RunConfig, command
+from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.hints import Hints
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
 from training.engine.metrics import auc
-from training.engine.models import build, spec_of
+from training.engine.models import begin, spec_of
 from training.engine.run import Run
 from training.engine.validation import score, score_batches, video_figures
 from training.engine.where import Where
@@ -43,16 +43,11 @@ SCRIPT = Path(__file__).stem
 
 
 @dataclass(frozen=True)
-class Config(RunConfig):
-    """What the script has besides `RunConfig`.
+class Config(ModelConfig):
+    """What the script has besides `ModelConfig`.
 
     Attributes:
         model: a registered frame model, or timm:NAME.
-        pretrained: fetch public weights where neither backbone nor init is given.
-        backbone: safetensors with the backbone's features in timm's keys, or a checkpoint of a model on the same backbone.
-        init: checkpoint of the whole model, to start warm.
-        freeze_bn: keep BatchNorm on its running statistics. A batch holds each face twice, real and fake: with statistics of
-            the batch a network learns to compare the two, which it cannot do later. Not for a network that starts at random.
         where: weight of a second task: in the last cells of the network, say which of them were changed; 0 leaves it out.
         batch_pairs: pairs (one real, one fake) a step and process.
         size_px: input sizes, one per phase; the last one is what the checkpoint asks for.
@@ -66,10 +61,6 @@ class Config(RunConfig):
 
     out: Path = Path("runs/effnetv2_b0_frame")
     model: str = "effnetv2_b0_frame"
-    pretrained: bool = True
-    backbone: Path | None = None
-    init: Path | None = None
-    freeze_bn: bool = True
     where: float = 1.0
     batch_pairs: int = 16
     size_px: tuple[int, ...] = (224,)
@@ -92,13 +83,7 @@ def main(config: Config) -> None:
     set_seed(config.seed)
     spec = dataclasses.replace(spec_of(config.model), input_size=config.size_px[-1])
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
-    model = build(
-        config.model,
-        pretrained=config.pretrained,
-        backbone=config.backbone,
-        init=config.init,
-        freeze_bn=config.freeze_bn,
-    )
+    model = begin(config)
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
     if config.hints and not teacher:
         raise SystemExit("--hints needs a teacher: --teacher.checkpoint.")
@@ -117,7 +102,7 @@ def main(config: Config) -> None:
 
     model = fit(
         model,
-        lambda start: batches(config, faces["train"], generators, start),
+        lambda start: batches(config, faces["train"], start, generators),
         step,
         lambda m: validate(m, faces["val"], for_spec(spec), config.seed, config.val_blends),
         config.loop,
@@ -149,7 +134,7 @@ def pair_loss(
 
 
 def batches(
-    config: Config, faces: Faces, generators: Sequence[Generator], start: int
+    config: Config, faces: Faces, start: int, generators: Sequence[Generator] = ()
 ) -> Iterator[tuple[Tensor, ...]]:
     """Batches `start` to the last; each phase has its input size, each pair its number."""
     spec, total = spec_of(config.model), config.loop.steps * config.loop.accumulate

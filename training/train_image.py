@@ -32,11 +32,11 @@ from training.data.faces import open_faces
 from training.data.index import Item
 from training.data.pictures import Cut, Pictures, around_faces, whole
 from training.engine.batches import Shuffled, batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, command
+from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.losses import class_weights, cross_entropy
 from training.engine.metrics import auc
-from training.engine.models import build, spec_of
+from training.engine.models import begin, spec_of
 from training.engine.run import Run
 from training.engine.validation import score
 
@@ -44,17 +44,14 @@ SCRIPT = Path(__file__).stem
 
 
 @dataclass(frozen=True)
-class Config(RunConfig):
-    """What the script has besides `RunConfig`.
+class Config(ModelConfig):
+    """What the script has besides `ModelConfig`.
 
     Attributes:
         layout: how `data` is laid out: faces140k, folder (real/ and fake/), or faces (index.csv or index.parquet).
         n_train: pictures of each class from the train part; 0 for all.
         n_val: pictures of each class from the val part; 0 for all.
         model: a registered frame model, or timm:NAME.
-        pretrained: fetch public weights where neither backbone nor init is given.
-        backbone: safetensors of the backbone: public features, or a checkpoint of a model on the same backbone.
-        init: checkpoint of the whole model, to start warm.
         size_px: input size; 0 for the model's own.
         batch: pictures a step and process.
         robust: draw light, blur, resolution, noise and codec for each picture; without it they are only mirrored.
@@ -65,9 +62,7 @@ class Config(RunConfig):
     n_train: int = 0
     n_val: int = 0
     model: str = "effnet_b0_image"
-    pretrained: bool = True
-    backbone: Path | None = None
-    init: Path | None = None
+    freeze_bn: bool = False
     size_px: int = 0
     batch: int = 64
     robust: bool = False
@@ -85,7 +80,7 @@ def main(config: Config) -> None:
     pictures = Pictures(items, cut, preprocess, robust=config.robust)
     data, balance = Shuffled(pictures, config.seed), class_weights(i.label for i in items)
     loop = config.loop.in_steps(steps_per_epoch(len(items), config.batch, config.loop.accumulate))
-    model = build(config.model, pretrained=config.pretrained, backbone=config.backbone, init=config.init)
+    model = begin(config)
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         return cross_entropy(model(batch["x"]), batch["y"], weights=balance)

@@ -34,12 +34,12 @@ from training.data.clips import ClipReader
 from training.data.faces import open_faces
 from training.data.partners import Pairing, paired
 from training.engine.batches import batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, command
+from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.losses import accuracy, cross_entropy
 from training.engine.losses_clip import Tap
 from training.engine.losses_m2tr import RealCentre, focal
-from training.engine.models import build, spec_of, trained_share
+from training.engine.models import begin, spec_of, trained_share
 from training.engine.run import Run
 from training.engine.validation import frame_figures
 
@@ -47,16 +47,12 @@ SCRIPT = Path(__file__).stem
 
 
 @dataclass(frozen=True)
-class Config(RunConfig):
-    """What the script has besides `RunConfig`.
+class Config(ModelConfig):
+    """What the script has besides `ModelConfig`.
 
     Attributes:
         model: m2tr_b4, m2tr_official or m2tr_swin.
-        pretrained: fetch public backbone weights where neither backbone nor init is given.
-        backbone: safetensors of the backbone: public features, or a checkpoint of a model on the same backbone.
-        init: checkpoint of the whole model, to start warm.
         freeze: paper10m trains the last layers of the backbone and all that is not backbone; none trains everything.
-        freeze_bn: keep BatchNorm on its running statistics, as small batches need.
         size_px: input of m2tr_official, to which its weights are bound; 0 for the model's own.
         small: a tiny backbone at 64 px, for toys.
         pairs: source sets each fake against the real medium it was made from, blend sets real frames against fakes made of
@@ -70,9 +66,6 @@ class Config(RunConfig):
 
     out: Path = Path("runs/m2tr")
     model: Literal["m2tr_b4", "m2tr_official", "m2tr_swin"] = "m2tr_b4"
-    pretrained: bool = True
-    backbone: Path | None = None
-    init: Path | None = None
     freeze: Freeze = "none"
     freeze_bn: bool = False
     size_px: int = 0
@@ -141,16 +134,7 @@ def open_model(config: Config) -> M2TR | M2trSwin:
     if config.small and config.freeze != "none" and config.model != "m2tr_swin":
         raise SystemExit("--freeze counts the layers of EfficientNet-B4; leave it out of a --small model.")
     size = {"input_size": config.size_px} if config.size_px else {}
-    model = build(
-        config.model,
-        pretrained=config.pretrained,
-        backbone=config.backbone,
-        init=config.init,
-        freeze=config.freeze,
-        freeze_bn=config.freeze_bn,
-        small=config.small,
-        **size,
-    )
+    model = begin(config, freeze=config.freeze, small=config.small, **size)
     if not isinstance(model, M2TR | M2trSwin):
         raise SystemExit(f"{config.model} is no M2TR.")
     return model

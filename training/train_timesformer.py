@@ -27,10 +27,10 @@ from training.data.clips import ClipReader, FramesAt
 from training.data.faces import open_faces
 from training.data.partners import Pairing, paired, singles
 from training.engine.batches import batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, command
+from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.losses import cross_entropy
-from training.engine.models import build, save_memory, spec_of
+from training.engine.models import begin, save_memory, spec_of
 from training.engine.run import Run
 from training.engine.validation import clip_figures
 
@@ -38,16 +38,11 @@ SCRIPT = Path(__file__).stem
 
 
 @dataclass(frozen=True)
-class Config(RunConfig):
-    """What the script has besides `RunConfig`.
+class Config(ModelConfig):
+    """What the script has besides `ModelConfig`.
 
     Attributes:
         model: effnet_b0_timesformer or effnet_b0_timesformer_legacy.
-        pretrained: fetch public backbone weights where neither backbone nor init is given.
-        backbone: safetensors of the backbone: public features, or a checkpoint of a model on the same backbone.
-        init: checkpoint of the whole model, to start warm.
-        freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need, and pairs (see train_frame.py);
-            not for a backbone that starts at random.
         frame_chunk: frames that pass the CNN at a time, to save memory; 0 for all.
         checkpointing: compute activations inside the CNN again instead of keeping them.
         small: a tiny backbone and narrow blocks at 64 px, for toys.
@@ -62,10 +57,6 @@ class Config(RunConfig):
 
     out: Path = Path("runs/timesformer")
     model: Literal["effnet_b0_timesformer", "effnet_b0_timesformer_legacy"] = "effnet_b0_timesformer"
-    pretrained: bool = True
-    backbone: Path | None = None
-    init: Path | None = None
-    freeze_bn: bool = True
     frame_chunk: int = 0
     checkpointing: bool = False
     small: bool = False
@@ -85,14 +76,7 @@ class Config(RunConfig):
 def main(config: Config) -> None:
     """Train one model; see the module's text."""
     set_seed(config.seed)
-    model = build(
-        config.model,
-        pretrained=config.pretrained,
-        backbone=config.backbone,
-        init=config.init,
-        freeze_bn=config.freeze_bn,
-        small=config.small,
-    )
+    model = begin(config, small=config.small)
     save_memory(model, frame_chunk=config.frame_chunk, checkpointing=config.checkpointing)
     spec = spec_of(config.model)
     spec = replace(spec, clip_len=config.clip_len, input_size=model.input_size or spec.input_size)

@@ -25,11 +25,11 @@ from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
 from training.data.faces import open_faces
 from training.data.partners import singles
 from training.engine.batches import Shuffled, batches, steps_per_epoch
-from training.engine.config import LoopConfig, RunConfig, command
+from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.loop import fit
 from training.engine.losses import class_weights, cross_entropy
-from training.engine.models import build, save_memory, spec_of
+from training.engine.models import begin, save_memory, spec_of
 from training.engine.run import Run
 from training.engine.validation import clip_figures
 
@@ -37,14 +37,11 @@ SCRIPT = Path(__file__).stem
 
 
 @dataclass(frozen=True)
-class Config(RunConfig):
-    """What the script has besides `RunConfig`.
+class Config(ModelConfig):
+    """What the script has besides `ModelConfig`.
 
     Attributes:
         model: a registered clip model.
-        pretrained: fetch public backbone weights where neither backbone nor init is given.
-        backbone: safetensors of the backbone: public features, or a checkpoint of a model on the same backbone.
-        init: checkpoint of the whole model, to start warm.
         clip_len: frames of a clip.
         frames_at: where they lie on the timeline.
         frames_per_clip: frames cut from each video of an index.csv, among which a clip's are chosen.
@@ -52,8 +49,7 @@ class Config(RunConfig):
         batch: clips, or pairs of clips, a step and process.
         pairs: real clips against fakes made of them, in place of labelled media.
         smoothing: of the labels.
-        freeze_bn: keep BatchNorm on its running statistics, as small batches of clips need, and pairs (see train_frame.py);
-            not for a backbone that starts at random.
+        train_backbone: False trains only what stands on the CNN: for few clips, after the CNN has learned from single frames.
         frame_chunk: frames that pass the CNN at a time, to save memory; 0 for all.
         checkpointing: compute activations inside the CNN again instead of keeping them.
         teacher: a frame model whose soft labels, averaged over a clip, are learned too.
@@ -61,9 +57,6 @@ class Config(RunConfig):
 
     out: Path = Path("runs/video")
     model: str = "effnet_b0_lstm"
-    pretrained: bool = True
-    backbone: Path | None = None
-    init: Path | None = None
     clip_len: int = 10
     frames_at: FramesAt = "spread"
     frames_per_clip: int = 32
@@ -71,7 +64,7 @@ class Config(RunConfig):
     batch: int = 8
     pairs: bool = True
     smoothing: float = 0.0
-    freeze_bn: bool = True
+    train_backbone: bool = True
     frame_chunk: int = 0
     checkpointing: bool = False
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
@@ -94,13 +87,8 @@ def main(config: Config) -> None:
     balance = None if config.pairs else class_weights(clips.labels)
     loop = config.loop.in_steps(steps_per_epoch(len(clips), config.batch, config.loop.accumulate))
 
-    model = build(
-        config.model,
-        pretrained=config.pretrained,
-        backbone=config.backbone,
-        init=config.init,
-        freeze_bn=config.freeze_bn,
-    )
+    model = begin(config)
+    model.backbone.requires_grad_(config.train_backbone)
     save_memory(model, frame_chunk=config.frame_chunk, checkpointing=config.checkpointing)
 
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None

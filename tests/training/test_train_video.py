@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from tbd_app.models import registry
 from tests.training.test_loop import assert_same, rows
@@ -47,6 +48,16 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path) -> None:
     main(toy(tmp_path / "parts", resume=True))
     whole, parts = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "parts"))
     assert_same(whole, parts)
+
+
+def test_a_backbone_that_is_left_alone_stays_as_it_was(tmp_path) -> None:
+    main(toy(tmp_path / "first"))
+    before = tmp_path / "first" / "model.safetensors"
+    main(toy(tmp_path / "then", init=before, train_backbone=False))
+    old, new = load_file(before), load_file(tmp_path / "then" / "model.safetensors")
+    changed = {name for name in old if not torch.equal(old[name], new[name])}
+    assert changed
+    assert not any(name.startswith("backbone.") for name in changed)
 
 
 def test_the_split_decides_the_weights_of_the_classes(tmp_path, monkeypatch) -> None:

@@ -106,6 +106,27 @@ class RunConfig:
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
+@dataclass(frozen=True)
+class ModelConfig(RunConfig):
+    """What every script on a network of timm has: which it is and where its weights come from.
+
+    Attributes:
+        model: its registered name.
+        pretrained: fetch public weights of the backbone where neither backbone nor init is given.
+        backbone: safetensors of the backbone in timm's keys: public features, or a checkpoint of a model on the same one.
+        init: checkpoint of the whole model, to start warm.
+        freeze_bn: keep BatchNorm on its running statistics. Small batches of clips need it, and pairs: a batch holds each
+            face twice, real and fake, and with statistics of the batch a network learns to compare the two, which it cannot
+            do later. Not for a backbone that starts at random.
+    """
+
+    model: str = ""
+    pretrained: bool = True
+    backbone: Path | None = None
+    init: Path | None = None
+    freeze_bn: bool = True
+
+
 C = TypeVar("C", bound=RunConfig)
 
 

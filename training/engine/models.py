@@ -16,6 +16,7 @@ from tbd_app.errors import WeightsMissing
 from tbd_app.models import registry, tensors
 from tbd_app.models.base import Detector, timm_backbone
 from tbd_app.types import ModelSpec
+from training.engine.config import ModelConfig
 
 TIMM = "timm:"
 
@@ -59,6 +60,18 @@ def spec_of(name: str) -> ModelSpec:
         input_size=told.input_size[-1],
         mean=told.mean,
         std=told.std,
+    )
+
+
+def begin(config: ModelConfig, **options: Any) -> Detector:
+    """`build` of the model and the weights that a script's config names."""
+    return build(
+        config.model,
+        pretrained=config.pretrained,
+        backbone=config.backbone,
+        init=config.init,
+        freeze_bn=config.freeze_bn,
+        **options,
     )
 
 
