@@ -140,6 +140,17 @@ def test_an_animated_still_shows_another_face_than_the_clip_it_follows(faces) ->
     assert not np.array_equal(fake[0][0], fake[2][0])  # it moves
 
 
+def test_a_still_can_stand_for_a_clip_in_both_classes(faces) -> None:
+    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1)
+    real, fake = pairs._pair("still", np.random.default_rng(3))
+    images = [image for image, *_ in real]
+    assert len(real) == len(fake) == 3
+    assert np.array_equal(images[0], images[1])
+    shown = [faces.bank.image(int(faces.rows(n)[0])) for n in pairs.stills]
+    assert any(image.shape == images[0].shape and np.array_equal(image, images[0]) for image in shown)
+    assert not any(np.array_equal(a[0], b[0]) for a, b in zip(real, fake, strict=True))
+
+
 def test_without_real_clips_there_are_no_pairs(faces) -> None:
     fakes = Faces(faces.bank, [dataclasses.replace(item, label=1) for item in faces.items])
     with pytest.raises(SystemExit, match="no real clips"):

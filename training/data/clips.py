@@ -6,6 +6,7 @@ A clip is x (T,3,S,S) float32 normalised with mask (T,) bool, False where a fram
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import cv2
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tbd_app.pipeline.crops import Preprocess
-from training.data.augment import extreme
+from training.data.augment import GENTLE, degrade, extreme
 from training.data.faces import Faces
 from training.fakes.animate import animate, match_clip
 from training.fakes.mouth import redraw_mouth_clip
@@ -23,7 +24,8 @@ from training.fakes.selfblend import self_blend_clip
 
 FramesAt = Literal["spread", "consecutive"]
 # Source of a pair -> share of the batch; a source without media gives its share to the others.
-CLIP_SHARES = {"blend": 0.60, "mouth": 0.15, "animate": 0.15, "clip": 0.10}
+# Real clips are few and soon learned by heart; a still that is shown again and again is a clip of one more person.
+CLIP_SHARES = {"blend": 0.35, "still": 0.25, "mouth": 0.15, "animate": 0.15, "clip": 0.10}
 FPS = {"spread": 1.0, "consecutive": 10.0}  # about how fast a clip's frames follow each other
 WORK_SIDE_PX = 300  # faces are blended at this size at most
 Frame = tuple[np.ndarray, np.ndarray, np.ndarray]  # image (H,W,3) uint8 RGB, box (4,), landmarks (5,2)
@@ -122,8 +124,8 @@ class LabelledClips:
 class ClipPairs(Dataset[dict[str, Tensor]]):
     """Item i is {"x": (2,T,3,S,S), "mask": (2,T), "y": (2,) 0, 1}: a real clip and a fake one that share their degradations.
 
-    The fake is the clip self-blended ("blend"), with a redrawn mouth ("mouth"), a still that moves as the clip does
-    ("animate"), or a fake of the split ("clip").
+    The fake is the clip self-blended ("blend"), so is a still that is shown as long ("still"); the clip with a redrawn mouth
+    ("mouth"); a still that moves as the clip does ("animate"); or a fake of the split ("clip").
 
     Args:
         reader: cuts the clips.
@@ -140,7 +142,7 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         self.stills = [n for n in faces.media("crop", "image") if not faces.items[n].label]
         if not self.real:
             raise SystemExit("The split holds no real clips to make pairs from.")
-        needs = {"animate": self.stills, "clip": self.fake}
+        needs = {"still": self.stills, "animate": self.stills, "clip": self.fake}
         self.sources = [s for s in sources if needs.get(s, self.real)]
         if not self.sources:
             raise SystemExit(f"The split holds nothing for pairs of {', '.join(sources)}.")
@@ -158,11 +160,15 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         pair = self._pair(str(rng.choice(self.sources, p=self.shares)), rng)
         jitter, look = rng.integers(2**63, size=2)  # the same for both
         cut = [self.reader.crops(frames, np.random.default_rng(jitter)) for frames in pair]
-        return [extreme(crops, np.random.default_rng(look)) for crops in cut]
+        treat = partial(degrade, gentle=True) if rng.random() < GENTLE else extreme
+        return [treat(crops, np.random.default_rng(look)) for crops in cut]
 
     def _pair(self, source: str, rng: np.random.Generator) -> tuple[list[Frame], list[Frame]]:
         """Frames of a real clip and of its fake."""
-        real = self.reader.frames(int(rng.choice(self.real)), rng)
+        if source == "still":
+            real = self.reader.frames(int(rng.choice(self.stills)), None) * self.reader.length
+        else:
+            real = self.reader.frames(int(rng.choice(self.real)), rng)
         if source == "clip":
             return real, self.reader.frames(int(rng.choice(self.fake)), rng)
         images, boxes, landmarks = zip(*real, strict=True)
@@ -171,7 +177,7 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
             alike = match_clip(*still, images[0], landmarks[0])
             moved = animate(*alike, np.stack(landmarks), rng, fps=FPS[self.reader.at])
             return real, list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
-        make = {"blend": self_blend_clip, "mouth": redraw_mouth_clip}[source]
+        make = redraw_mouth_clip if source == "mouth" else self_blend_clip
         made = make(images, np.stack(landmarks), rng)
         places = list(zip(boxes, landmarks, strict=True))
         reals = [(pair.real, *place) for pair, place in zip(made, places, strict=True)]
