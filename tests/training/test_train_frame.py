@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tbd_app.models import registry, weights
@@ -23,7 +23,9 @@ from tests.training.test_index import CROP, write_index
 from training import train_frame
 from training.data.faces import Faces
 from training.engine.config import LoopConfig, load_preset
+from training.engine.distill import TeacherConfig
 from training.engine.run import recipe
+from training.fakes.generators import Generator, save_generator
 from training.train_frame import SCRIPT as NAME
 from training.train_frame import Config, batches, main, pair_loss
 
@@ -157,3 +159,29 @@ def test_the_toy_run_trains_any_timm_network(tmp_path) -> None:
         0 <= float(row[name]) <= 1 for name in ("blend_auc", "video_auc", "blending_auc", "synthesis_auc")
     )
     assert weights.read_header(tmp_path / "model.safetensors")["name"] == "timm:test_efficientnet"
+
+
+def test_a_teacher_its_maps_and_generators_join_in(tmp_path) -> None:
+    spec = replace(registry.spec("effnetv2_b0_frame"), input_size=48)
+    teacher = tmp_path / "teacher.safetensors"
+    weights.save_checkpoint(registry.create_model(spec.name), teacher, spec)
+    drawing = tmp_path / "generators" / "vq"
+    drawing.mkdir(parents=True)
+    save_generator(Generator(architecture="vq", width=4), drawing / "generator.safetensors")
+    config = replace(
+        load_preset(Config, NAME, "toy"),
+        out=tmp_path / "run",
+        model="timm:test_efficientnet",
+        teacher=TeacherConfig(checkpoint=teacher),
+        hints=1.0,
+        generators=drawing.parent,
+    )
+    main(config)
+    (row,) = csv.DictReader((config.out / "metrics.csv").open(encoding="utf-8"))
+    assert float(row["hint_loss"]) > 0.5
+    assert float(row["teacher_loss"]) > 0
+    recipe_of_run = json.loads((config.out / "config.json").read_text(encoding="utf-8"))["recipe"]
+    assert recipe_of_run["pair_shares"]["redraw_still"] > 0
+    assert not any("hints" in name for name in load_file(config.out / "model.safetensors"))
+    with pytest.raises(SystemExit, match="needs a teacher"):
+        main(replace(config, teacher=TeacherConfig()))
