@@ -19,6 +19,7 @@ from tbd_app.models.specs import CLIP_B16
 from tests.hub import Hub, serve
 
 NAME, ON_CLIP = "effnet_b0_image", "clip_b16_ln1"
+FILE = f"{NAME}-of-a-test.safetensors"  # not the bundled one
 REPO = "lab/models"
 
 
@@ -48,7 +49,7 @@ def published(hub: Hub, tmp_path: Path) -> dict[str, dict]:
     for name in (NAME, ON_CLIP):
         with torch.device("meta"):
             model = registry.create_model(name)
-        file = tmp_path / f"{name}.safetensors"
+        file = tmp_path / f"{name}-of-a-test.safetensors"
         state = {key: torch.zeros(t.shape, dtype=torch.float16) for key, t in model.stored_state().items()}
         header = weights.header_of(replace(registry.spec(name), threshold=0.5))
         save_file(state, file, metadata={"tbd": json.dumps(header)})
@@ -105,16 +106,16 @@ def test_what_cannot_be_had_is_told_and_changes_the_exit_code(tbd, published, hu
 def test_offline_nothing_is_asked(tbd, published, hub: Hub) -> None:
     done = tbd("models", "--download", f"{NAME},{ON_CLIP}", HF_HUB_OFFLINE="1")
     assert done.returncode == 3
-    assert f"{NAME}.safetensors could not be downloaded from {REPO}: HF_HUB_OFFLINE is set." in done.stderr
+    assert f"{FILE} could not be downloaded from {REPO}: HF_HUB_OFFLINE is set." in done.stderr
     assert hub.requests == []
 
 
 def test_other_content_than_listed_is_refused(tbd, published, hub: Hub) -> None:
     revision = published[NAME]["hub"]["revision"]
-    hub.repos[REPO][revision][f"{NAME}.safetensors"] = bytes(published[NAME]["bytes"])
+    hub.repos[REPO][revision][FILE] = bytes(published[NAME]["bytes"])
     done = tbd("models", "--download", NAME)
     assert done.returncode == 3
-    assert f"{NAME}.safetensors is not the listed file" in done.stderr
+    assert f"{FILE} is not the listed file" in done.stderr
     assert f"Get them with: tbd models --download {NAME}" in done.stdout
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tbd_app.models import manifest, registry
+from tbd_app.types import ModelSpec
 from training.export import WEIGHTS, write_metrics
 
 ROOT = WEIGHTS.parent
@@ -98,8 +99,68 @@ def _value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
     return f"{show.format(figures[key])} ({show.format(low)}–{show.format(high)})"
 
 
-def _pairs(recipe: dict[str, Any]) -> str:
-    """How pairs were shared out, and what else was done to learn from them; nothing for recipes that do not tell."""
+# Where a network's first weights came from, beyond what its recipe names.
+_ORIGIN = {
+    "effnetv2_b0_frame": "at first the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of "
+    "`tf.keras.applications`), all weights fine-tuned",
+}
+_ONE_DRAW = "light, blur, resolution, noise, JPEG and H.264 are drawn once per pair and applied to both."
+# What a batch is made of, by script.
+_MATERIAL = {
+    "training/train_frame.py": "Each pair is a real face and a fake made of it, or real and generated media of one kind; "
+    + _ONE_DRAW,
+    "training/train_video.py": f"Each pair is a real clip and a fake made of it, or a real and a generated clip; {_ONE_DRAW}",
+    "training/train_image.py": "Each picture comes with its own label, the classes weighed; light, blur, resolution, noise, "
+    "JPEG and H.264 are drawn for each.",
+}
+_LIMITS = {
+    "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, redrawn mouths and "
+    "moving heads leave other traces: see the rows of the clips before trusting its votes on video.",
+}
+_LEARNED_BLENDS = (
+    "It learned blending borders and mismatched statistics. Heads that are generated whole leave other traces: see the row "
+    'of the synthesis family before trusting "no signs found".'
+)
+
+
+def _sees(entry: dict[str, Any], spec: ModelSpec) -> str:
+    """What goes in, and how the answer for a person comes about."""
+    square = (
+        f"of {spec.crop.margin:g} times the longer side of the MTCNN box, {spec.input_size} px, RGB, ImageNet mean and "
+        "standard deviation"
+    )
+    if spec.task == "frame":
+        seen, answer = f"one face crop: a square {square}", "the mean over the sampled frames"
+    else:
+        seen = f"a clip of {spec.clip_len} face crops, spread over the frames in which a person was seen: squares {square}"
+        answer = "that of the clip"
+    return (
+        f"Scores {seen}. `fake_prob` of a person is {answer} after dividing the logit by the temperature "
+        f"{entry['temperature']:g}. It votes fake from {entry['threshold']:g} ({entry['image_threshold']:g} where fewer than "
+        f"8 frames were seen), real below {entry['real_below']:g}, and abstains between."
+    )
+
+
+def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:
+    """How long, on how much at a time and at which sizes."""
+    loop, pairs = recipe["loop"], recipe.get("batch_pairs")
+    if pairs is None:
+        kind = "pairs of clips" if recipe.get("pairs") else {"clip": "clips", "frame": "pictures"}[spec.task]
+        batch, sizes = f"{recipe['batch']} {kind}", f"at {spec.input_size} px"
+    else:
+        phases = zip(recipe["size_px"], recipe["size_share"], strict=True)
+        total = sum(recipe["size_share"])
+        batch = f"{pairs} pairs"
+        sizes = ", then ".join(f"{share / total:.0%} of the steps at {px} px" for px, share in phases)
+    precision = {"bf16": "bfloat16", "fp16": "float16", "no": "float32"}[loop["precision"]]
+    return (
+        f"`{recipe['script']}`, {loop['steps']} steps of {batch}, {sizes}; AdamW, peak learning rate {loop['lr']:g}, cosine; "
+        f"averaged weights (decay {loop['ema_decay']}); seed {recipe['seed']}; {precision} on two CPU cores."
+    )
+
+
+def _more(recipe: dict[str, Any]) -> str:
+    """What else was done; nothing for recipes that do not tell."""
     told = ""
     if shares := recipe.get("pair_shares"):
         parts = ", ".join(f"{share:.0%} {source.replace('_', ' ')}" for source, share in shares.items())
@@ -108,6 +169,8 @@ def _pairs(recipe: dict[str, Any]) -> str:
         told += "\n- A second task, left out of the file: which cells of the last map were changed."
     if recipe.get("freeze_bn"):
         told += "\n- BatchNorm stayed on its running statistics."
+    if recipe.get("train_backbone") is False:
+        told += "\n- The CNN stayed as it was."
     return told
 
 
@@ -115,12 +178,18 @@ def card(entry: dict[str, Any]) -> str:
     """The model card in Markdown."""
     spec = registry.spec(entry["name"])
     clips, cost = entry["metrics"]["val_clips"], entry["metrics"]["cost"]
-    recipe, loop = entry["recipe"], entry["recipe"]["loop"]
-    sizes = ", then ".join(
-        f"{share:.0%} of the steps at {px} px"
-        for px, share in zip(recipe["size_px"], recipe["size_share"], strict=True)
+    recipe = entry["recipe"]
+    start = (
+        f"{recipe['init']}, an earlier checkpoint"
+        if recipe.get("init")
+        else recipe["backbone"] or "random weights"
     )
-    start = f"{recipe['init']}, an earlier checkpoint" if recipe.get("init") else recipe["backbone"]
+    origin = _ORIGIN.get(entry["name"], "no public features were at hand")
+    frame_auc = f"frame-level AUC {clips['frame_auc']:.2f}, " if "frame_auc" in clips else ""
+    scope = {
+        "clips": "real clips and clips of the blending family",
+        "pictures": "real and generated pictures",
+    }[recipe.get("made_for", "clips")]
     return f"""---
 license: other
 license_name: research-use
@@ -138,24 +207,17 @@ Paper of the architecture: {spec.paper}
 
 ## What it does
 
-Scores one face crop: a square of {spec.crop.margin:g} times the longer side of the MTCNN box, {spec.input_size} px,
-RGB, ImageNet mean and standard deviation. `fake_prob` of a person is the mean over the sampled frames after dividing
-the logit by the temperature {entry["temperature"]:g}. It votes fake from {entry["threshold"]:g}
-({entry["image_threshold"]:g} where fewer than 8 frames were seen), real below {entry["real_below"]:g}, and abstains between.
+{_sees(entry, spec)}
 
 ## How it was trained
 
 - Data: {entry["trained_on"]}.
-- Start: {start}; at first the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of
-  `tf.keras.applications`), all weights fine-tuned.
-- Recipe: `{recipe["script"]}`, {loop["steps"]} steps of {recipe["batch_pairs"]} pairs, {sizes}; AdamW, peak learning
-  rate {loop["lr"]:g}, cosine; averaged weights (decay {loop["ema_decay"]}); seed {recipe["seed"]}; bfloat16 on two CPU cores.
-  {entry["recipe"].get("note", "")}
-- Each pair is a real face and a fake made of it, or real and generated media of the same kind; light, blur,
-  resolution, noise, JPEG and H.264 are drawn once per pair and applied to both.{_pairs(recipe)}
-- Temperature and bounds were chosen on val: the temperature on real clips and clips of the blending family, the
-  thresholds so that at most 5 % of the real val clips, and of the real val pictures, reach theirs. The figures on real
-  val media are therefore optimistic.
+- Start: {start}; {origin}.
+- Recipe: {_steps(recipe, spec)}
+  {recipe.get("note", "")}
+- {_MATERIAL.get(recipe["script"], "Media and degradations are those of the script.")}{_more(recipe)}
+- Temperature and bounds were chosen on val: the temperature on {scope}, the thresholds so that at most 5 % of the real val
+  clips, and of the real val pictures, reach theirs. The figures on real val media are therefore optimistic.
 
 ## Measured
 
@@ -165,7 +227,7 @@ Clips are judged whole by `tbd_app.analyze`, as `tbd analyze` does; {clips["cove
 {clips["n_sources"]} sources, could be judged; the rest counts as 0.5. The model abstains on
 {clips["abstained"]:.0%} of them and calls {clips["missed_as_real"]:.0%} of the fakes real.
 Several fakes share a source, so the intervals are narrower than the truth.
-Further: frame-level AUC {clips.get("frame_auc", float("nan")):.2f}, EER {clips["eer"]:.2f},
+Further: {frame_auc}EER {clips["eer"]:.2f},
 average precision {clips["ap"]:.2f}, balanced accuracy {clips["balanced_accuracy"]:.2f},
 F1 of fakes {clips["f1_fake"]:.2f} and of reals {clips["f1_real"]:.2f}, calibration error (ECE) {clips["ece"]:.2f}.
 All figures, corruption by corruption, are in
@@ -182,7 +244,6 @@ All figures, corruption by corruption, are in
 
 ## What it cannot do
 
-It learned blending borders and mismatched statistics. Heads that are generated whole leave other traces: see the row of
-the synthesis family before trusting "no signs found". It has not been measured by skin tone, age or sex. It does not hear
+{_LIMITS.get(recipe["script"], _LEARNED_BLENDS)} It has not been measured by skin tone, age or sex. It does not hear
 audio, sees nothing outside a face, and is not proof of anything.
 """

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
 
@@ -33,6 +33,7 @@ from tqdm import tqdm
 
 from tbd_app.models import registry, weights
 from tbd_app.models.base import Detector
+from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import frames, score, tracks
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.pipeline.faces import FaceDetector
@@ -45,6 +46,7 @@ from training.data.index import Item, family, read_index
 from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+LEAST = 0.5  # no vote for fake below it, however few the reals that score so high
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class Config:
     run: folder of a training run, with model.safetensors.
     data: folder with index.csv.
     model: the registered name.
+    made_for: the val media that temperature and the bound for "real" come from: clips of the blending family, or pictures.
     max_fpr: of val reals at the threshold, for clips and for pictures each.
-    max_missed: share of the val fakes of the blending family that may fall below the bound for "real".
+    max_missed: share of the val fakes among them that may fall below the bound for "real".
     min_auc: of all val clips, for a place in the default vote; a model that is alone there has it whatever its AUC.
     trained_on: for the manifest and the card.
     licence: of the weights.
@@ -64,6 +67,7 @@ class Config:
     run: Path = Path("runs/effnetv2_b0_frame")
     data: Path = Path("../shared/data")
     model: str = "effnetv2_b0_frame"
+    made_for: Literal["clips", "pictures"] = "clips"
     max_fpr: float = 0.05
     max_missed: float = 0.15
     min_auc: float = 0.80
@@ -86,6 +90,7 @@ def main(config: Config) -> None:
     target = WEIGHTS / f"{config.model}.safetensors"
     digest = weights.save_checkpoint(model, target, spec)
     target.chmod(0o644)
+    recipe = json.loads((config.run / "config.json").read_text(encoding="utf-8"))["recipe"]
     write_entry(
         {
             "name": config.model,
@@ -94,7 +99,7 @@ def main(config: Config) -> None:
             "bytes": target.stat().st_size,
             "dtype": "float16",
             "trained_on": config.trained_on,
-            "recipe": json.loads((config.run / "config.json").read_text(encoding="utf-8"))["recipe"],
+            "recipe": recipe | {"made_for": config.made_for},
             "revision": _git_revision(),
             "threshold": spec.threshold,
             "image_threshold": spec.image_threshold,
@@ -104,6 +109,7 @@ def main(config: Config) -> None:
             "licence": config.licence,
             "metrics": {},
         }
+        | unlike_registered(spec)
     )
     votes = "votes by default" if spec.default_voter else "is shown where it is asked for, and does not vote"
     print(
@@ -111,21 +117,36 @@ def main(config: Config) -> None:
     )
 
 
+def unlike_registered(spec: ModelSpec) -> dict[str, Any]:
+    """What a model was trained with that the registry says otherwise, as the manifest writes it."""
+    own, registered = weights.header_of(spec), weights.header_of(SPECS[spec.name])
+    kept = ("input_size", "clip_len", "mean", "std", "crop")
+    return {key: own[key] for key in kept if own[key] != registered[key]}
+
+
 def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: Config) -> ModelSpec:
     """The spec with temperature and bounds chosen on val clips and val pictures."""
     clips = [i for i in items if i.kind == "video"]
     logits, judged = _clip_logits(spec, model, clips)
     labels = np.array([clip.label for clip in judged])
-    blended = np.array([family(clip.generator) == "blending" for clip in judged])
-    if not blended.any() or labels.all():
-        raise SystemExit("Val needs real clips and clips of the blending family to calibrate on.")
-    scope = np.flatnonzero((labels == 0) | blended)  # what the model is made for
-    temperature = round(fit_temperature([logits[k] for k in scope], labels[scope]), 4)
-    probs = np.array([expit(z / temperature).mean() for z in logits])
-    pictures = expit(_picture_logits(spec, model, items) / temperature)
-    threshold = _up(threshold_for_fpr(probs[labels == 0], config.max_fpr))
-    image_threshold = _up(threshold_for_fpr(pictures, config.max_fpr))
-    real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold, image_threshold)
+    picture_logits, picture_labels = _picture_logits(spec, model, items)
+    if config.made_for == "pictures":
+        scope, scope_labels = [np.array([z]) for z in picture_logits], picture_labels
+    else:
+        known = [k for k, clip in enumerate(judged) if not clip.label or family(clip.generator) == "blending"]
+        scope, scope_labels = [logits[k] for k in known], labels[known]
+    if labels.all() or len(set(scope_labels)) < 2:
+        raise SystemExit(
+            f"Val needs real clips, and real and fake {config.made_for}, of the blending family if clips."
+        )
+    temperature = round(fit_temperature(scope, scope_labels), 4)
+    probs, pictures = (
+        np.array([expit(z / temperature).mean() for z in part]) for part in (logits, picture_logits)
+    )
+    threshold = max(_up(threshold_for_fpr(probs[labels == 0], config.max_fpr)), LEAST)
+    image_threshold = max(_up(threshold_for_fpr(pictures[picture_labels == 0], config.max_fpr)), LEAST)
+    fakes = [expit(z / temperature).mean() for z, label in zip(scope, scope_labels, strict=True) if label]
+    real_below = min(float(np.quantile(fakes, config.max_missed)), threshold, image_threshold)
     others = [m for m in _manifest()["models"] if m["name"] != spec.name and m["default_voter"]]
     return dataclasses.replace(
         spec,
@@ -159,18 +180,16 @@ def _clip_logits(
     return logits, judged
 
 
-def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> np.ndarray:
-    """Logits of the real val pictures."""
+def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the val pictures, as serving scores them, and their labels."""
     bank = facebank.load_or_build(items, Path("runs/cache"))
     preprocess = for_spec(spec)
-    rows = [
-        r for r in range(len(bank)) if items[bank.item[r]].kind != "video" and not items[bank.item[r]].label
-    ]
-    parts = [
-        score.forward(model, preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[r : r + 1])))
-        for r in tqdm(rows, desc="pictures", unit="picture")
-    ]
-    return np.concatenate(parts)
+    rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
+    parts = []
+    for r in tqdm(rows, desc="pictures", unit="picture"):
+        x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))
+        parts.append(score.forward(model, x[None] if spec.task == "clip" else x))  # a clip of one frame
+    return np.concatenate(parts), np.array([items[bank.item[r]].label for r in rows])
 
 
 def push(model: str, repo: str) -> None:

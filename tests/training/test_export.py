@@ -1,4 +1,4 @@
-"""Publishing a bundled model to a hub on this machine, and getting it back from there."""
+"""Calibrating a model, publishing it to a hub on this machine, and getting it back from there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from torch import nn
 
 from tbd_app.models import registry, weights
 from tests.hub import TOKEN, Hub, serve
+from tests.training.faces import bank_of, face, item
 from training import export
 from training.data.index import Item
 
 NAME, REPO = "effnet_b0_image", "lab/effnet"
+FILE = f"{NAME}-of-a-test.safetensors"  # not the bundled one
 OTHER = {"name": "effnetv2_b0_frame", "default_voter": True}
 
 
@@ -34,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     """A weights folder as export.py and evaluate.py leave it."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    path = folder / f"{NAME}.safetensors"
+    path = folder / FILE
     torch.manual_seed(0)
     entry = {
         "name": NAME,
@@ -83,18 +86,18 @@ def test_what_is_published_comes_back_by_the_commit_that_the_manifest_names(
     assert listed(folder) == before | {"hub": {"repo": REPO, "revision": revision}}
     assert revision in done.stdout
     held = hub.files(REPO, revision)
-    assert held.keys() == {f"{NAME}.safetensors", "README.md", "manifest.json"}
+    assert held.keys() == {FILE, "README.md", "manifest.json"}
     assert b"# A card" in held["README.md"]
     assert json.loads(held["manifest.json"]) == {"schema": 1, "models": [before]}
 
-    published = (folder / f"{NAME}.safetensors").rename(tmp_path / "kept")
-    hub.commit(REPO, **{f"{NAME}.safetensors": b"somebody pushes another file"})
+    published = (folder / FILE).rename(tmp_path / "kept")
+    hub.commit(REPO, **{FILE: b"somebody pushes another file"})
     env = hub.environment(tmp_path / "hf-of-a-user", TBD_WEIGHTS_DIR=str(folder))
     get = [sys.executable, "-m", "tbd_app", "models", "--download", NAME, "--json"]
     got = subprocess.run(get, env=env, capture_output=True, text=True, check=False)
     assert got.returncode == 0, got.stderr
     assert json.loads(got.stdout)[0]["installed"]
-    cached = list((tmp_path / "hf-of-a-user").rglob(f"{NAME}.safetensors"))
+    cached = list((tmp_path / "hf-of-a-user").rglob(FILE))
     assert [path.read_bytes() for path in cached] == [published.read_bytes()]
 
 
@@ -118,7 +121,7 @@ def test_only_what_is_listed_measured_and_whole_is_published(
     (folder / f"{NAME}.md").unlink()
     with pytest.raises(SystemExit, match="has no card"):
         export.push(NAME, REPO)
-    path = folder / f"{NAME}.safetensors"
+    path = folder / FILE
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(SystemExit, match="is not the file that the manifest lists"):
         export.push(NAME, REPO)
@@ -134,7 +137,63 @@ def test_a_model_votes_when_it_is_good_enough_or_alone(others, good, votes, tmp_
     rng = np.random.default_rng(0)
     logits = [rng.normal((2.0 if good else 0.0) * clip.label, 1, 8) for clip in clips]
     monkeypatch.setattr(export, "_clip_logits", lambda *_: (logits, clips))
-    monkeypatch.setattr(export, "_picture_logits", lambda *_: rng.normal(0, 1, 100))
+    monkeypatch.setattr(export, "_picture_logits", lambda *_: (rng.normal(0, 1, 100), np.zeros(100, int)))
     spec = export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config())
     assert spec.default_voter is votes
     assert 0 < spec.real_below <= min(spec.threshold, spec.image_threshold) < 1
+
+
+def test_a_model_for_pictures_is_calibrated_on_pictures(tmp_path, monkeypatch) -> None:
+    """Sure of pictures and blind on clips: only the threshold for clips comes from clips."""
+    (tmp_path / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
+    monkeypatch.setattr(export, "WEIGHTS", tmp_path)
+    clips = [Item(Path(f"{k}"), "video", k % 2, "val", f"{k}", "wav2lip" if k % 2 else "") for k in range(40)]
+    rng, labels = np.random.default_rng(0), np.arange(400) % 2
+    blind = [rng.normal(0, 8, 8) for _ in clips]
+    monkeypatch.setattr(export, "_clip_logits", lambda *_: (blind, clips))
+    pictures = 2 * (2 * labels - 1) + rng.normal(0, 1, 400)
+    monkeypatch.setattr(export, "_picture_logits", lambda *_: (pictures, labels))
+    by_clips, by_pictures = (
+        export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(made_for=what))
+        for what in ("clips", "pictures")
+    )
+    assert by_clips.temperature > 3 > 1 > by_pictures.temperature
+    told = 1 / (1 + np.exp(-pictures / by_pictures.temperature))
+    assert by_pictures.image_threshold >= export.LEAST
+    assert (told[labels == 0] >= by_pictures.image_threshold).mean() <= 0.05
+    assert (told[labels == 1] < by_pictures.real_below).mean() <= 0.16
+    monkeypatch.setattr(export, "_picture_logits", lambda *_: (pictures[::2], labels[::2]))
+    with pytest.raises(SystemExit, match="real and fake pictures"):
+        export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(made_for="pictures"))
+
+
+def test_a_clip_model_sees_a_picture_as_a_clip_of_one_frame(tmp_path, monkeypatch) -> None:
+    faces = [face(k) for k in range(2)]
+    items = [item(0), item(1, "image", 1, "StyleGAN2")]
+    monkeypatch.setattr(export.facebank, "load_or_build", lambda *_: bank_of(faces))
+    seen = []
+    monkeypatch.setattr(export.score, "forward", lambda _, x: seen.append(x.shape) or np.zeros(1))
+    for name in ("effnet_b0_lstm", "effnet_b0_image"):
+        logits, labels = export._picture_logits(registry.spec(name), nn.Identity(), items)
+        assert len(logits) == 2
+        assert labels.tolist() == [0, 1]
+    assert [tuple(shape) for shape in seen] == [(1, 1, 3, 224, 224)] * 2 + [(1, 3, 128, 128)] * 2
+
+
+def test_a_clip_length_of_its_own_reaches_the_manifest(tmp_path, monkeypatch) -> None:
+    name = "effnet_b0_lstm"
+    spec = replace(registry.spec(name), clip_len=7)
+    run, bundled = tmp_path / "run", tmp_path / "weights"
+    run.mkdir()
+    bundled.mkdir()
+    (run / "config.json").write_text('{"recipe": {"script": "training/train_video.py"}}', encoding="utf-8")
+    (bundled / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
+    weights.save_checkpoint(registry.create_model(name), run / "model.safetensors", spec)
+    monkeypatch.setattr(export, "WEIGHTS", bundled)
+    monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
+    monkeypatch.setattr(export, "read_index", lambda _: [])
+    export.main(export.Config(run=run, model=name))
+    monkeypatch.setenv("TBD_WEIGHTS_DIR", str(bundled))
+    assert registry.spec(name).clip_len == 7
+    registry.load(name)  # header and manifest agree
+    assert export.unlike_registered(spec) == {"clip_len": 7}
