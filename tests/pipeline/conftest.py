@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from tbd_app.models import registry, weights
+from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
 from tests import media_factory
@@ -29,7 +30,7 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("random-weights")
     installed = {}
     for name in (FRAME_MODEL, CLIP_MODEL):
-        spec = replace(registry.spec(name), threshold=0.6, real_below=0.4, temperature=1.25)
+        spec = replace(SPECS[name], threshold=0.6, real_below=0.4, temperature=1.25)
         path = folder / f"{name}.safetensors"
         digest = weights.save_checkpoint(_telling_apart(name), path, spec)
         installed[name] = {

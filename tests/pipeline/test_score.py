@@ -96,7 +96,7 @@ def test_the_temperature_divides_the_logit(installed, frames, people) -> None:
 
 
 def test_a_clip_is_spread_evenly_and_never_repeats_a_frame(frames, people) -> None:
-    spec = registry.spec(CLIP_MODEL)
+    spec = replace(registry.spec(CLIP_MODEL), clip_len=30)
     assert score.clip_rows(spec, people[0]).tolist() == list(range(T))
     long = FaceTrack(0, np.arange(64), np.zeros((64, 4)), np.zeros((64, 5, 2)), people[0].quality)
     rows = score.clip_rows(spec, long)
