@@ -153,9 +153,11 @@ def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:
         batch = f"{pairs} pairs"
         sizes = ", then ".join(f"{share / total:.0%} of the steps at {px} px" for px, share in phases)
     precision = {"bf16": "bfloat16", "fp16": "float16", "no": "float32"}[loop["precision"]]
+    optimizer = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"}[loop["optimizer"]]
     return (
-        f"`{recipe['script']}`, {loop['steps']} steps of {batch}, {sizes}; AdamW, peak learning rate {loop['lr']:g}, cosine; "
-        f"averaged weights (decay {loop['ema_decay']}); seed {recipe['seed']}; {precision} on two CPU cores."
+        f"`{recipe['script']}`, {loop['steps']} steps of {batch}, {sizes}; {optimizer}, "
+        f"peak learning rate {loop['lr']:g}, {loop['schedule']}; "
+        f"averaged weights (decay {loop['ema_decay']}); seed {recipe['seed']}; {precision}."
     )
 
 

@@ -18,8 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.fakes.resynth import GRID, match_sharpness, restore_low
-from training.fakes.selfblend import to_uint8
+from training.fakes.resynth import GRID, like_original
 
 HELD_OUT = "shuffle"
 _CODES = 512
@@ -224,7 +223,7 @@ def redraw(images: Sequence[np.ndarray], generator: Generator) -> list[np.ndarra
     """
     pictures = np.stack(images).astype(np.float32)
     made = _drawn(pictures, generator)
-    return [to_uint8(match_sharpness(restore_low(m, x), x)) for m, x in zip(made, pictures, strict=True)]
+    return [like_original(m, x) for m, x in zip(made, pictures, strict=True)]
 
 
 class Redraw:
@@ -245,7 +244,7 @@ class Redraw:
         size = (width, height) if rng.random() < 0.5 else (round(width * grid), round(height * grid))
         made = _drawn(cv2.resize(x, size, interpolation=cv2.INTER_AREA)[None], generator)[0]
         made = cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA)
-        return to_uint8(match_sharpness(restore_low(made, x), x, rng.normal(1, 0.08)))
+        return like_original(made, x, rng.normal(1, 0.08))
 
 
 @torch.inference_mode()

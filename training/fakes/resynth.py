@@ -71,7 +71,7 @@ def resample_like_decoder(image: np.ndarray, rng: np.random.Generator) -> np.nda
     # The coarser the feature map, the more detail a real decoder makes up; here it is the picture's own that stays.
     own = np.float32(rng.beta(2, 2) if stages == 1 else rng.uniform(0.5, 1))
     made = own * x + (1 - own) * (plain + 128) + np.float32(rng.uniform(0.5, 1.2)) * trace
-    return to_uint8(match_sharpness(restore_low(made, x), x, rng.normal(1, 0.08)))
+    return like_original(made, x, rng.normal(1, 0.08))
 
 
 def enlarge(x: np.ndarray, linear: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
@@ -108,6 +108,11 @@ def draw_kernels(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.n
     inner -= inner.mean(1, keepdims=True)  # hidden features see structure, not brightness
     outer = rng.normal(0, rng.uniform(0.003, 0.02), (_HIDDEN, 12))
     return tuple(k.astype(np.float32) for k in (linear, inner.reshape(27, _HIDDEN), outer))
+
+
+def like_original(made: np.ndarray, original: np.ndarray, ratio: float = 1.0) -> np.ndarray:
+    """A drawn picture with the original's low frequencies and `ratio` times its fine detail: (H,W,3) float32 to uint8."""
+    return to_uint8(match_sharpness(restore_low(made, original), original, ratio))
 
 
 def restore_low(made: np.ndarray, original: np.ndarray) -> np.ndarray:
