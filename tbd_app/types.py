@@ -176,6 +176,7 @@ class ModelSpec:
         threshold: votes fake at or above it (calibrated fake_prob).
         image_threshold: in place of `threshold` for tracks of a few frames, whose mean varies more; None for the same.
         real_below: votes real below it, abstains between; never above `threshold`.
+        image_real_below: in place of `real_below` for tracks of a few frames; None for the same.
         temperature: divides the logit.
         n_trainable: parameters that training changes, where that is not all of them.
         backbone: of a model whose checkpoints hold only the trained part.
@@ -193,6 +194,7 @@ class ModelSpec:
     threshold: float = 0.5
     image_threshold: float | None = None
     real_below: float = 0.5
+    image_real_below: float | None = None
     temperature: float = 1.0
     default_voter: bool = False
     n_params: int = 0

@@ -52,10 +52,7 @@ def record_readme(models: Sequence[str]) -> None:
 
 def table(entry: dict[str, Any]) -> str:
     """Markdown table of a model's figures."""
-    told = (
-        f"`{entry['name']}`, calls a face fake from {entry['threshold']:g} "
-        f"(from {entry['image_threshold']:g} in a single picture), real below {entry['real_below']:g}:"
-    )
+    told = f"`{entry['name']}`, calls a face {_bounds(entry, 'in a single picture')}:"
     return "\n".join([told, "", *rows(entry["metrics"])])
 
 
@@ -136,9 +133,16 @@ def _sees(entry: dict[str, Any], spec: ModelSpec) -> str:
         answer = "that of the clip"
     return (
         f"Scores {seen}. `fake_prob` of a person is {answer} after dividing the logit by the temperature "
-        f"{entry['temperature']:g}. It votes fake from {entry['threshold']:g} ({entry['image_threshold']:g} where fewer than "
-        f"8 frames were seen), real below {entry['real_below']:g}, and abstains between."
+        f"{entry['temperature']:g}. It votes {_bounds(entry, 'where fewer than 8 frames were seen')}, and abstains between."
     )
+
+
+def _bounds(entry: dict[str, Any], of_few: str) -> str:
+    """From where a model votes fake and below what real, and what holds for few frames instead."""
+    real = f"real below {entry['real_below']:g}"
+    if "image_real_below" in entry:
+        real += f" ({entry['image_real_below']:g})"
+    return f"fake from {entry['threshold']:g} ({entry['image_threshold']:g} {of_few}), {real}"
 
 
 def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file
 
 import numpy as np
 import tyro
+from scipy.special import expit
 from tqdm import tqdm
 
 from tbd_app.models import registry
@@ -190,9 +191,8 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
             scores.append(_probs(model, spec, np.stack(crops)))
     labels = np.tile([0, 1], n_stills)
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    crops = [preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]) for r in rows]
-    probs = np.concatenate([_probs(model, spec, c) for c in crops])
-    threshold = score.threshold_for(spec, 1)
+    probs = expit(export.logits_of_pictures(spec, model, bank, rows) / spec.temperature)
+    threshold = score.bounds_for(spec, 1)[1]
     owners = [items[bank.item[r]] for r in rows]
     real = np.array([i.label == 0 for i in owners])
     portrait = np.array([i.kind == "image" for i in owners])
@@ -222,12 +222,12 @@ def redrawn_figures(
         pair, both = [image, *redraw([image], generator)], [row, row]
         probs.append(_probs(model, spec, preprocess.crops(pair, bank.boxes[both], bank.landmarks[both])))
     labels = np.tile([0, 1], len(probs))
-    return {"redrawn_stills": image_figures(labels, np.concatenate(probs), score.threshold_for(spec, 1))}
+    return {"redrawn_stills": image_figures(labels, np.concatenate(probs), score.bounds_for(spec, 1)[1])}
 
 
 def _probs(model: Any, spec: ModelSpec, crops: np.ndarray) -> np.ndarray:
     logits = score.forward(model, for_spec(spec).tensor(crops))
-    return 1 / (1 + np.exp(-logits / spec.temperature))
+    return expit(logits / spec.temperature)
 
 
 if __name__ == "__main__":

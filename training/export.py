@@ -55,9 +55,10 @@ class Config:
     run: folder of a training run, with model.safetensors.
     data: folder with index.csv.
     model: the registered name.
-    made_for: the val media that temperature and the bound for "real" come from: clips of the blending family, or pictures.
+    made_for: the val media that the temperature comes from: clips of the blending family, or pictures. The bound for "real"
+        comes from clips; of a model for pictures there is a second one, from pictures and for them.
     max_fpr: of val reals at the threshold, for clips and for pictures each.
-    max_missed: share of the val fakes among them that may fall below the bound for "real".
+    max_missed: share of the val fakes of a kind that may fall below its bound for "real".
     min_auc: of all val clips, for a place in the default vote; a model that is alone there has it whatever its AUC.
     trained_on: for the manifest and the card.
     licence: of the weights.
@@ -104,6 +105,7 @@ def main(config: Config) -> None:
             "threshold": spec.threshold,
             "image_threshold": spec.image_threshold,
             "real_below": spec.real_below,
+            **({} if spec.image_real_below is None else {"image_real_below": spec.image_real_below}),
             "temperature": spec.temperature,
             "default_voter": spec.default_voter,
             "licence": config.licence,
@@ -130,14 +132,16 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
     logits, judged = _clip_logits(spec, model, clips)
     labels = np.array([clip.label for clip in judged])
     picture_logits, picture_labels = _picture_logits(spec, model, items)
-    if config.made_for == "pictures":
+    blended = np.array([family(clip.generator) == "blending" for clip in judged])
+    for_pictures = config.made_for == "pictures"
+    if for_pictures:
         scope, scope_labels = [np.array([z]) for z in picture_logits], picture_labels
     else:
-        known = [k for k, clip in enumerate(judged) if not clip.label or family(clip.generator) == "blending"]
+        known = np.flatnonzero(blended | (labels == 0))
         scope, scope_labels = [logits[k] for k in known], labels[known]
-    if labels.all() or len(set(scope_labels)) < 2:
+    if labels.all() or not blended.any() or len(set(scope_labels)) < 2:
         raise SystemExit(
-            f"Val needs real clips, and real and fake {config.made_for}, of the blending family if clips."
+            "Val needs real clips, clips of the blending family and, for a model for pictures, real and fake pictures."
         )
     temperature = round(fit_temperature(scope, scope_labels), 4)
     probs, pictures = (
@@ -145,8 +149,13 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
     )
     threshold = max(_up(threshold_for_fpr(probs[labels == 0], config.max_fpr)), LEAST)
     image_threshold = max(_up(threshold_for_fpr(pictures[picture_labels == 0], config.max_fpr)), LEAST)
-    fakes = [expit(z / temperature).mean() for z, label in zip(scope, scope_labels, strict=True) if label]
-    real_below = min(float(np.quantile(fakes, config.max_missed)), threshold, image_threshold)
+    real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold)
+    image_real_below = None
+    if for_pictures:
+        missed = float(np.quantile(pictures[picture_labels == 1], config.max_missed))
+        image_real_below = round(min(missed, image_threshold), 3)
+    else:
+        real_below = min(real_below, image_threshold)
     others = [m for m in _manifest()["models"] if m["name"] != spec.name and m["default_voter"]]
     return dataclasses.replace(
         spec,
@@ -154,6 +163,7 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
         threshold=threshold,
         image_threshold=image_threshold,
         real_below=round(real_below, 3),
+        image_real_below=image_real_below,
         default_voter=auc(labels, probs) >= config.min_auc or not others,
     )
 
@@ -181,15 +191,21 @@ def _clip_logits(
 
 
 def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of the val pictures, as serving scores them, and their labels."""
+    """Logits of the val pictures and their labels."""
     bank = facebank.load_or_build(items, Path("runs/cache"))
-    preprocess = for_spec(spec)
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    parts = []
+    return logits_of_pictures(spec, model, bank, rows), np.array([items[bank.item[r]].label for r in rows])
+
+
+def logits_of_pictures(
+    spec: ModelSpec, model: Detector, bank: facebank.FaceBank, rows: Sequence[int]
+) -> np.ndarray:
+    """(N,) logits of rows of a bank, each scored as serving scores a picture."""
+    preprocess, parts = for_spec(spec), []
     for r in tqdm(rows, desc="pictures", unit="picture"):
         x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))
         parts.append(score.forward(model, x[None] if spec.task == "clip" else x))  # a clip of one frame
-    return np.concatenate(parts), np.array([items[bank.item[r]].label for r in rows])
+    return np.concatenate(parts)
 
 
 def push(model: str, repo: str) -> None:

@@ -38,6 +38,7 @@ _ENTRY: dict[str, Any] = {
         "threshold": _PROBABILITY,
         "image_threshold": _PROBABILITY,
         "real_below": _PROBABILITY,
+        "image_real_below": _PROBABILITY,
         "temperature": {"type": "number", "exclusiveMinimum": 0},
         "default_voter": {"type": "boolean"},
         "licence": {"type": "string", "minLength": 1},
@@ -103,6 +104,7 @@ _OVERRIDES = (
     "clip_len",
     "threshold",
     "image_threshold",
+    "image_real_below",
     "temperature",
     "default_voter",
     "licence",
@@ -176,7 +178,9 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, Any]:
 
 
 def _entry(raw: dict[str, Any], manifest_name: str) -> ManifestEntry:
-    if raw.get("real_below", 0.0) > min(raw["threshold"], raw.get("image_threshold", 1.0)):
+    real_below, threshold = raw.get("real_below", 0.0), raw["threshold"]
+    of_few = raw.get("image_real_below", real_below), raw.get("image_threshold", threshold)
+    if real_below > threshold or of_few[0] > of_few[1]:
         raise WeightsCorrupt(f"{manifest_name}: real_below of {raw['name']} is above its threshold.")
     hub = HubFile(**raw["hub"]) if "hub" in raw else None
     return ManifestEntry(raw["name"], raw["file"], raw["sha256"], raw["bytes"], hub, raw)

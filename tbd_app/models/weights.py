@@ -195,6 +195,7 @@ def header_of(spec: ModelSpec) -> dict[str, Any]:
         "threshold": spec.threshold,
         "image_threshold": spec.image_threshold,
         "real_below": spec.real_below,
+        "image_real_below": spec.image_real_below,
         "temperature": spec.temperature,
     }
 

@@ -97,11 +97,13 @@ def track_logits(
     return pick(model, spec, frames, tracks, device)
 
 
-def threshold_for(spec: ModelSpec, n_frames: int) -> float:
-    """The threshold for a face seen in so many frames: few frames have one of their own."""
-    if spec.image_threshold is not None and n_frames < FEW_FRAMES:
-        return spec.image_threshold
-    return spec.threshold
+def bounds_for(spec: ModelSpec, n_frames: int) -> tuple[float, float]:
+    """Below what is voted real, and from what fake, for a face seen in so many frames: few may have bounds of their own."""
+    real_below, threshold = spec.real_below, spec.threshold
+    if n_frames < FEW_FRAMES:
+        real_below = real_below if spec.image_real_below is None else spec.image_real_below
+        threshold = threshold if spec.image_threshold is None else spec.image_threshold
+    return real_below, threshold
 
 
 def _judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore:
@@ -109,13 +111,13 @@ def _judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore
     # Rounded before the vote, so that what is shown is what was compared.
     probs = np.round(1 / (1 + np.exp(-logits / spec.temperature)), 6)
     fake_prob = round(float(probs.mean()), 6)
-    threshold = threshold_for(spec, len(track))
+    real_below, threshold = bounds_for(spec, len(track))
     return ModelScore(
         model=spec.name,
         track_id=track.track_id,
         status="ok",
         fake_prob=fake_prob,
-        vote=verdict.vote(fake_prob, threshold, spec.real_below),
+        vote=verdict.vote(fake_prob, threshold, real_below),
         threshold=threshold,
         frame_fake_prob=tuple(float(p) for p in probs) if spec.task == "frame" else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
@@ -164,6 +165,10 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
                 )
         except TBDError as error:
             yield idle | {shown.status: views.failure(error)}
+        except Exception:
+            # Not left to Gradio's `failure`: it also tells of runs that were stopped, after "Stopped" was shown.
+            logging.getLogger(__name__).exception("Unexpected failure")
+            yield idle | {shown.status: views.unexpected()}
 
     def result(done: jobs.Finished) -> dict[Any, Any]:
         return {
@@ -177,9 +182,6 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
             shown.download: views.download(done.report),
             shown.report_json: dumps(done.report),
         }
-
-    def on_failure() -> dict[Any, Any]:
-        return idle | {shown.status: views.unexpected()}
 
     def on_stop(files: Any) -> dict[Any, Any]:
         uploads.discard(files)
@@ -196,7 +198,6 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
     # "minimal" shows the place in the queue, beside the status.
     shows: dict[str, Any] = {**private, "show_progress": "minimal", "show_progress_on": shown.status}
     run = asked.analyze.click(on_press, js=_SCROLL, **quick).then(on_analyze, inputs, **shows, **_MODEL_JOB)
-    run.failure(on_failure, **quick)
     asked.stop.click(on_stop, asked.upload, cancels=[run], **quick)
     asked.clear.click(on_clear, asked.upload, cancels=[run], **quick)
 

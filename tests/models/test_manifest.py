@@ -27,6 +27,8 @@ def test_manifest_of_the_project_is_valid_and_names_known_models() -> None:
         ({"colour": "blue"}, "colour"),
         ({"hub": {"repo": "someone/models", "revision": "main"}}, "revision"),
         ({"real_below": 0.9}, "real_below"),
+        ({"image_threshold": 0.2, "real_below": 0.3}, "real_below"),
+        ({"image_threshold": 0.2, "image_real_below": 0.3}, "real_below"),
     ],
 )
 def test_a_wrong_entry_is_named(write_manifest, entry, changes: dict, said: str) -> None:
@@ -83,6 +85,7 @@ def test_entry_overlays_the_registered_spec(write_manifest, entry) -> None:
             "effnet_b0_image",
             threshold=0.62,
             real_below=0.31,
+            image_real_below=0.35,
             temperature=1.7,
             default_voter=True,
             licence="research use",
@@ -93,6 +96,7 @@ def test_entry_overlays_the_registered_spec(write_manifest, entry) -> None:
     )
     spec = registry.spec("effnet_b0_image")
     assert (spec.threshold, spec.real_below, spec.temperature) == (0.62, 0.31, 1.7)
+    assert (spec.image_threshold, spec.image_real_below) == (None, 0.35)
     assert spec.default_voter
     assert spec.licence == "research use"
     assert spec.metrics == {"val": {"video_auc": 0.9}}

@@ -184,10 +184,12 @@ def test_the_device_is_what_is_there() -> None:
 
 
 @pytest.mark.parametrize(("n_frames", "expected"), [(1, 0.9), (7, 0.9), (8, 0.6), (32, 0.6)])
-def test_few_frames_have_a_threshold_of_their_own(n_frames, expected) -> None:
-    spec = replace(registry.spec(FRAME_MODEL), threshold=0.6, image_threshold=0.9)
-    assert score.threshold_for(spec, n_frames) == expected
-    assert score.threshold_for(replace(spec, image_threshold=None), n_frames) == 0.6
+def test_few_frames_may_have_bounds_of_their_own(n_frames, expected) -> None:
+    spec = replace(registry.spec(FRAME_MODEL), real_below=0.3, threshold=0.6, image_threshold=None)
+    assert score.bounds_for(spec, n_frames) == (0.3, 0.6)
+    assert score.bounds_for(replace(spec, image_threshold=0.9), n_frames) == (0.3, expected)
+    both = replace(spec, image_threshold=0.9, image_real_below=0.7)
+    assert score.bounds_for(both, n_frames) == ((0.7, 0.9) if n_frames < 8 else (0.3, 0.6))
 
 
 @pytest.mark.weights

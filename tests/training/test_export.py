@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 from torch import nn
 
 from tbd_app.models import registry, weights
 from tests.hub import TOKEN, Hub, serve
-from tests.training.faces import bank_of, face, item
+from tests.training.faces import bank_of, face
 from training import export
 from training.data.index import Item
 
@@ -144,7 +145,7 @@ def test_a_model_votes_when_it_is_good_enough_or_alone(others, good, votes, tmp_
 
 
 def test_a_model_for_pictures_is_calibrated_on_pictures(tmp_path, monkeypatch) -> None:
-    """Sure of pictures and blind on clips: only the threshold for clips comes from clips."""
+    """Sure of pictures and blind on clips: the bounds for clips come from clips all the same."""
     (tmp_path / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
     monkeypatch.setattr(export, "WEIGHTS", tmp_path)
     clips = [Item(Path(f"{k}"), "video", k % 2, "val", f"{k}", "wav2lip" if k % 2 else "") for k in range(40)]
@@ -161,22 +162,22 @@ def test_a_model_for_pictures_is_calibrated_on_pictures(tmp_path, monkeypatch) -
     told = 1 / (1 + np.exp(-pictures / by_pictures.temperature))
     assert by_pictures.image_threshold >= export.LEAST
     assert (told[labels == 0] >= by_pictures.image_threshold).mean() <= 0.05
-    assert (told[labels == 1] < by_pictures.real_below).mean() <= 0.16
+    assert (told[labels == 1] < by_pictures.image_real_below).mean() <= 0.16
+    swaps = [expit(z / by_pictures.temperature).mean() for z in blind[1::2]]
+    assert (np.array(swaps) < by_pictures.real_below).mean() <= 0.16
+    assert by_pictures.real_below < by_pictures.threshold
+    assert by_clips.image_real_below is None
     monkeypatch.setattr(export, "_picture_logits", lambda *_: (pictures[::2], labels[::2]))
     with pytest.raises(SystemExit, match="real and fake pictures"):
         export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(made_for="pictures"))
 
 
-def test_a_clip_model_sees_a_picture_as_a_clip_of_one_frame(tmp_path, monkeypatch) -> None:
+def test_a_clip_model_sees_a_picture_as_a_clip_of_one_frame(monkeypatch) -> None:
     faces = [face(k) for k in range(2)]
-    items = [item(0), item(1, "image", 1, "StyleGAN2")]
-    monkeypatch.setattr(export.facebank, "load_or_build", lambda *_: bank_of(faces))
     seen = []
     monkeypatch.setattr(export.score, "forward", lambda _, x: seen.append(x.shape) or np.zeros(1))
     for name in ("effnet_b0_lstm", "effnet_b0_image"):
-        logits, labels = export._picture_logits(registry.spec(name), nn.Identity(), items)
-        assert len(logits) == 2
-        assert labels.tolist() == [0, 1]
+        assert len(export.logits_of_pictures(registry.spec(name), nn.Identity(), bank_of(faces), [0, 1])) == 2
     assert [tuple(shape) for shape in seen] == [(1, 1, 3, 224, 224)] * 2 + [(1, 3, 128, 128)] * 2
 
 

@@ -124,6 +124,8 @@ def test_progress_is_shown_and_stop_stops(page, server):
     assert server.engine.closed.wait(60), "the engine must be closed, not left running"
     expect(page.locator("#stop")).to_be_disabled()
     assert server.leftovers() == []
+    page.wait_for_timeout(500)  # nothing that comes late may say that the server failed
+    expect(page.locator("#status")).to_contain_text(texts.STOPPED)
 
 
 def test_a_second_visitor_waits_and_may_give_up(page, server, chromium):
