@@ -161,8 +161,15 @@ def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:
     return (
         f"`{recipe['script']}`, {loop['steps']} steps of {batch}, {sizes}; {optimizer}, "
         f"peak learning rate {loop['lr']:g}, {loop['schedule']}; "
-        f"averaged weights (decay {loop['ema_decay']}); seed {recipe['seed']}; {precision}."
+        f"averaged weights (decay {loop['ema_decay']}); {_seeds(recipe['seed'])}; {precision}."
     )
+
+
+def _seeds(seed: int | list[int]) -> str:
+    """The seed of a run, or of the runs whose weights were averaged."""
+    if isinstance(seed, int):
+        return f"seed {seed}"
+    return f"the mean weights of {len(seed)} runs with seeds {', '.join(map(str, seed))}"
 
 
 def _more(recipe: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ model sees the same faces. `figures.py` says how scores become figures.
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import tempfile
@@ -167,13 +168,13 @@ def clip_figures(clips: Sequence[Item], scored: dict[str, Scores]) -> dict[str, 
 
 
 def _write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) -> None:
-    lines = ["file,variant,label,generator,group,fake_prob,vote"]
-    for variant, scores in scored.items():
-        for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
-            told = "" if np.isnan(prob) else f"{prob:.6f}"
-            name = clip.path.name.replace(",", " ")
-            lines.append(f"{name},{variant},{clip.label},{clip.generator},{clip.group},{told},{vote}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("file", "variant", "label", "generator", "group", "fake_prob", "vote"))
+        for variant, scores in scored.items():
+            for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
+                told = "" if np.isnan(prob) else f"{prob:.6f}"
+                rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, told, vote))
 
 
 def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec) -> dict[str, Any]:

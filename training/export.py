@@ -24,6 +24,7 @@ from typing import Any, Literal
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
 
 import numpy as np
+import torch
 import tyro
 from httpx import HTTPError
 from huggingface_hub import CommitOperationAdd, create_commit, create_repo
@@ -52,7 +53,7 @@ LEAST = 0.5  # no vote for fake below it, however few the reals that score so hi
 @dataclass(frozen=True)
 class Config:
     """Attributes:
-    run: folder of a training run, with model.safetensors.
+    run: folder of a training run, with model.safetensors; the weights of several, begun from one checkpoint, are averaged.
     data: folder with index.csv.
     model: the registered name.
     made_for: the val media that the temperature comes from: clips of the blending family, or pictures. The bound for "real"
@@ -65,7 +66,7 @@ class Config:
     push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
     """
 
-    run: Path = Path("runs/effnetv2_b0_frame")
+    run: tuple[Path, ...] = (Path("runs/effnetv2_b0_frame"),)
     data: Path = Path("../shared/data")
     model: str = "effnetv2_b0_frame"
     made_for: Literal["clips", "pictures"] = "clips"
@@ -85,13 +86,14 @@ def main(config: Config) -> None:
     if config.push:
         return push(config.model, config.push)
     items = [i for i in read_index(config.data) if i.split == "val"]
-    path = config.run / "model.safetensors"
-    model = registry.load(config.model, path=path)
-    spec = calibrated(registry.spec(config.model, path), model, items, config)
+    paths = [run / "model.safetensors" for run in config.run]
+    model = averaged(config.model, paths)
+    spec = calibrated(registry.spec(config.model, paths[0]), model, items, config)
     target = WEIGHTS / f"{config.model}.safetensors"
     digest = weights.save_checkpoint(model, target, spec)
     target.chmod(0o644)
-    recipe = json.loads((config.run / "config.json").read_text(encoding="utf-8"))["recipe"]
+    recipes = [json.loads((run / "config.json").read_text(encoding="utf-8"))["recipe"] for run in config.run]
+    recipe = recipes[0] | {"seed": [r["seed"] for r in recipes]} if recipes[1:] else recipes[0]
     write_entry(
         {
             "name": config.model,
@@ -117,6 +119,20 @@ def main(config: Config) -> None:
     print(
         f"{target}: temperature {spec.temperature}, fake from {spec.threshold}, real below {spec.real_below}; {votes}"
     )
+
+
+def averaged(name: str, paths: Sequence[Path]) -> Detector:
+    """The model with the mean weights of checkpoints that were trained from the same one.
+
+    Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without
+    increasing inference time", ICML 2022 (arXiv 2203.05482).
+    """
+    model, *others = (registry.load(name, path=path) for path in paths)
+    state = model.state_dict()
+    for key, tensor in state.items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.stack([tensor, *(other.state_dict()[key] for other in others)]).mean(0))
+    return model
 
 
 def unlike_registered(spec: ModelSpec) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tests.media_factory import portrait_frame
 from tests.training.faces import face
 from training.data import augment
 from training.data.augment import add_noise, degrade, extreme
-from training.data.codecs import h264, h264_clip, jpeg
+from training.data.codecs import h264, h264_after_motion, h264_clip, jpeg
 
 
 def picture(size: int = 96) -> np.ndarray:
@@ -77,6 +77,24 @@ def test_a_clip_keeps_its_number_and_order_of_frames(n_frames) -> None:
     coded = h264_clip(clip, crf=20)
     assert [frame.shape for frame in coded] == [(32, 48, 3)] * n_frames
     np.testing.assert_allclose([f.mean() for f in coded], [f.mean() for f in clip], atol=4)
+
+
+@pytest.mark.parametrize("n_before", [1, 2, 11])
+def test_a_frame_after_motion_ends_in_place(n_before) -> None:
+    """A frame of another moment, or a shift by one pixel, would cost far more; how the motion went matters less."""
+    original = picture()
+    coded, other = (h264_after_motion(original, crf=8, seed=s, n_before=n_before) for s in (0, 1))
+    assert error(coded, original) < 0.25 * error(np.roll(original, 1, axis=1), original)
+    assert not np.array_equal(coded, other)
+
+
+def test_smoothing_takes_texture_and_leaves_edges() -> None:
+    step = np.full((64, 64, 3), 60, np.uint8)
+    step[:, 32:] = 200
+    rough = add_noise(step, 4, seed=0)
+    smooth = augment._smooth(np.random.default_rng(0))(rough)
+    assert smooth[:, :28].std() < 0.7 * rough[:, :28].std()
+    assert np.abs(smooth.astype(int) - step).max() < 30
 
 
 def test_noise_has_its_strength_and_its_seed() -> None:

@@ -181,6 +181,20 @@ def test_a_clip_model_sees_a_picture_as_a_clip_of_one_frame(monkeypatch) -> None
     assert [tuple(shape) for shape in seen] == [(1, 1, 3, 224, 224)] * 2 + [(1, 3, 128, 128)] * 2
 
 
+def test_the_weights_of_several_runs_are_averaged(tmp_path) -> None:
+    paths = [tmp_path / f"{k}.safetensors" for k in range(2)]
+    for path in paths:
+        weights.save_checkpoint(registry.create_model(NAME), path, registry.spec(NAME))
+    one, other, mean = (
+        export.averaged(NAME, chosen).state_dict() for chosen in (paths[:1], paths[1:], paths)
+    )
+    assert not torch.equal(one["head.weight"], other["head.weight"])
+    for key, tensor in mean.items():
+        torch.testing.assert_close(
+            tensor, (one[key] + other[key]) / 2 if tensor.is_floating_point() else one[key]
+        )
+
+
 def test_a_clip_length_of_its_own_reaches_the_manifest(tmp_path, monkeypatch) -> None:
     name = "effnet_b0_lstm"
     spec = replace(registry.spec(name), clip_len=7)
@@ -193,7 +207,7 @@ def test_a_clip_length_of_its_own_reaches_the_manifest(tmp_path, monkeypatch) ->
     monkeypatch.setattr(export, "WEIGHTS", bundled)
     monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
     monkeypatch.setattr(export, "read_index", lambda _: [])
-    export.main(export.Config(run=run, model=name))
+    export.main(export.Config(run=(run,), model=name))
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(bundled))
     assert registry.spec(name).clip_len == 7
     registry.load(name)  # header and manifest agree

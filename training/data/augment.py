@@ -57,6 +57,8 @@ def draw_chain(rng: np.random.Generator, *, gentle: bool | None = None) -> list[
         chain.append(_grey)
     if rng.random() < 0.25:
         chain.append(_blur(rng))
+    if rng.random() < 0.1:
+        chain.append(_smooth(rng))
     if rng.random() < 0.15:
         chain.append(_sharpen(rng))
     if rng.random() < 0.35:
@@ -76,26 +78,29 @@ def _codec(
     """JPEG or H.264 in a share of the draws, one as often as the other; most H.264 pictures follow another one."""
     kind, jpeg_quality, h264_crf = rng.random(), int(rng.integers(*quality)), int(rng.integers(*crf))
     moved, seed = rng.random() < 0.7, int(rng.integers(2**32))
+    # What one frame lacked the next may still lack: deep in a video faces are smeared in other ways than after a key frame.
+    n_before = int(rng.integers(2, 12)) if rng.random() < 0.5 else 1
     # Few videos are cut at the size at which they were coded: blocks are enlarged with the face.
-    scale = float(rng.uniform(0.4, 1)) if rng.random() < 0.5 else 1.0
+    scale = float(rng.uniform(0.35, 1)) if rng.random() < 0.5 else 1.0
+    up = int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4]))
     if kind >= share:
         return []
     if kind < share / 2:
         code: Operation = partial(jpeg, quality=jpeg_quality)
     elif moved:
-        code = partial(h264_after_motion, crf=h264_crf, seed=seed)
+        code = partial(h264_after_motion, crf=h264_crf, seed=seed, n_before=n_before)
     else:
         code = partial(h264, crf=h264_crf)
-    return [partial(_scaled, scale=scale, operation=code)]
+    return [partial(_scaled, scale=scale, up=up, operation=code)]
 
 
-def _scaled(image: np.ndarray, scale: float, operation: Operation) -> np.ndarray:
-    """An operation at `scale` times the size."""
+def _scaled(image: np.ndarray, scale: float, up: int, operation: Operation) -> np.ndarray:
+    """An operation at `scale` times the size, enlarged again by the interpolation `up`."""
     if scale == 1:
         return operation(image)
     height, width = image.shape[:2]
     small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(operation(small), (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(operation(small), (width, height), interpolation=up)
 
 
 def _light(rng: np.random.Generator) -> Operation:
@@ -112,6 +117,12 @@ def _light(rng: np.random.Generator) -> Operation:
         return cv2.addWeighted(x, saturation, _grey(x), 1 - saturation, 0)
 
     return apply
+
+
+def _smooth(rng: np.random.Generator) -> Operation:
+    """Skin without its texture and edges as they were: what beauty filters and noise reduction do."""
+    near, alike = float(rng.uniform(2, 7)), float(rng.uniform(12, 55))
+    return lambda x: cv2.bilateralFilter(x, 7, alike, near)
 
 
 def _sharpen(rng: np.random.Generator) -> Operation:

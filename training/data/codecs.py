@@ -21,22 +21,28 @@ def h264(image: np.ndarray, crf: int) -> np.ndarray:
     return h264_clip([image], crf)[0]
 
 
-def h264_after_motion(image: np.ndarray, crf: int, seed: int) -> np.ndarray:
-    """As a libx264 frame that is predicted from the one before, where the picture lay a few pixels off.
+def h264_after_motion(image: np.ndarray, crf: int, seed: int, n_before: int = 1) -> np.ndarray:
+    """As a libx264 frame that is predicted from those before it, where the picture lay a few pixels off.
 
     Most frames of a video are such: blocks that could be predicted stay soft, others are sharp, which looks like a blend.
 
     Args:
         image: (H,W,3) uint8 RGB.
         crf: of the stream.
-        seed: of the motion.
+        seed: of the motion, which wanders from frame to frame and ends in place.
+        n_before: frames before it.
     """
     rng = np.random.default_rng(seed)
     height, width = image.shape[:2]
-    before = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 1), 1 + rng.normal(0, 0.01))
-    before[:, 2] += rng.normal(0, 0.01, 2) * (width, height)
-    first = cv2.warpAffine(image, before, (width, height), borderMode=cv2.BORDER_REFLECT_101)
-    return h264_clip([first, image], crf)[1]
+    clip = [image]
+    turn, zoom, shift = 0.0, 1.0, np.zeros(2)
+    for _ in range(n_before):
+        turn, zoom = turn + rng.normal(0, 1), zoom * (1 + rng.normal(0, 0.01))
+        shift = shift + rng.normal(0, 0.01, 2) * (width, height)
+        before = cv2.getRotationMatrix2D((width / 2, height / 2), turn, zoom)
+        before[:, 2] += shift
+        clip.append(cv2.warpAffine(image, before, (width, height), borderMode=cv2.BORDER_REFLECT_101))
+    return h264_clip(clip[::-1], crf)[-1]
 
 
 def h264_clip(images: Sequence[np.ndarray], crf: int, preset: str = "veryfast") -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 """Training pairs, one real and one fake each, made on the fly and reproducible by their number.
 
-A pair shares its degradations; a fake of a real generator is paired with real media of the same kind (clip frames with clip
-frames, portraits with portraits), so that the kind of medium tells nothing.
+A pair shares its degradations; portraits of a real generator are paired with real portraits, so that the kind of medium
+tells nothing.
 """
 
 from __future__ import annotations
@@ -24,18 +24,17 @@ from training.fakes.selfblend import Pair, self_blend
 from training.fakes.swap import poses, similar, swap
 
 # Source of a pair -> share of the batch; a source without media, or without generators, gives its share to the others.
-# Pseudo-fakes are made of real faces, which stand beside them; the last two pair real media with those of generators.
-# Few clips of generators: with 14 % of them the network learned their look and called real clips of that look fake.
+# Pseudo-fakes are made of real faces, which stand beside them; the last pairs real portraits with those of generators.
+# There are no clips of generators among them: the network learned their look and called real clips of that look fake.
 PAIR_SHARES = {
     "blend_still": 0.36,
-    "blend_clip": 0.16,
+    "blend_clip": 0.19,
     "swap_still": 0.07,
     "swap_clip": 0.04,
     "resynth_still": 0.05,
     "resynth_clip": 0.04,
     "redraw_still": 0.12,
     "redraw_clip": 0.06,
-    "clip": 0.03,
     "portrait": 0.07,
 }
 # Share of the strongly degraded pairs in which a second real stands for the fake. Where a trace may be gone, real and fake
@@ -212,7 +211,6 @@ def _rows_by_source(
         "resynth_clip": (clips, clips),
         "redraw_still": (stills, stills),
         "redraw_clip": (clips, clips),
-        "clip": (clips, get("video", 1)),
         "portrait": (get("image", 0), get("image", 1)),
     }
 

@@ -20,7 +20,7 @@ _NEAREST = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
 _SHARP = np.array([[0.29, 0.88, -0.17], [-0.17, 0.88, 0.29]])  # near a bicubic with overshoot
 _HIDDEN = 8  # features of the part that is not linear
 _WHOLE = 0.5  # share of pictures that are drawn anew from edge to edge
-GRID = (0.75, 1.35)  # pixels of a generator per pixel of the picture
+GRID = (0.75, 2.0)  # pixels of a generator per pixel of the picture
 _LOW_PX = 8  # what is coarser than this many pixels stays the original's
 Draw = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # (H,W,3) uint8 RGB, drawn anew
 
