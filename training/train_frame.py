@@ -70,10 +70,10 @@ class Config(ModelConfig):
     generators: Path | None = None
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     hints: float = 0.0
-    seed: int = 5
+    seed: int = 7
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
-            steps=2400, warmup_steps=100, lr=4e-4, ema_decay=0.99, validate_every=400
+            steps=2500, warmup_steps=100, lr=4e-4, ema_decay=0.99, validate_every=400
         )
     )
 
