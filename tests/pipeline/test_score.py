@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tbd_app.models import registry
+from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score, tracks
 from tbd_app.types import Faces, FaceTrack, Frames
 from tests import media_factory
@@ -185,7 +186,7 @@ def test_the_device_is_what_is_there() -> None:
 
 @pytest.mark.parametrize(("n_frames", "expected"), [(1, 0.9), (7, 0.9), (8, 0.6), (32, 0.6)])
 def test_few_frames_may_have_bounds_of_their_own(n_frames, expected) -> None:
-    spec = replace(registry.spec(FRAME_MODEL), real_below=0.3, threshold=0.6, image_threshold=None)
+    spec = replace(SPECS[FRAME_MODEL], real_below=0.3, threshold=0.6)
     assert score.bounds_for(spec, n_frames) == (0.3, 0.6)
     assert score.bounds_for(replace(spec, image_threshold=0.9), n_frames) == (0.3, expected)
     both = replace(spec, image_threshold=0.9, image_real_below=0.7)

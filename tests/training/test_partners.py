@@ -45,8 +45,11 @@ def test_the_two_share_places_cut_mirroring_and_degradations(length: int, slowes
         item = data[number]
         assert torch.equal(item["x"][0], item["x"][1])
         assert item["y"].tolist() == [0, 1]
-    real = PartnerClips(ClipReader(partners(), for_spec(SPEC), length), seed=1, slowest=slowest)[0]
-    assert not torch.equal(real["x"][0], real["x"][1])
+    real = PartnerClips(ClipReader(partners(), for_spec(SPEC), length), seed=1, slowest=slowest)
+    pairs = [
+        real[number]["x"] for number in range(6)
+    ]  # a strong degradation may wipe out one coarse mouth at 32 px
+    assert any(not torch.equal(x[0], x[1]) for x in pairs)
 
 
 def test_an_item_depends_on_its_number_alone() -> None:
