@@ -198,7 +198,9 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
     # "minimal" shows the place in the queue, beside the status.
     shows: dict[str, Any] = {**private, "show_progress": "minimal", "show_progress_on": shown.status}
     run = asked.analyze.click(on_press, js=_SCROLL, **quick).then(on_analyze, inputs, **shows, **_MODEL_JOB)
-    asked.stop.click(on_stop, asked.upload, cancels=[run], **quick)
+    # Said twice: a last word of the run may come after the first.
+    stopped = asked.stop.click(on_stop, asked.upload, cancels=[run], **quick)
+    stopped.then(lambda: idle | {shown.status: views.notice(texts.STOPPED)}, **quick)
     asked.clear.click(on_clear, asked.upload, cancels=[run], **quick)
 
 
