@@ -107,7 +107,6 @@ def main(config: Config) -> None:
             "threshold": spec.threshold,
             "image_threshold": spec.image_threshold,
             "real_below": spec.real_below,
-            **({} if spec.image_real_below is None else {"image_real_below": spec.image_real_below}),
             "temperature": spec.temperature,
             "default_voter": spec.default_voter,
             "licence": config.licence,
@@ -136,9 +135,9 @@ def averaged(name: str, paths: Sequence[Path]) -> Detector:
 
 
 def unlike_registered(spec: ModelSpec) -> dict[str, Any]:
-    """What a model was trained with that the registry says otherwise, as the manifest writes it."""
+    """What holds for a model and the registry says otherwise, as the manifest writes it; bounds that all have aside."""
     own, registered = weights.header_of(spec), weights.header_of(SPECS[spec.name])
-    kept = ("input_size", "clip_len", "mean", "std", "crop")
+    kept = ("input_size", "clip_len", "mean", "std", "crop", "image_real_below")
     return {key: own[key] for key in kept if own[key] != registered[key]}
 
 

@@ -1,4 +1,4 @@
-"""Train a frame model on real faces against self-blended pseudo-fakes and the fakes of the train split.
+"""Train a frame model on real faces against fakes made of them, and on portraits of a generator.
 
     python training/train_frame.py --preset bundled --data ../shared/data --backbone PATH
     python training/export.py --run runs/effnetv2_b0_frame  # then evaluates, calibrates and writes weights/

@@ -185,6 +185,9 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
 
     def on_stop(files: Any) -> dict[Any, Any]:
         uploads.discard(files)
+        return on_stopped()
+
+    def on_stopped() -> dict[Any, Any]:
         return idle | {shown.status: views.notice(texts.STOPPED)}
 
     def on_clear(files: Any) -> dict[Any, Any]:
@@ -200,7 +203,7 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
     run = asked.analyze.click(on_press, js=_SCROLL, **quick).then(on_analyze, inputs, **shows, **_MODEL_JOB)
     # Said twice: a last word of the run may come after the first.
     stopped = asked.stop.click(on_stop, asked.upload, cancels=[run], **quick)
-    stopped.then(lambda: idle | {shown.status: views.notice(texts.STOPPED)}, **quick)
+    stopped.then(on_stopped, **quick)
     asked.clear.click(on_clear, asked.upload, cancels=[run], **quick)
 
 
