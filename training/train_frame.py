@@ -38,6 +38,7 @@ from training.engine.run import Run
 from training.engine.validation import score, score_batches, video_figures
 from training.engine.where import Where
 from training.fakes.generators import Generator, load_generators
+from training.fakes.upscale import Upscaled
 
 SCRIPT = Path(__file__).stem
 
@@ -55,6 +56,7 @@ class Config(ModelConfig):
         frames_per_clip: frames cut from each clip of an index.csv.
         val_blends: self-blends of val stills that are scored at each validation.
         generators: folder of train_generators.py, whose networks draw some of the fakes; none by default.
+        upscaled: folder of upscale_faces.py, which drew some of the fakes; none by default.
         teacher: a frame model whose soft labels are learned too.
         hints: weight of the teacher's maps, which the student learns stage by stage; 0 leaves them out.
     """
@@ -68,6 +70,7 @@ class Config(ModelConfig):
     frames_per_clip: int = 16
     val_blends: int = 240
     generators: Path | None = None
+    upscaled: Path | None = None
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     hints: float = 0.0
     seed: int = 7
@@ -88,8 +91,9 @@ def main(config: Config) -> None:
     if config.hints and not teacher:
         raise SystemExit("--hints needs a teacher: --teacher.checkpoint.")
     generators = load_generators(config.generators, "train") if config.generators else []
+    upscaled = Upscaled(config.upscaled, faces["train"].bank) if config.upscaled else None
     splits = {split: part.items for split, part in faces.items()}
-    run = Run(config, SCRIPT, splits, {"pair_shares": shares_of(generators)})
+    run = Run(config, SCRIPT, splits, {"pair_shares": shares_of(generators, upscaled)})
     where = Where.of(model, spec.input_size) if config.where else None
     hints = Hints(model, teacher.model, spec.input_size) if config.hints and teacher else None
 
@@ -102,7 +106,7 @@ def main(config: Config) -> None:
 
     model = fit(
         model,
-        lambda start: batches(config, faces["train"], start, generators),
+        lambda start: batches(config, faces["train"], start, generators, upscaled),
         step,
         lambda m: validate(m, faces["val"], for_spec(spec), config.seed, config.val_blends),
         config.loop,
@@ -134,7 +138,11 @@ def pair_loss(
 
 
 def batches(
-    config: Config, faces: Faces, start: int, generators: Sequence[Generator] = ()
+    config: Config,
+    faces: Faces,
+    start: int,
+    generators: Sequence[Generator] = (),
+    upscaled: Upscaled | None = None,
 ) -> Iterator[tuple[Tensor, ...]]:
     """Batches `start` to the last; each phase has its input size, each pair its number."""
     spec, total = spec_of(config.model), config.loop.steps * config.loop.accumulate
@@ -145,7 +153,13 @@ def batches(
         if first < end:
             preprocess = dataclasses.replace(for_spec(spec), size=size)
             pairs = PairDataset(
-                faces.bank, faces.items, preprocess, length=0, seed=config.seed, generators=generators
+                faces.bank,
+                faces.items,
+                preprocess,
+                length=0,
+                seed=config.seed,
+                generators=generators,
+                upscaled=upscaled,
             )
             yield from engine_batches.batches(pairs, config.batch_pairs, first, int(end), config.workers)
         begin = int(end)

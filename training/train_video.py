@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
 from training.data.faces import open_faces
 from training.data.partners import singles
 from training.engine.batches import Shuffled, batches, steps_per_epoch
+from training.engine.cached import CachedPairs, on_frames
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.loop import fit
@@ -32,6 +34,7 @@ from training.engine.losses import class_weights, cross_entropy
 from training.engine.models import begin, save_memory, spec_of
 from training.engine.run import Run
 from training.engine.validation import clip_figures
+from training.fakes.upscale import Upscaled
 
 SCRIPT = Path(__file__).stem
 
@@ -50,6 +53,9 @@ class Config(ModelConfig):
         pairs: real clips against fakes made of them, in place of labelled media.
         smoothing: of the labels.
         train_backbone: False trains only what stands on the CNN: for few clips, after the CNN has learned from single frames.
+        cached: so many pairs pass the CNN, which stays as it is, and the rest learns from their features in many epochs; 0
+            makes new pairs for each step.
+        upscaled: folder of upscale_faces.py, which drew some of the stills that move; none by default.
         frame_chunk: frames that pass the CNN at a time, to save memory; 0 for all.
         checkpointing: compute activations inside the CNN again instead of keeping them.
         teacher: a frame model whose soft labels, averaged over a clip, are learned too.
@@ -65,6 +71,8 @@ class Config(ModelConfig):
     pairs: bool = True
     smoothing: float = 0.0
     train_backbone: bool = True
+    cached: int = 0
+    upscaled: Path | None = None
     frame_chunk: int = 0
     checkpointing: bool = False
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
@@ -73,6 +81,10 @@ class Config(ModelConfig):
 
 def main(config: Config) -> None:
     """Train one model; see the module's text."""
+    if config.cached and (config.train_backbone or config.teacher.checkpoint or not config.pairs):
+        raise SystemExit(
+            "--cached needs --pairs and --no-train-backbone, and no teacher: only features are kept."
+        )
     set_seed(config.seed)
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
     spec = dataclasses.replace(spec_of(config.model), clip_len=config.clip_len)
@@ -83,15 +95,24 @@ def main(config: Config) -> None:
         for split in ("train", "val")
     )
     clips = LabelledClips(reader, kinds=["video"])  # were stills among them, one frame would mean real
-    data = ClipPairs(reader, seed=config.seed) if config.pairs else Shuffled(clips, config.seed)
+    upscaled = Upscaled(config.upscaled, faces["train"].bank) if config.upscaled else None
+    data = (
+        ClipPairs(reader, seed=config.seed, upscaled=upscaled)
+        if config.pairs
+        else Shuffled(clips, config.seed)
+    )
     balance = None if config.pairs else class_weights(clips.labels)
     loop = config.loop.in_steps(steps_per_epoch(len(clips), config.batch, config.loop.accumulate))
 
     model = begin(config)
     model.backbone.requires_grad_(config.train_backbone)
     save_memory(model, frame_chunk=config.frame_chunk, checkpointing=config.checkpointing)
-
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
+    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    workers, backbone = config.workers, model.backbone
+    if config.cached:
+        data = Shuffled(CachedPairs(data, backbone, config.cached, workers), config.seed)
+        workers, model.backbone = 0, nn.Identity()
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         x, mask, y = singles(batch)
@@ -99,15 +120,20 @@ def main(config: Config) -> None:
         losses = cross_entropy(logits, y, weights=balance, smoothing=config.smoothing)
         return teacher.join(losses, logits, x, mask) if teacher else losses
 
-    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    def validate(model: nn.Module) -> dict[str, float]:
+        with on_frames(model, backbone) if config.cached else nullcontext(model):
+            return clip_figures(model, val)
+
     model = fit(
         model,
-        lambda start: batches(data, config.batch, start, loop.steps * loop.accumulate, config.workers),
+        lambda start: batches(data, config.batch, start, loop.steps * loop.accumulate, workers),
         step,
-        lambda model: clip_figures(model, val),
+        validate,
         loop,
         run,
     )
+    if config.cached:
+        model.backbone = backbone
     run.save(model, spec)
 
 

@@ -12,6 +12,7 @@ from tbd_app.models import registry
 from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, TrackQuality
+from training.data import clips
 from training.data.clips import CLIP_SHARES, ClipPairs, ClipReader, LabelledClips, choose
 from training.data.faces import Faces, open_faces
 from training.engine.config import TOY
@@ -138,6 +139,33 @@ def test_an_animated_still_shows_another_face_than_the_clip_it_follows(faces) ->
     assert pairs.stills
     assert all(faces.items[n].kind != "video" and not faces.items[n].label for n in pairs.stills)
     assert not np.array_equal(fake[0][0], fake[2][0])  # it moves
+
+
+def test_what_moves_may_be_a_still_that_was_drawn_anew(faces, monkeypatch) -> None:
+    asked, redraws = [], []
+    animate = clips.animate
+
+    def spy(*args, redraw, **more):
+        redraws.append(redraw)
+        return animate(*args, redraw=redraw, **more)
+
+    class Drawn:
+        def __contains__(self, row):
+            return True
+
+        def image(self, row, shape, mirror):
+            asked.append((row, shape, mirror))
+            return np.full((*shape, 3), 90, np.uint8)
+
+    monkeypatch.setattr(clips, "DRAWN", 1.0)
+    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, sources=["animate"], upscaled=Drawn())
+    monkeypatch.setattr(clips, "animate", spy)
+    pairs._pair("animate", np.random.default_rng(3))
+    ((row, shape, mirror),) = asked
+    assert faces.items[int(faces.bank.item[row])].kind != "video"
+    assert shape == faces.bank.image(int(row)).shape[:2]
+    assert not mirror
+    assert redraws == [list]  # it is drawn no second time
 
 
 def test_a_still_can_stand_for_a_clip_in_both_classes(faces) -> None:

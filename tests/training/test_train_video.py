@@ -6,11 +6,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from tbd_app.models import registry
 from tests.training.test_loop import assert_same, rows
+from training.engine.cached import CachedPairs, on_frames
 from training.engine.config import load_preset
 from training.train_video import SCRIPT, Config, main
 
@@ -58,6 +61,41 @@ def test_a_backbone_that_is_left_alone_stays_as_it_was(tmp_path) -> None:
     changed = {name for name in old if not torch.equal(old[name], new[name])}
     assert changed
     assert not any(name.startswith("backbone.") for name in changed)
+
+
+def test_features_are_taken_once_and_the_file_holds_the_whole_model(tmp_path) -> None:
+    main(toy(tmp_path / "first"))
+    before = tmp_path / "first" / "model.safetensors"
+    main(toy(tmp_path / "then", init=before, train_backbone=False, cached=3))
+    old, new = load_file(before), load_file(tmp_path / "then" / "model.safetensors")
+    assert set(old) == set(new)
+    changed = {name for name in old if not torch.equal(old[name], new[name])}
+    assert changed
+    assert not any(name.startswith("backbone.") for name in changed)
+    (row,) = rows(tmp_path / "then")
+    assert 0 <= float(row["video_auc"]) <= 1
+
+
+def test_cached_features_are_those_of_the_pairs() -> None:
+    pairs = [{"x": torch.randn(2, 3, 3, 32, 32), "mask": torch.ones(2, 3) > 0, "y": torch.tensor([0, 1])}] * 2
+    model = registry.create_model("effnet_b0_lstm").eval()
+    cached = CachedPairs(pairs, model.backbone, 2)
+    example = cached.example(1, np.random.default_rng(0))
+    assert len(cached) == 2
+    assert example["x"].shape == (2, 3, 1280)
+    with torch.inference_mode():
+        wanted = model(pairs[1]["x"], pairs[1]["mask"])
+        backbone, model.backbone = model.backbone, torch.nn.Identity()
+        torch.testing.assert_close(model(example["x"], example["mask"]), wanted)
+        with on_frames(model, backbone) as whole:
+            torch.testing.assert_close(whole(pairs[1]["x"], pairs[1]["mask"]), wanted)
+    assert isinstance(model.backbone, torch.nn.Identity)
+
+
+@pytest.mark.parametrize("wrong", [{"train_backbone": True}, {"pairs": False}])
+def test_features_are_refused_where_they_would_not_do(tmp_path, wrong) -> None:
+    with pytest.raises(SystemExit, match="--cached needs"):
+        main(toy(tmp_path, cached=3, **({"train_backbone": False} | wrong)))
 
 
 def test_the_split_decides_the_weights_of_the_classes(tmp_path, monkeypatch) -> None:

@@ -21,11 +21,13 @@ from training.data.faces import Faces
 from training.fakes.animate import animate, match_clip
 from training.fakes.mouth import redraw_mouth_clip
 from training.fakes.selfblend import self_blend_clip
+from training.fakes.upscale import Upscaled
 
 FramesAt = Literal["spread", "consecutive"]
 # Source of a pair -> share of the batch; a source without media gives its share to the others.
 # Real clips are few and soon learned by heart; a still that is shown again and again is a clip of one more person.
-CLIP_SHARES = {"blend": 0.35, "still": 0.25, "mouth": 0.15, "animate": 0.15, "clip": 0.10}
+CLIP_SHARES = {"blend": 0.30, "still": 0.15, "mouth": 0.15, "animate": 0.30, "clip": 0.10}
+DRAWN = 0.5  # of the animated stills, where a network of super-resolution has drawn some
 FPS = {"spread": 1.0, "consecutive": 10.0}  # about how fast a clip's frames follow each other
 WORK_SIDE_PX = 300  # faces are blended at this size at most
 Frame = tuple[np.ndarray, np.ndarray, np.ndarray]  # image (H,W,3) uint8 RGB, box (4,), landmarks (5,2)
@@ -125,16 +127,24 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
     """Item i is {"x": (2,T,3,S,S), "mask": (2,T), "y": (2,) 0, 1}: a real clip and a fake one that share their degradations.
 
     The fake is the clip self-blended ("blend"), so is a still that is shown as long ("still"); the clip with a redrawn mouth
-    ("mouth"); a still that moves as the clip does ("animate"); or a fake of the split ("clip").
+    ("mouth"); a still that moves as the clip does ("animate"), drawn anew before or after; or a fake of the split ("clip").
 
     Args:
         reader: cuts the clips.
         seed: of every draw; the same seed and i give the same pair.
         sources: which of `CLIP_SHARES` to use.
+        upscaled: faces of the bank that were drawn anew beforehand.
     """
 
-    def __init__(self, reader: ClipReader, *, seed: int, sources: Sequence[str] = tuple(CLIP_SHARES)) -> None:
-        self.reader, self.seed = reader, seed
+    def __init__(
+        self,
+        reader: ClipReader,
+        *,
+        seed: int,
+        sources: Sequence[str] = tuple(CLIP_SHARES),
+        upscaled: Upscaled | None = None,
+    ) -> None:
+        self.reader, self.seed, self.upscaled = reader, seed, upscaled
         faces = reader.faces
         self.real, self.fake = (
             [n for n in faces.media("video") if faces.items[n].label == y] for y in (0, 1)
@@ -173,9 +183,14 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
             return real, self.reader.frames(int(rng.choice(self.fake)), rng)
         images, boxes, landmarks = zip(*real, strict=True)
         if source == "animate":
-            still = self.reader.frames(int(rng.choice(self.stills)), None)[0]
-            alike = match_clip(*still, images[0], landmarks[0])
-            moved = animate(*alike, np.stack(landmarks), rng, fps=FPS[self.reader.at])
+            number = int(rng.choice(self.stills))
+            still, *place = self.reader.frames(number, None)[0]
+            row = self.reader.faces.rows(number)[0]
+            redraw = None
+            if self.upscaled and row in self.upscaled and rng.random() < DRAWN:
+                still, redraw = self.upscaled.image(row, still.shape[:2], mirror=False), list
+            alike = match_clip(still, *place, images[0], landmarks[0])
+            moved = animate(*alike, np.stack(landmarks), rng, fps=FPS[self.reader.at], redraw=redraw)
             return real, list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
         make = redraw_mouth_clip if source == "mouth" else self_blend_clip
         made = make(images, np.stack(landmarks), rng)

@@ -22,20 +22,23 @@ from training.fakes.generators import Generator, Redraw
 from training.fakes.resynth import resynthesise
 from training.fakes.selfblend import Pair, self_blend
 from training.fakes.swap import poses, similar, swap
+from training.fakes.upscale import Upscaled, even_sharpness
 
-# Source of a pair -> share of the batch; a source without media, or without generators, gives its share to the others.
+# Source of a pair -> share of the batch; a source without media, or without who draws for it, gives its share to the others.
 # Pseudo-fakes are made of real faces, which stand beside them; the last pairs real portraits with those of generators.
 # There are no clips of generators among them: the network learned their look and called real clips of that look fake.
 PAIR_SHARES = {
-    "blend_still": 0.36,
-    "blend_clip": 0.19,
-    "swap_still": 0.07,
+    "blend_still": 0.28,
+    "blend_clip": 0.16,
+    "swap_still": 0.06,
     "swap_clip": 0.04,
-    "resynth_still": 0.05,
-    "resynth_clip": 0.04,
-    "redraw_still": 0.12,
-    "redraw_clip": 0.06,
-    "portrait": 0.07,
+    "resynth_still": 0.04,
+    "resynth_clip": 0.03,
+    "redraw_still": 0.07,
+    "redraw_clip": 0.04,
+    "upscale_still": 0.14,
+    "upscale_clip": 0.08,
+    "portrait": 0.06,
 }
 # Share of the strongly degraded pairs in which a second real stands for the fake. Where a trace may be gone, real and fake
 # look alike, and a network says so by a score between; a video that is merely poor should score as a real one instead.
@@ -59,6 +62,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         augment: False leaves the crop in place and the pictures as they are (validation).
         sources: which of `PAIR_SHARES` to use.
         generators: what draws faces anew.
+        upscaled: faces of the bank that were drawn anew beforehand.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         augment: bool = True,
         sources: Sequence[str] = tuple(PAIR_SHARES),
         generators: Sequence[Generator] = (),
+        upscaled: Upscaled | None = None,
     ) -> None:
         if preprocess.recipe.kind != "square":
             raise SystemExit(
@@ -79,9 +84,9 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             )
         self.bank, self.preprocess = bank, preprocess
         self.length, self.seed, self.augment = length, seed, augment
-        self.rows = _rows_by_source(bank, items)
-        self.redraw = Redraw(generators)
-        given = shares_of(generators)
+        self.rows = _rows_by_source(bank, items, upscaled)
+        self.redraw, self.upscaled = Redraw(generators), upscaled
+        given = shares_of(generators, upscaled)
         usable = [s for s in sources if s in given and all(len(rows) for rows in self.rows[s])]
         if not usable:
             raise SystemExit("The split holds no real faces to make pairs from.")
@@ -124,7 +129,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             row = _draw(reals, rng) if self.augment else int(reals[number % len(reals)][0])
             mirror = self.augment and bool(rng.random() < 0.5)
             image, box, points = self._face(row, rng, mirror)
-            pair = self._faked(source.partition("_")[0], row, image, points, rng)
+            pair = self._faked(source.partition("_")[0], row, image, points, rng, mirror)
             square = self._square(box, rng)
             pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
             where = self._cut(pair.mask / max(float(pair.mask.max()), 1e-6), square, WHERE_CELLS)
@@ -137,11 +142,21 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         return pictures, where
 
     def _faked(
-        self, how: str, row: int, image: np.ndarray, points: np.ndarray, rng: np.random.Generator
+        self,
+        how: str,
+        row: int,
+        image: np.ndarray,
+        points: np.ndarray,
+        rng: np.random.Generator,
+        mirror: bool,
     ) -> Pair:
         """The real face of a row, (H,W,3) with landmarks (5,2) px, and what was made of it."""
         if how == "blend":
             return self_blend(image, points, rng)
+        if how == "upscale" and self.upscaled:
+            drawn = self.upscaled.image(row, image.shape[:2], mirror)
+            image, drawn = even_sharpness(image, drawn, rng)
+            return resynthesise(image, points, rng, lambda *_: drawn)
         if how in ("resynth", "redraw"):
             return resynthesise(image, points, rng, self.redraw if how == "redraw" else None)
         others = np.flatnonzero(self.bank.item[self.partners] != self.bank.item[row])
@@ -180,13 +195,14 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         return cut_square(image, *fit_square(*square, *image.shape[:2]), size or self.preprocess.size)
 
 
-def shares_of(generators: Sequence[Generator]) -> dict[str, float]:
-    """`PAIR_SHARES`, without what generators make where there are none."""
-    return {s: share for s, share in PAIR_SHARES.items() if generators or not s.startswith("redraw")}
+def shares_of(generators: Sequence[Generator] = (), upscaled: Upscaled | None = None) -> dict[str, float]:
+    """`PAIR_SHARES`, without what generators or networks of super-resolution make where there are none."""
+    missing = [how for how, there in (("redraw", generators), ("upscale", upscaled)) if not there]
+    return {s: share for s, share in PAIR_SHARES.items() if s.partition("_")[0] not in missing}
 
 
 def _rows_by_source(
-    bank: FaceBank, items: Sequence[Item]
+    bank: FaceBank, items: Sequence[Item], upscaled: Upscaled | None
 ) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
     """Per source the real and the fake rows, grouped by file so that a long clip counts once."""
     groups: dict[tuple[str, int], list[np.ndarray]] = {}
@@ -202,6 +218,11 @@ def _rows_by_source(
     stills = [*get("crop", 0), *get("image", 0)]
     clips = get("video", 0)
     partners = stills if len(stills) > 1 else []
+
+    def drawn(groups: list[np.ndarray]) -> list[np.ndarray]:
+        kept = (np.array([r for r in rows if upscaled and r in upscaled], np.int64) for rows in groups)
+        return [rows for rows in kept if len(rows)]
+
     return {
         "blend_still": (stills, stills),
         "blend_clip": (clips, clips),
@@ -211,6 +232,8 @@ def _rows_by_source(
         "resynth_clip": (clips, clips),
         "redraw_still": (stills, stills),
         "redraw_clip": (clips, clips),
+        "upscale_still": (drawn(stills), drawn(stills)),
+        "upscale_clip": (drawn(clips), drawn(clips)),
         "portrait": (get("image", 0), get("image", 1)),
     }
 
