@@ -168,6 +168,19 @@ def test_what_moves_may_be_a_still_that_was_drawn_anew(faces, monkeypatch) -> No
     assert redraws == [list]  # it is drawn no second time
 
 
+def test_a_reenacted_clip_is_one_of_its_own_frames_that_moves(faces) -> None:
+    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, sources=["reenact"])
+    for seed in range(4):
+        real, fake = pairs._pair("reenact", np.random.default_rng(seed))
+        assert len(fake) == len(real) == 3
+        sources = {image.shape for image, *_ in real}
+        assert {image.shape for image, *_ in fake} <= sources
+        for (_, box, points), (_, true_box, true_points) in zip(fake, real, strict=True):
+            scale = float(max(true_box[2:] - true_box[:2]))
+            assert box.shape == (4,)
+            assert np.abs(points.mean(0) - true_points.mean(0)).max() < 0.35 * scale
+
+
 def test_a_still_can_stand_for_a_clip_in_both_classes(faces) -> None:
     pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1)
     real, fake = pairs._pair("still", np.random.default_rng(3))

@@ -26,7 +26,7 @@ from training.fakes.upscale import Upscaled
 FramesAt = Literal["spread", "consecutive"]
 # Source of a pair -> share of the batch; a source without media gives its share to the others.
 # Real clips are few and soon learned by heart; a still that is shown again and again is a clip of one more person.
-CLIP_SHARES = {"blend": 0.30, "still": 0.15, "mouth": 0.15, "animate": 0.30, "clip": 0.10}
+CLIP_SHARES = {"blend": 0.28, "still": 0.12, "mouth": 0.15, "animate": 0.20, "reenact": 0.15, "clip": 0.10}
 DRAWN = 0.5  # of the animated stills, where a network of super-resolution has drawn some
 FPS = {"spread": 1.0, "consecutive": 10.0}  # about how fast a clip's frames follow each other
 WORK_SIDE_PX = 300  # faces are blended at this size at most
@@ -127,7 +127,8 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
     """Item i is {"x": (2,T,3,S,S), "mask": (2,T), "y": (2,) 0, 1}: a real clip and a fake one that share their degradations.
 
     The fake is the clip self-blended ("blend"), so is a still that is shown as long ("still"); the clip with a redrawn mouth
-    ("mouth"); a still that moves as the clip does ("animate"), drawn anew before or after; or a fake of the split ("clip").
+    ("mouth"); a still that moves as the clip does ("animate"), drawn anew before or after; one frame of the clip that moves as
+    the others do ("reenact"), so that nothing but the way it moves may tell; or a fake of the split ("clip").
 
     Args:
         reader: cuts the clips.
@@ -183,20 +184,33 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
             return real, self.reader.frames(int(rng.choice(self.fake)), rng)
         images, boxes, landmarks = zip(*real, strict=True)
         if source == "animate":
-            number = int(rng.choice(self.stills))
-            still, *place = self.reader.frames(number, None)[0]
-            row = self.reader.faces.rows(number)[0]
-            redraw = None
-            if self.upscaled and row in self.upscaled and rng.random() < DRAWN:
-                still, redraw = self.upscaled.image(row, still.shape[:2], mirror=False), list
-            alike = match_clip(still, *place, images[0], landmarks[0])
-            moved = animate(*alike, np.stack(landmarks), rng, fps=FPS[self.reader.at], redraw=redraw)
-            return real, list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
+            return real, self._animated(images[0], np.stack(landmarks), rng)
+        if source == "reenact":
+            return real, self._reenacted(real, rng)
         make = redraw_mouth_clip if source == "mouth" else self_blend_clip
         made = make(images, np.stack(landmarks), rng)
         places = list(zip(boxes, landmarks, strict=True))
         reals = [(pair.real, *place) for pair, place in zip(made, places, strict=True)]
         return reals, [(pair.fake, *place) for pair, place in zip(made, places, strict=True)]
+
+    def _animated(self, frame: np.ndarray, motion: np.ndarray, rng: np.random.Generator) -> list[Frame]:
+        """A still of the split that moves as a clip does, one frame of which is given."""
+        number = int(rng.choice(self.stills))
+        still, *place = self.reader.frames(number, None)[0]
+        row, redraw = self.reader.faces.rows(number)[0], None
+        if self.upscaled and row in self.upscaled and rng.random() < DRAWN:
+            still, redraw = self.upscaled.image(row, still.shape[:2], mirror=False), list
+        alike = match_clip(still, *place, frame, motion[0])
+        moved = animate(*alike, motion, rng, fps=FPS[self.reader.at], redraw=redraw)
+        return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
+
+    def _reenacted(self, real: list[Frame], rng: np.random.Generator) -> list[Frame]:
+        """One frame of a clip that moves as all of them do; as often as not it is drawn anew."""
+        still = real[int(rng.integers(len(real)))]
+        motion = np.stack([still[2], *(points for _, _, points in real)])
+        redraw = list if rng.random() < 0.5 else None
+        moved = animate(*still, motion, rng, fps=FPS[self.reader.at], redraw=redraw)
+        return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))[1:]
 
 
 def _reduced(image: np.ndarray, box: np.ndarray, points: np.ndarray) -> Frame:
