@@ -199,7 +199,7 @@ def test_a_fake_is_never_blended_as_if_it_were_real(monkeypatch) -> None:
         [("crop", 0), ("video", 0), ("video", 1), ("image", 0), ("image", 1)]
     )]  # fmt: skip
     mixed = dataset([plain(BLUE if i.label else RED) for i in items], items)
-    for number in range(40):
+    for number in range(60):
         mixed[number]
     assert len(seen) > 20
     assert all(is_red(image) for image, _ in seen)
@@ -211,7 +211,7 @@ def drawn_kinds(items: list) -> PairDataset:
 
 def test_sources_without_media_give_their_share_to_the_others() -> None:
     only_stills = drawn_kinds([item(0), item(1)])
-    made_of_stills = ["blend_still", "swap_still", "resynth_still", "redraw_still"]
+    made_of_stills = ["blend_still", "mouth_still", "swap_still", "resynth_still", "redraw_still"]
     assert only_stills.sources == made_of_stills
     shares = np.array([PAIR_SHARES[s] for s in made_of_stills])
     np.testing.assert_allclose(only_stills.shares, shares / shares.sum())
@@ -225,6 +225,7 @@ def test_sources_without_media_give_their_share_to_the_others() -> None:
 def test_without_generators_nothing_is_redrawn() -> None:
     assert dataset([face(0), face(1)], [item(0), item(1)]).sources == [
         "blend_still",
+        "mouth_still",
         "swap_still",
         "resynth_still",
     ]
@@ -261,7 +262,9 @@ def test_a_long_clip_counts_once(monkeypatch) -> None:
     monkeypatch.setattr(room, "self_blend", _spy(seen))
     faces = [*[plain(RED, 64)] * 20, plain(BLUE, 64)]
     items = [item(0, "video"), item(1, "video")]
-    clips = PairDataset(bank_of(faces, [0] * 20 + [1]), items, PREPROCESS, length=80, seed=0)
+    clips = PairDataset(
+        bank_of(faces, [0] * 20 + [1]), items, PREPROCESS, length=80, seed=0, sources=["blend_clip"]
+    )
     for number in range(80):
         clips[number]
     assert 25 < sum(is_red(image) for image, _ in seen) < 55

@@ -9,8 +9,9 @@ import pytest
 from tbd_app.pipeline.crops import cut_face
 from tests.training.faces import SHARED, Face, face
 from tests.training.probes import SHORTCUTS, probe_auc, stills
+from training.fakes import mouth
 from training.fakes.animate import animate, blinks, match_clip, speech
-from training.fakes.mouth import low_resolution, redraw_mouth_clip
+from training.fakes.mouth import box_mask, low_resolution, redraw_mouth_clip
 from training.fakes.warp import Pulls, expression, warp
 
 SUBJECT = face(vary=False)
@@ -46,7 +47,8 @@ def test_an_expression_stays_at_its_part_of_the_face() -> None:
         assert changed[inside].sum() > 0.85 * changed.sum()
 
 
-def test_a_redrawn_mouth_lies_at_the_mouth_and_moves_on_its_own() -> None:
+def test_a_redrawn_mouth_lies_at_the_mouth_and_moves_on_its_own(monkeypatch) -> None:
+    monkeypatch.setattr(mouth, "REGION_SHARES", {"lower_face": 0.6, "mouth": 0.4})
     y = SUBJECT.landmarks[:2, 1].max() - 2
     moving = 0
     for seed in range(12):
@@ -59,6 +61,20 @@ def test_a_redrawn_mouth_lies_at_the_mouth_and_moves_on_its_own() -> None:
             np.testing.assert_array_equal(pair.real, pairs[0].real)
         moving += (pairs[0].fake != pairs[1].fake).any()
     assert 3 <= moving < 12
+
+
+def test_a_box_may_be_pasted_with_sharp_edges() -> None:
+    sharp = 0
+    for seed in range(20):
+        mask = box_mask(SUBJECT.landmarks, SUBJECT.image.shape[:2], np.random.default_rng(seed))
+        assert (mask.shape, mask.dtype) == (SUBJECT.image.shape[:2], np.float32)
+        x, y = SUBJECT.landmarks[3:].mean(0).astype(int)
+        assert mask[y, x] > 0.99  # the mouth is always in it
+        assert mask[0].max() == 0
+        rows, columns = mask > 0.5, mask.T > 0.5
+        assert len({tuple(r) for r in rows}) == len({tuple(c) for c in columns}) == 2  # upright and straight
+        sharp += set(np.unique(mask)) == {0, 1}
+    assert 4 < sharp < 16
 
 
 def test_a_coarse_face_loses_detail_and_keeps_its_place() -> None:

@@ -127,8 +127,8 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
     """Item i is {"x": (2,T,3,S,S), "mask": (2,T), "y": (2,) 0, 1}: a real clip and a fake one that share their degradations.
 
     The fake is the clip self-blended ("blend"), so is a still that is shown as long ("still"); the clip with a redrawn mouth
-    ("mouth"); a still that moves as the clip does ("animate"), drawn anew before or after; one frame of the clip that moves as
-    the others do ("reenact"), so that nothing but the way it moves may tell; or a fake of the split ("clip").
+    ("mouth"); a still that moves as the clip does ("animate"), drawn anew before or after; one frame of the clip that moves
+    as the others do ("reenact"), so that nothing but the way it moves may tell; or a fake of the split ("clip").
 
     Args:
         reader: cuts the clips.

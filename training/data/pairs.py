@@ -19,6 +19,7 @@ from training.data.augment import GENTLE, degrade
 from training.data.facebank import FaceBank
 from training.data.index import Item
 from training.fakes.generators import Generator, Redraw
+from training.fakes.mouth import redraw_mouth
 from training.fakes.resynth import resynthesise
 from training.fakes.selfblend import Pair, self_blend
 from training.fakes.swap import poses, similar, swap
@@ -28,16 +29,18 @@ from training.fakes.upscale import Upscaled, even_sharpness
 # Pseudo-fakes are made of real faces, which stand beside them; the last pairs real portraits with those of generators.
 # There are no clips of generators among them: the network learned their look and called real clips of that look fake.
 PAIR_SHARES = {
-    "blend_still": 0.28,
-    "blend_clip": 0.16,
+    "blend_still": 0.26,
+    "blend_clip": 0.15,
+    "mouth_still": 0.10,
+    "mouth_clip": 0.07,
     "swap_still": 0.06,
     "swap_clip": 0.04,
     "resynth_still": 0.04,
     "resynth_clip": 0.03,
     "redraw_still": 0.07,
     "redraw_clip": 0.04,
-    "upscale_still": 0.14,
-    "upscale_clip": 0.08,
+    "upscale_still": 0.05,
+    "upscale_clip": 0.03,
     "portrait": 0.06,
 }
 # Share of the strongly degraded pairs in which a second real stands for the fake. Where a trace may be gone, real and fake
@@ -153,6 +156,8 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         """The real face of a row, (H,W,3) with landmarks (5,2) px, and what was made of it."""
         if how == "blend":
             return self_blend(image, points, rng)
+        if how == "mouth":
+            return redraw_mouth(image, points, rng)
         if how == "upscale" and self.upscaled:
             drawn = self.upscaled.image(row, image.shape[:2], mirror)
             image, drawn = even_sharpness(image, drawn, rng)
@@ -226,6 +231,8 @@ def _rows_by_source(
     return {
         "blend_still": (stills, stills),
         "blend_clip": (clips, clips),
+        "mouth_still": (stills, stills),
+        "mouth_clip": (clips, clips),
         "swap_still": (stills, partners),
         "swap_clip": (clips, partners),
         "resynth_still": (stills, stills),

@@ -1,4 +1,7 @@
-"""Redrawn mouths, as lip-sync leaves them: the mouth of the same face is warped and of lower resolution, then blended in."""
+"""Redrawn mouths, as lip-sync leaves them: the mouth of the same face is warped and of lower resolution, then blended in.
+
+Some methods paste the mouth or the lower half of the face, others a detector's whole box, with sharp edges.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ import cv2
 import numpy as np
 
 from training.fakes.resynth import resample_like_decoder
-from training.fakes.selfblend import Pair, blend, face_mask, soften, wander
+from training.fakes.selfblend import Pair, blend, face_mask, similarity_from_template, soften, wander
 from training.fakes.warp import expression, warp
 
-REGION_SHARES = {"lower_face": 0.6, "mouth": 0.4}
+REGION_SHARES = {"lower_face": 0.4, "mouth": 0.25, "box": 0.35}
 FACE_PX = (40, 128)  # Wav2Lip draws the whole face on 96 px
 SPREAD_PX = 3.6  # a face is about so many eye distances high
 
@@ -46,7 +49,10 @@ def redraw_mouth_clip(
     pairs = []
     for image, points, (opening, aside) in zip(images, landmarks, talk, strict=True):
         again = np.random.default_rng(seed)
-        mask = soften(face_mask(points, image.shape[:2], again, region), again)
+        if region == "box":
+            mask = box_mask(points, image.shape[:2], again)
+        else:
+            mask = soften(face_mask(points, image.shape[:2], again, region), again)
         source = target = image
         if coarse and coarse_target:
             target = low_resolution(image, points, face_px)
@@ -56,6 +62,20 @@ def redraw_mouth_clip(
             source = warp(source, expression(points, opening=opening, aside=0.3 * aside))
         pairs.append(Pair(real=target, fake=blend(source, target, mask), mask=mask))
     return pairs
+
+
+def box_mask(landmarks: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """An upright box around a face, or from below its eyes, its edges sharp or a little feathered: (H,W) float32 in [0,1]."""
+    matrix = similarity_from_template(landmarks)
+    unit_px, middle = float(np.hypot(*matrix[:, 0])), matrix[:, 2]  # an eye distance; between the eyes
+    top = rng.uniform(-1.1, -0.4) if rng.random() < 0.6 else rng.uniform(0.2, 0.6)
+    half, bottom = rng.uniform(0.85, 1.3), rng.uniform(1.7, 2.3)
+    corners = middle + np.array([(-half, top), (half, bottom)]) * unit_px
+    mask = np.zeros(shape, np.float32)
+    (x0, y0), (x1, y1) = np.rint(corners).astype(int).tolist()
+    cv2.rectangle(mask, (x0, y0), (x1, y1), 1.0, cv2.FILLED)
+    sigma = float(rng.uniform(0.4, 0.04 * unit_px + 1))
+    return mask if rng.random() < 0.5 else cv2.GaussianBlur(mask, (0, 0), sigma)
 
 
 def low_resolution(
