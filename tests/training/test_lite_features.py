@@ -70,11 +70,19 @@ def test_the_result_is_a_backbone_for_training(lite, tmp_path, monkeypatch) -> N
     )
 
 
-def test_other_weights_and_a_missing_package_are_told(lite, monkeypatch) -> None:
+def test_other_weights_and_a_missing_package_are_told(lite, tmp_path, monkeypatch) -> None:
     state = dict(lite.state_dict())
     state.pop("conv_head.weight")
     with pytest.raises(SystemExit, match="not the weights"):
         lite_features.as_b0(state)
+    folder = tmp_path / "made_up_lite" / "models"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("")
+    (folder.parent / lite_features.FILE).write_bytes(b"something else")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(lite_features, "PACKAGE", "made_up_lite")
+    with pytest.raises(SystemExit, match="not the file"):
+        lite_features.find_file()
     monkeypatch.setattr(lite_features, "PACKAGE", "no_such_package")
     with pytest.raises(SystemExit, match="pip install"):
         lite_features.find_file()

@@ -88,6 +88,18 @@ def test_a_missing_package_is_told() -> None:
         upscale.find_param(Network("no_such_package", "models/x", 2, 1.0))
 
 
+def test_weights_are_found_below_a_package_that_is_not_imported(tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "made_up_networks" / "models"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("raise RuntimeError('imported')")
+    (folder / "x2.param").write_text(TWICE)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = upscale.find_param(Network("made_up_networks", "models/x2", 2, 1.0))
+    assert found == folder / "x2.param"
+    with pytest.raises(SystemExit, match="models/x3"):
+        upscale.find_param(Network("made_up_networks", "models/x3", 3, 1.0))
+
+
 def test_networks_have_names_of_their_own_and_shares() -> None:
     assert len({n.name for n in NETWORKS}) == len(NETWORKS)
     assert all(n.share > 0 and n.scale in (2, 3, 4) for n in NETWORKS)
