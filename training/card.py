@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from tbd_app.models import manifest, registry
@@ -34,10 +33,11 @@ def record(model: str, figures: dict[str, Any]) -> None:
     (WEIGHTS / f"{model}.md").write_text(card(entry), encoding="utf-8")
 
 
-def record_readme(models: Sequence[str]) -> None:
-    """Write the figures of models into the README, between its markers."""
-    entries, ensemble = manifest.entries(), manifest.ensemble()
-    tables = [table(entries[name].raw) for name in models]
+def record_readme() -> None:
+    """Write the figures of every measured model into the README, between its markers; who votes comes first."""
+    ensemble = manifest.ensemble()
+    measured = [entry.raw for entry in manifest.entries().values() if entry.raw["metrics"]]
+    tables = [table(entry) for entry in sorted(measured, key=lambda entry: not entry["default_voter"])]
     if ensemble and len(ensemble["voters"]) > 1:
         told = f"The vote of {', '.join(f'`{name}`' for name in ensemble['voters'])}:"
         tables.insert(0, "\n".join([told, "", *rows(ensemble["metrics"])]))
@@ -161,7 +161,7 @@ def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:
     return (
         f"`{recipe['script']}`, {loop['steps']} steps of {batch}, {sizes}; {optimizer}, "
         f"peak learning rate {loop['lr']:g}, {loop['schedule']}; "
-        f"averaged weights (decay {loop['ema_decay']}); {_seeds(recipe['seed'])}; {precision}."
+        f"averaged weights (decay {loop['ema_decay']}); {_seeds(recipe['seed'])}; {precision}.{_averaged(recipe)}"
     )
 
 
@@ -170,6 +170,12 @@ def _seeds(seed: int | list[int]) -> str:
     if isinstance(seed, int):
         return f"seed {seed}"
     return f"the mean weights of {len(seed)} runs with seeds {', '.join(map(str, seed))}"
+
+
+def _averaged(recipe: dict[str, Any]) -> str:
+    """What else the weights are the mean of."""
+    others = recipe.get("averaged_with")
+    return f" The file holds the mean of these weights and those of {', '.join(others)}." if others else ""
 
 
 def _more(recipe: dict[str, Any]) -> str:

@@ -107,7 +107,7 @@ def main(config: Config) -> None:
         if len(voters) > 1:  # one voter's curves are drawn already
             plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
         export.write_ensemble(voters, clip_figures(clips, verdicts))
-    card.record_readme(names)
+    card.record_readme()
 
 
 def voters_among(names: Sequence[str]) -> list[str]:

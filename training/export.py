@@ -54,6 +54,7 @@ LEAST = 0.5  # no vote for fake below it, however few the reals that score so hi
 class Config:
     """Attributes:
     run: folder of a training run, with model.safetensors; the weights of several, begun from one checkpoint, are averaged.
+    also: checkpoints that are averaged with them, such as the one they began with, so that less of what was known is lost.
     data: folder with index.csv.
     model: the registered name.
     made_for: the val media that the temperature comes from: clips of the blending family, or pictures. The bound for "real"
@@ -67,6 +68,7 @@ class Config:
     """
 
     run: tuple[Path, ...] = (Path("runs/effnetv2_b0_frame"),)
+    also: tuple[Path, ...] = ()
     data: Path = Path("../shared/data")
     model: str = "effnetv2_b0_frame"
     made_for: Literal["clips", "pictures"] = "clips"
@@ -87,13 +89,15 @@ def main(config: Config) -> None:
         return push(config.model, config.push)
     items = [i for i in read_index(config.data) if i.split == "val"]
     paths = [run / "model.safetensors" for run in config.run]
-    model = averaged(config.model, paths)
+    model = averaged(config.model, [*paths, *config.also])
     spec = calibrated(registry.spec(config.model, paths[0]), model, items, config)
     target = WEIGHTS / f"{config.model}.safetensors"
     digest = weights.save_checkpoint(model, target, spec)
     target.chmod(0o644)
     recipes = [json.loads((run / "config.json").read_text(encoding="utf-8"))["recipe"] for run in config.run]
     recipe = recipes[0] | {"seed": [r["seed"] for r in recipes]} if recipes[1:] else recipes[0]
+    if config.also:
+        recipe = recipe | {"averaged_with": [path.name for path in config.also]}
     write_entry(
         {
             "name": config.model,
@@ -124,7 +128,8 @@ def averaged(name: str, paths: Sequence[Path]) -> Detector:
     """The model with the mean weights of checkpoints that were trained from the same one.
 
     Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without
-    increasing inference time", ICML 2022 (arXiv 2203.05482).
+    increasing inference time", ICML 2022 (arXiv 2203.05482); with the checkpoint they began with: Wortsman et al., "Robust
+    fine-tuning of zero-shot models", CVPR 2022 (arXiv 2109.01903).
     """
     model, *others = (registry.load(name, path=path) for path in paths)
     state = model.state_dict()

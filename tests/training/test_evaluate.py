@@ -73,7 +73,7 @@ def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkey
     assert figures["cost"]["n_params"] == registry.spec(NAME).n_params
     card.record(NAME, figures)
     export.write_ensemble(["a", "b"], {k: v for k, v in figures.items() if k != "cost"})
-    card.record_readme([NAME])
+    card.record_readme()
     written = json.loads((root / "weights" / "manifest.json").read_text(encoding="utf-8"))
     (entry,) = (m for m in written["models"] if m["name"] == NAME)
     assert entry["metrics"]["val_clips"]["n_real"] == 2

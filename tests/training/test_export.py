@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,14 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from scipy.special import expit
 from torch import nn
 
 from tbd_app.models import registry, weights
 from tests.hub import TOKEN, Hub, serve
 from tests.training.faces import bank_of, face
-from training import export
+from training import card, export
 from training.data.index import Item
+from training.engine.config import LoopConfig
 
 NAME, REPO = "effnet_b0_image", "lab/effnet"
 FILE = f"{NAME}-of-a-test.safetensors"  # not the bundled one
@@ -193,6 +196,38 @@ def test_the_weights_of_several_runs_are_averaged(tmp_path) -> None:
         torch.testing.assert_close(
             tensor, (one[key] + other[key]) / 2 if tensor.is_floating_point() else one[key]
         )
+
+
+def test_a_run_can_be_averaged_with_the_checkpoint_it_began_with(tmp_path, monkeypatch) -> None:
+    run, bundled, first = tmp_path / "run", tmp_path / "weights", tmp_path / "first.safetensors"
+    run.mkdir()
+    bundled.mkdir()
+    recipe = {
+        "script": "training/train_frame.py",
+        "batch_pairs": 4,
+        "size_px": [224],
+        "size_share": [1.0],
+        "seed": 3,
+        "loop": dataclasses.asdict(LoopConfig()),
+    }
+    (run / "config.json").write_text(json.dumps({"recipe": recipe}), encoding="utf-8")
+    (bundled / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
+    for path in (run / "model.safetensors", first):
+        weights.save_checkpoint(registry.create_model(NAME), path, registry.spec(NAME))
+    monkeypatch.setattr(export, "WEIGHTS", bundled)
+    monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
+    monkeypatch.setattr(export, "read_index", lambda _: [])
+    export.main(export.Config(run=(run,), also=(first,), model=NAME))
+    (entry,) = json.loads((bundled / "manifest.json").read_text(encoding="utf-8"))["models"]
+    assert entry["recipe"]["averaged_with"] == ["first.safetensors"]
+    assert "mean of these weights and those of first.safetensors." in card._steps(
+        entry["recipe"], registry.spec(NAME)
+    )
+    made, one, other = (
+        load_file(p)["head.weight"].float()
+        for p in (bundled / f"{NAME}.safetensors", run / "model.safetensors", first)
+    )
+    torch.testing.assert_close(made, (one + other) / 2, atol=1e-3, rtol=0)
 
 
 def test_a_clip_length_of_its_own_reaches_the_manifest(tmp_path, monkeypatch) -> None:
