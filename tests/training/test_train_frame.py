@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tbd_app.models import registry, weights
+from tbd_app.models import manifest, registry, weights
 from tests.media_factory import portrait_clip
 from tests.training.faces import bank_of, face, item
 from tests.training.test_facebank import write_collection
@@ -94,9 +94,21 @@ def test_the_recipe_names_no_place() -> None:
     assert "max_minutes" not in made["loop"]  # infinity is no JSON
 
 
-def test_the_bundled_preset_says_what_the_defaults_are() -> None:
-    shipped = replace(Config(), preset="bundled", generators=Path("runs/generators"))
+def test_the_bundled_preset_says_what_the_defaults_are_and_how_its_last_stage_went() -> None:
+    stage = replace(Config().loop, steps=1000, warmup_steps=50, lr=3e-4, validate_every=250)
+    shipped = replace(Config(), preset="bundled", seed=10, loop=stage)
     assert load_preset(Config, NAME, "bundled") == shipped
+
+
+def test_the_bundled_preset_is_the_recipe_in_the_manifest() -> None:
+    """But for what was given beside it: data, folders, weights."""
+    preset, made = load_preset(Config, NAME, "bundled"), manifest.entries()["effnetv2_b0_frame"].raw["recipe"]
+    for key in ("batch_pairs", "size_px", "size_share", "freeze_bn", "where", "frames_per_clip", "seed"):
+        told = getattr(preset, key)
+        assert made[key] == (list(told) if isinstance(told, tuple) else told), key
+    assert {key: made["loop"][key] for key in ("steps", "lr", "warmup_steps", "ema_decay")} == {
+        key: getattr(preset.loop, key) for key in ("steps", "lr", "warmup_steps", "ema_decay")
+    }
 
 
 def miniature(root: Path) -> Path:
