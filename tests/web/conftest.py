@@ -26,6 +26,7 @@ PATIENCE_MS = 60_000  # what is awaited comes at once; a busy machine must not f
 CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # in a container it may be 64 MB, too small for a page
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

@@ -43,6 +43,7 @@ class LoopConfig:
         decay_every: for the schedule step.
         decay_factor: for the schedule step.
         clip_norm: largest norm of the gradient; 0 leaves it.
+        sharpness: radius of sharpness-aware minimisation, which takes two passes a step; 0 for none.
         ema_decay: of the averaged weights, which are then the ones validated and kept; 0 for none.
         validate_every: how often figures are taken and the state is saved.
         keep: the weights that are the result: of the last step, or of the best validation.
@@ -64,6 +65,7 @@ class LoopConfig:
     decay_every: int = 1000
     decay_factor: float = 0.5
     clip_norm: float = 1.0
+    sharpness: float = 0.0
     ema_decay: float = 0.998
     validate_every: int = 400
     keep: Literal["last", "best"] = "last"

@@ -22,6 +22,7 @@ from training.engine import checkpoint
 from training.engine.checkpoint import Progress
 from training.engine.config import LoopConfig
 from training.engine.run import Run
+from training.engine.sharpness import uphill
 
 Step = Callable[[nn.Module, Any], dict[str, Tensor]]
 SMOOTHING = 0.98
@@ -55,6 +56,8 @@ def fit(
     """
     if config.unit != "step":
         raise SystemExit("--loop.unit epoch is not for this script: its data have no end, so count in steps.")
+    if config.sharpness and (config.accumulate > 1 or config.precision == "fp16"):
+        raise SystemExit("--loop.sharpness needs --loop.accumulate 1 and no fp16: it takes a gradient twice.")
     accelerator = Accelerator(
         mixed_precision=_precision(config), gradient_accumulation_steps=config.accumulate
     )
@@ -79,6 +82,11 @@ def fit(
             with accelerator.autocast():
                 losses = step(model, send_to_device(batch, accelerator.device))
             accelerator.backward(losses["loss"])
+            if config.sharpness:
+                with uphill(bare, config.sharpness):
+                    with accelerator.autocast():
+                        again = step(model, send_to_device(batch, accelerator.device))
+                    accelerator.backward(again["loss"])
             if accelerator.sync_gradients and config.clip_norm:
                 accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimizer.step()
