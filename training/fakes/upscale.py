@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from training.data.facebank import FaceBank
+from training.data.packaged import packaged_file
 from training.fakes.resynth import match_sharpness, restore_low
 from training.fakes.selfblend import to_uint8
 
@@ -76,14 +76,12 @@ def find_param(network: Network) -> Path:
     Raises:
         SystemExit: its package is not installed, or holds no such file.
     """
-    found = find_spec(network.package)
-    for folder in found.submodule_search_locations or () if found else ():
-        path = Path(folder) / f"{network.file}.param"
-        if path.is_file():
-            return path
-    raise SystemExit(
-        f"{network.package} with {network.file} is missing: pip install -r requirements-generators.txt"
-    )
+    path = packaged_file(network.package, f"{network.file}.param")
+    if path is None:
+        raise SystemExit(
+            f"{network.package} with {network.file} is missing: pip install -r requirements-generators.txt"
+        )
+    return path
 
 
 class Upscaler:
