@@ -20,6 +20,8 @@ ROWS = {
     "val_clips_jpeg50": "val clips, all, frames as JPEG 50",
     "val_clips_half_size": "val clips, all, at half the size",
     "self_blends": "self-blends of val stills",
+    "self_blends_whole_face": "those of the whole face, as the paper makes them",
+    "self_blends_part": "those of a part: mouth, lower face, eyes or nose",
     "self_blends_h264_crf32": "self-blends of val stills, after H.264 CRF 32",
     "redrawn_stills": "val stills redrawn by a generator of an architecture held out",
     "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",

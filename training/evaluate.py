@@ -38,6 +38,7 @@ from training.data.index import Item, read_index
 from training.data.pairs import PairDataset
 from training.engine.metrics import auc
 from training.fakes.generators import HELD_OUT, load_generators, redraw
+from training.fakes.selfblend import REGIONS
 from training.figures import by_family, by_generator, image_figures, rate, video_figures
 
 CRF = 32
@@ -185,9 +186,10 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
     pairs = PairDataset(
         bank, items, preprocess, length=n_stills, seed=BLEND_SEED, augment=False, sources=["blend_still"]
     )
-    plain, coded = [], []
+    plain, coded, regions = [], [], []
     for number in tqdm(range(n_stills), desc="self-blends", unit="pair"):
-        pair = pairs.pictures(np.random.default_rng([BLEND_SEED, number]), number)
+        pair, _, region = pairs.made(np.random.default_rng([BLEND_SEED, number]), number)
+        regions.append(region)
         for crops, scores in ((pair, plain), ([h264(c, CRF) for c in pair], coded)):
             scores.append(_probs(model, spec, np.stack(crops)))
     labels = np.tile([0, 1], n_stills)
@@ -199,6 +201,7 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
     portrait = np.array([i.kind == "image" for i in owners])
     return {
         "self_blends": image_figures(labels, np.concatenate(plain), threshold),
+        **by_region(regions, np.array(plain), threshold),
         f"self_blends_h264_crf{CRF}": image_figures(labels, np.concatenate(coded), threshold),
         "stylegan2_pictures": image_figures((~real[portrait]).astype(int), probs[portrait], threshold),
         "real_pictures": {
@@ -207,6 +210,23 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
             **rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
         },
     }
+
+
+def by_region(regions: Sequence[str], probs: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Figures of blends of the whole face, as the paper makes them, and of parts of it, each against all reals.
+
+    Args:
+        regions: what each of N blends was made of.
+        probs: (N,2) scores of the reals and the blends.
+        threshold: for a single picture.
+    """
+    whole = np.array(regions) == REGIONS[0]
+    out = {}
+    for key, chosen in (("self_blends_whole_face", whole), ("self_blends_part", ~whole)):
+        if chosen.any():
+            labels = np.repeat([0, 1], [len(probs), chosen.sum()])
+            out[key] = image_figures(labels, np.concatenate([probs[:, 0], probs[chosen, 1]]), threshold)
+    return out
 
 
 def redrawn_figures(

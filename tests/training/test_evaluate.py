@@ -87,3 +87,14 @@ def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkey
     assert told.index("The vote of `a`, `b`:") < told.index(f"`{NAME}`, calls a face fake")
     assert manifest.ensemble()["metrics"]["val_clips"]["n_real"] == 2
     assert manifest.entries()[NAME].raw["metrics"] == entry["metrics"]
+
+
+def test_blends_of_the_whole_face_and_of_parts_are_told_apart() -> None:
+    regions = ["face", "mouth", "face", "nose"]
+    probs = np.array([[0.1, 0.9], [0.2, 0.1], [0.3, 0.8], [0.4, 0.35]])
+    told = evaluate.by_region(regions, probs, threshold=0.5)
+    whole, part = told["self_blends_whole_face"], told["self_blends_part"]
+    assert (whole["n_real"], whole["n_fake"], whole["auc"], whole["tpr"]) == (4, 2, 1.0, 1.0)
+    assert (part["n_real"], part["n_fake"], part["tpr"]) == (4, 2, 0.0)
+    assert part["auc"] == pytest.approx((0.5 + 3) / 8)
+    assert set(evaluate.by_region(["face"] * 4, probs, 0.5)) == {"self_blends_whole_face"}

@@ -16,6 +16,7 @@ from tests.training.faces import Face, bank_of, face, item
 from training.data import pairs as room
 from training.data.pairs import PAIR_SHARES, PairDataset
 from training.fakes.generators import Generator
+from training.fakes.selfblend import REGIONS
 
 PREPROCESS = replace(for_spec(registry.spec("effnetv2_b0_frame")), size=64)
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -177,6 +178,14 @@ def test_a_pseudo_fake_shows_what_its_real_shows_and_differs_from_it(source) -> 
         assert gap.max() >= 4
         assert gap.mean() < 40
         assert real.shape == fake.shape == (made.preprocess.size, made.preprocess.size, 3)
+
+
+def test_a_self_blend_tells_which_part_it_is() -> None:
+    blends = dataset([face(1)], [item()], augment=False, sources=["blend_still"])
+    told = Counter(blends.made(np.random.default_rng(n), n).region for n in range(40))
+    assert set(told) <= set(REGIONS)
+    assert told["face"] > 20
+    assert blends.made(np.random.default_rng(0), 0).where.shape == (room.WHERE_CELLS, room.WHERE_CELLS)
 
 
 def is_red(picture: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -48,6 +49,20 @@ PAIR_SHARES = {
 HIDDEN = 0.5
 BLEND_SIDE_PX = (200, 300)
 WHERE_CELLS = 28  # a side of the maps that say what was changed
+
+
+class Made(NamedTuple):
+    """A pair before it is degraded.
+
+    Attributes:
+        pictures: the real and the fake crop, (S,S,3) uint8 RGB each.
+        where: (28,28) float32, what was changed in the fake; -1 all over where that is not known.
+        region: the part of the face that a self-blend was made of, else empty.
+    """
+
+    pictures: list[np.ndarray]
+    where: np.ndarray
+    region: str
 
 
 class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
@@ -108,7 +123,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rng = np.random.default_rng([self.seed, number])
-        pair, where = self._pair(rng, number)
+        pair, where, _ = self.made(rng, number)
         label = 1
         if self.augment:
             gentle = bool(rng.random() < GENTLE)
@@ -120,11 +135,11 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
 
     def pictures(self, rng: np.random.Generator, number: int) -> list[np.ndarray]:
         """The real and the fake crop of a pair, (S,S,3) uint8 RGB each."""
-        pair = self._pair(rng, number)[0]
+        pair = self.made(rng, number).pictures
         return degrade(pair, rng) if self.augment else pair
 
-    def _pair(self, rng: np.random.Generator, number: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """The two crops, not degraded, and what was changed in the second."""
+    def made(self, rng: np.random.Generator, number: int) -> Made:
+        """A pair that is not degraded."""
         source = str(rng.choice(self.sources, p=self.shares))
         reals, fakes = self.rows[source]
         if "_" in source:
@@ -136,13 +151,13 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             square = self._square(box, rng)
             pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
             where = self._cut(pair.mask / max(float(pair.mask.max()), 1e-6), square, WHERE_CELLS)
-        else:
-            pictures, where = [], np.full((WHERE_CELLS, WHERE_CELLS), -1, np.float32)
-            for rows in (reals, fakes):
-                mirror = self.augment and bool(rng.random() < 0.5)
-                image, box, _ = self._face(_draw(rows, rng), rng, mirror)
-                pictures.append(self._cut(image, self._square(box, rng)))
-        return pictures, where
+            return Made(pictures, where, pair.region)
+        pictures, where = [], np.full((WHERE_CELLS, WHERE_CELLS), -1, np.float32)
+        for rows in (reals, fakes):
+            mirror = self.augment and bool(rng.random() < 0.5)
+            image, box, _ = self._face(_draw(rows, rng), rng, mirror)
+            pictures.append(self._cut(image, self._square(box, rng)))
+        return Made(pictures, where, "")
 
     def _faked(
         self,

@@ -32,11 +32,13 @@ class Pair:
         real: (H,W,3) uint8 RGB.
         fake: (H,W,3) uint8 RGB.
         mask: (H,W) float32 in [0,1].
+        region: one of `REGIONS` that was chosen for the mask, where one was.
     """
 
     real: np.ndarray
     fake: np.ndarray
     mask: np.ndarray
+    region: str = ""
 
 
 def self_blend(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> Pair:
@@ -57,7 +59,7 @@ def self_blend(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generato
     source, target = (changed, image) if rng.random() < 0.5 else (image, changed)
     source, mask = _shift(source, mask, rng)
     mask = soften(mask, rng)
-    return Pair(real=target, fake=blend(source, target, mask), mask=mask)
+    return Pair(target, blend(source, target, mask), mask, region)
 
 
 def self_blend_clip(
@@ -80,7 +82,7 @@ def self_blend_clip(
         shake = trembles * float(np.hypot(*(points[1] - points[0]))) * step[:10].reshape(5, 2)
         pair = self_blend(image, points + shake, np.random.default_rng(seed))
         fake = pair.fake + np.float32(flickers * step[10]) * pair.mask[..., None]
-        pairs.append(Pair(pair.real, to_uint8(fake), pair.mask))
+        pairs.append(Pair(pair.real, to_uint8(fake), pair.mask, pair.region))
     return pairs
 
 
