@@ -178,6 +178,7 @@ class ModelSpec:
         real_below: votes real below it, abstains between; never above `threshold`.
         image_real_below: in place of `real_below` for tracks of a few frames; None for the same.
         temperature: divides the logit.
+        reference: share of what a frame model says of the same crop without its finest detail that is taken off its logit.
         n_trainable: parameters that training changes, where that is not all of them.
         backbone: of a model whose checkpoints hold only the trained part.
         metrics: measured figures, as written by training/evaluate.py.
@@ -196,6 +197,7 @@ class ModelSpec:
     real_below: float = 0.5
     image_real_below: float | None = None
     temperature: float = 1.0
+    reference: float = 0.0
     default_voter: bool = False
     n_params: int = 0
     n_trainable: int | None = None

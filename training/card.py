@@ -130,6 +130,8 @@ def _sees(entry: dict[str, Any], spec: ModelSpec) -> str:
     )
     if spec.task == "frame":
         seen, answer = f"one face crop: a square {square}", "the mean over the sampled frames"
+        if spec.reference:
+            answer += f" (of each logit less {spec.reference:g} times that of the same face at half its size)"
     else:
         seen = f"a clip of {spec.clip_len} face crops, spread over the frames in which a person was seen: squares {square}"
         answer = "that of the clip"

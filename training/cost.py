@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tbd_app.models import manifest, registry
+from tbd_app.models.base import reduced
 from tbd_app.pipeline import score
 
 FRAMES = 32
@@ -27,12 +28,15 @@ def of(name: str) -> dict[str, Any]:
     spec, model = registry.spec(name), score.loaded(name, "cpu")
     side, length = spec.input_size, spec.clip_len if spec.task == "clip" else FRAMES
     x = torch.zeros((1, length, 3, side, side) if spec.task == "clip" else (length, 3, side, side))
+    passes = [x, reduced(x[:: score.REFERENCE_EVERY])] if spec.reference else [x]
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model(x)
+        for part in passes:
+            model(part)
     seconds = []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        score.forward(model, x)
+        for part in passes:
+            score.forward(model, part)
         seconds.append(time.perf_counter() - start)
     return {
         "n_params": sum(p.numel() for p in model.parameters()),

@@ -247,7 +247,7 @@ def redrawn_figures(
 
 
 def _probs(model: Any, spec: ModelSpec, crops: np.ndarray) -> np.ndarray:
-    logits = score.forward(model, for_spec(spec).tensor(crops))
+    logits = score.of_pictures(model, spec, for_spec(spec).tensor(crops))
     return expit(logits / spec.temperature)
 
 

@@ -142,8 +142,8 @@ def averaged(name: str, paths: Sequence[Path]) -> Detector:
 def unlike_registered(spec: ModelSpec) -> dict[str, Any]:
     """What holds for a model and the registry says otherwise, as the manifest writes it; bounds that all have aside."""
     own, registered = weights.header_of(spec), weights.header_of(SPECS[spec.name])
-    kept = ("input_size", "clip_len", "mean", "std", "crop", "image_real_below")
-    return {key: own[key] for key in kept if own[key] != registered[key]}
+    kept = ("input_size", "clip_len", "mean", "std", "crop", "image_real_below", "reference")
+    return {key: own[key] for key in kept if own.get(key) != registered.get(key)}
 
 
 def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: Config) -> ModelSpec:
@@ -224,7 +224,9 @@ def logits_of_pictures(
     preprocess, parts = for_spec(spec), []
     for r in tqdm(rows, desc="pictures", unit="picture"):
         x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))
-        parts.append(score.forward(model, x[None] if spec.task == "clip" else x))  # a clip of one frame
+        parts.append(
+            score.of_pictures(model, spec, x[None] if spec.task == "clip" else x)
+        )  # a clip of one frame
     return np.concatenate(parts)
 
 

@@ -34,6 +34,7 @@ from training.engine.loop import fit
 from training.engine.losses import cross_entropy
 from training.engine.metrics import auc
 from training.engine.models import begin, spec_of
+from training.engine.reference import AgainstReduced
 from training.engine.run import Run
 from training.engine.validation import score, score_batches, video_figures
 from training.engine.where import Where
@@ -50,6 +51,7 @@ class Config(ModelConfig):
     Attributes:
         model: a registered frame model, or timm:NAME.
         where: weight of a second task: in the last cells of the network, say which of them were changed; 0 leaves it out.
+        reference: share of what the model says of the same crop at half its size that is taken off its logits; served so too.
         batch_pairs: pairs (one real, one fake) a step and process.
         size_px: input sizes, one per phase; the last one is what the checkpoint asks for.
         size_share: share of the steps per phase.
@@ -64,6 +66,7 @@ class Config(ModelConfig):
     out: Path = Path("runs/effnetv2_b0_frame")
     model: str = "effnetv2_b0_frame"
     where: float = 1.0
+    reference: float = 0.0
     batch_pairs: int = 16
     size_px: tuple[int, ...] = (224,)
     size_share: tuple[float, ...] = (1.0,)
@@ -84,7 +87,9 @@ class Config(ModelConfig):
 def main(config: Config) -> None:
     """Train one model; see the module's text."""
     set_seed(config.seed)
-    spec = dataclasses.replace(spec_of(config.model), input_size=config.size_px[-1])
+    spec = dataclasses.replace(
+        spec_of(config.model), input_size=config.size_px[-1], reference=config.reference
+    )
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
     model = begin(config)
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
@@ -98,7 +103,7 @@ def main(config: Config) -> None:
     hints = Hints(model, teacher.model, spec.input_size) if config.hints and teacher else None
 
     def step(model: nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        losses = pair_loss(model, batch, teacher, where, config.where)
+        losses = pair_loss(model, batch, teacher, where, config.where, config.reference)
         if hints:
             hint = hints.loss(model)
             losses |= {"loss": losses["loss"] + config.hints * hint, "hint_loss": hint.detach()}
@@ -108,7 +113,9 @@ def main(config: Config) -> None:
         model,
         lambda start: batches(config, faces["train"], start, generators, upscaled),
         step,
-        lambda m: validate(m, faces["val"], for_spec(spec), config.seed, config.val_blends),
+        lambda m: validate(
+            AgainstReduced(m, config.reference), faces["val"], for_spec(spec), config.seed, config.val_blends
+        ),
         config.loop,
         run,
     )
@@ -123,11 +130,15 @@ def pair_loss(
     teacher: Teacher | None = None,
     where: Where | None = None,
     weight: float = 1.0,
+    reference: float = 0.0,
 ) -> dict[str, Tensor]:
-    """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed, and `weight` times that of `where`."""
+    """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed, and `weight` times that of `where`.
+
+    `reference` is the share of `AgainstReduced`.
+    """
     x, y, changed = (part.flatten(0, 1) for part in batch)
     x = x.contiguous(memory_format=torch.channels_last)
-    logits = model(x)
+    logits = AgainstReduced(model, reference)(x)
     losses = cross_entropy(logits, y, smoothing=0.05)
     if teacher:
         losses = teacher.join(losses, logits, x)

@@ -123,6 +123,16 @@ def clip_features(backbone: nn.Module, x: Tensor) -> Tensor:
     return backbone(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
+def reduced(x: Tensor) -> Tensor:
+    """A batch (N,3,S,S) at half its size, enlarged again: what is left when the finest detail is gone.
+
+    Pictures that are soft anyway make a frame model say the same of both, so `ModelSpec.reference` of the second is taken
+    off the first.
+    """
+    half = nn.functional.interpolate(x, scale_factor=0.5, mode="area")
+    return nn.functional.interpolate(half, x.shape[-2:], mode="bilinear", align_corners=False)
+
+
 def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
     """Mean over time: x (B,T,C), mask (B,T) bool or None -> (B,C); zeros where a row has no frame at all."""
     if mask is None:

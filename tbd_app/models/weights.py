@@ -182,6 +182,7 @@ def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
 def header_of(spec: ModelSpec) -> dict[str, Any]:
     """What a checkpoint says about itself: all that changes its scores besides the weights."""
     on = {"backbone": asdict(spec.backbone)} if spec.backbone else {}
+    on |= {"reference": spec.reference} if spec.reference else {}
     return on | {
         "schema": 1,
         "name": spec.name,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tbd_app.errors import WeightsCorrupt, WeightsMissing
 from tbd_app.models import registry
-from tbd_app.models.base import Detector
+from tbd_app.models.base import Detector, reduced
 from tbd_app.pipeline import verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec
 
 BATCH = 32
 FEW_FRAMES = 8
+REFERENCE_EVERY = 4  # frames of a track for one that is seen a second time, without its finest detail
 # Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
 MODEL_LOCK = threading.Lock()
 
@@ -127,18 +129,38 @@ def _frame_logits(
     model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str
 ) -> dict[int, np.ndarray]:
     """Fake-minus-real logit of every frame of every track: track_id -> (K,) float64."""
+    logits = _logits_of_rows(model, spec, frames, tracks, device)
+    if not spec.reference:
+        return logits
+    # How soft a face is changes little within a track, so a few frames tell it.
+    references = _logits_of_rows(model, spec, frames, tracks, device, every=REFERENCE_EVERY, soften=reduced)
+    return {name: own - spec.reference * references[name].mean() for name, own in logits.items()}
+
+
+def _logits_of_rows(
+    model: Detector,
+    spec: ModelSpec,
+    frames: Frames,
+    tracks: Sequence[FaceTrack],
+    device: str,
+    *,
+    every: int = 1,
+    soften: Callable[[Tensor], Tensor] = lambda x: x,
+) -> dict[int, np.ndarray]:
+    """What the model says of every so many frames of each track, all tracks together in batches."""
+    rows = [slice(min(every // 2, len(t) - 1), None, every) for t in tracks]
     places = [
         (frames.images[p], box, points)
-        for t in tracks
-        for p, box, points in zip(t.positions, t.boxes, t.landmarks, strict=True)
+        for t, r in zip(tracks, rows, strict=True)
+        for p, box, points in zip(t.positions[r], t.boxes[r], t.landmarks[r], strict=True)
     ]
     preprocess = for_spec(spec)
     parts = []
     for start in range(0, len(places), BATCH):
         images, boxes, landmarks = zip(*places[start : start + BATCH], strict=True)
         x = preprocess.tensor(preprocess.crops(images, np.stack(boxes), np.stack(landmarks)), device)
-        parts.append(forward(model, x))
-    ends = np.cumsum([len(t) for t in tracks])[:-1]
+        parts.append(forward(model, soften(x)))
+    ends = np.cumsum([len(t.positions[r]) for t, r in zip(tracks, rows, strict=True)])[:-1]
     split = np.split(np.concatenate(parts), ends)
     return {t.track_id: part for t, part in zip(tracks, split, strict=True)}
 
@@ -165,7 +187,13 @@ def clip_crops(spec: ModelSpec, frames: Frames, track: FaceTrack) -> np.ndarray:
     return for_spec(spec).crops(images, track.boxes[rows], track.landmarks[rows])
 
 
-def forward(model: Detector, x: torch.Tensor) -> np.ndarray:
+def of_pictures(model: Detector, spec: ModelSpec, x: Tensor) -> np.ndarray:
+    """Logits (N,) float64 of pictures (N,3,S,S), or clips (N,T,3,S,S) for a clip model, each served on its own."""
+    own = forward(model, x)
+    return own - spec.reference * forward(model, reduced(x)) if spec.reference else own
+
+
+def forward(model: Detector, x: Tensor) -> np.ndarray:
     """Fake-minus-real logits (B,) float64 of a normalised batch (B,3,S,S) or (B,T,3,S,S)."""
     if x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tbd_app.models import registry
-from tbd_app.models.base import masked_mean
+from tbd_app.models.base import masked_mean, reduced
 
 
 def test_reference_figures() -> None:
@@ -61,6 +61,16 @@ def test_frozen_batchnorm_keeps_its_statistics(freeze_bn: bool) -> None:
     model(torch.randn(2, 3, 128, 128))
     assert torch.equal(model.backbone.bn1.running_mean, before) is freeze_bn
     assert model.training
+
+
+def test_a_reduced_picture_has_its_size_and_no_fine_detail() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 16, 16)
+    flat = reduced(x)
+    assert flat.shape == x.shape
+    assert flat.std() < 0.6 * x.std()
+    even = torch.ones(1, 3, 15, 15)
+    torch.testing.assert_close(reduced(even), even)
 
 
 def test_masked_mean_ignores_what_is_masked() -> None:

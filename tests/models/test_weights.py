@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,16 @@ def test_an_explicit_path_needs_no_manifest_and_brings_its_spec(installed) -> No
     registry.load(NAME, path=path)
     with pytest.raises(WeightsMissing, match="no checkpoint at"):
         registry.load(NAME, path=path.with_name("absent.safetensors"))
+
+
+def test_a_reference_travels_with_the_weights(tmp_path: Path) -> None:
+    path, spec = tmp_path / "model.safetensors", registry.spec(NAME)
+    model = registry.create_model(NAME)
+    weights.save_checkpoint(model, path, replace(spec, reference=0.5))
+    assert registry.spec(NAME, path).reference == 0.5
+    weights.save_checkpoint(model, path, spec)
+    assert "reference" not in weights.read_header(path)  # older files say nothing of it either
+    assert registry.spec(NAME, path).reference == 0
 
 
 def test_half_precision_keeps_integers_and_large_values(tmp_path: Path) -> None:

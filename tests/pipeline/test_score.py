@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from tbd_app.models import registry
+from tbd_app.models.base import reduced
 from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score, tracks
+from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import Faces, FaceTrack, Frames
 from tests import media_factory
 from tests.pipeline.conftest import ABSENT_MODEL, CLIP_MODEL, FRAME_MODEL
@@ -94,6 +96,23 @@ def test_the_temperature_divides_the_logit(installed, frames, people) -> None:
     for s in score.score_tracks(FRAME_MODEL, frames, people):
         expected = 1 / (1 + np.exp(-logits[s.track_id] / 1.25))
         np.testing.assert_allclose(s.frame_fake_prob, expected, atol=1e-5)
+
+
+def test_what_a_few_frames_say_without_detail_is_taken_off_all(
+    installed, frames, people, monkeypatch
+) -> None:
+    monkeypatch.setattr(score, "has_bf16", lambda device: False)
+    spec, model = registry.spec(FRAME_MODEL), score.loaded(FRAME_MODEL, "cpu")
+    served = score.track_logits(model, replace(spec, reference=0.5), frames, people, "cpu")
+    preprocess, person = for_spec(spec), people[0]
+    x = preprocess.tensor(preprocess.crops([frames.images[p] for p in person.positions], person.boxes))
+    with torch.inference_mode():
+        plain, soft = model(x), model(reduced(x))
+    expected = (plain - 0.5 * soft[2::4].mean(0)).diff(dim=1)[:, 0]
+    alone = score.of_pictures(model, replace(spec, reference=0.5), x)
+    np.testing.assert_allclose(alone, (plain - 0.5 * soft).diff(dim=1)[:, 0], atol=1e-3)
+    np.testing.assert_allclose(served[person.track_id], expected, atol=1e-3)
+    assert np.abs(served[person.track_id] - plain.diff(dim=1)[:, 0].numpy()).max() > 0.2
 
 
 def test_a_clip_is_spread_evenly_and_never_repeats_a_frame(frames, people) -> None:

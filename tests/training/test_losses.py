@@ -6,10 +6,13 @@ import dataclasses
 
 import pytest
 import torch
+from torch import nn
 
 from tbd_app.models import registry, weights
+from tbd_app.models.base import reduced
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.losses import class_weights, cross_entropy, distillation
+from training.engine.reference import AgainstReduced
 
 
 def test_class_weights_are_those_of_the_reference() -> None:
@@ -76,6 +79,27 @@ def test_a_clip_is_taught_by_the_mean_of_the_frames_that_are_there(checkpoint) -
     clip = teacher.soft_labels(x, torch.tensor([[True, True, False]]))
     torch.testing.assert_close(clip[0], frames[:2].mean(0), atol=1e-4, rtol=1e-4)
     assert not clip.requires_grad
+
+
+def test_what_a_picture_says_without_its_detail_is_taken_off() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    x = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(AgainstReduced(model, 0.5)(x), model(x) - 0.5 * model(reduced(x)))
+    assert torch.equal(AgainstReduced(model, 0.0)(x), model(x))
+
+
+def test_a_teacher_speaks_as_it_is_served(checkpoint, tmp_path) -> None:
+    spec = dataclasses.replace(registry.spec("effnetv2_b0_frame"), reference=0.5)
+    path = tmp_path / "model.safetensors"
+    model = registry.load(spec.name, path=checkpoint)
+    weights.save_checkpoint(model, path, spec)
+    torch.manual_seed(1)
+    x = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        expected = AgainstReduced(model, 0.5)(x).softmax(-1)
+    told = Teacher(TeacherConfig(path, temperature=1.0), spec).soft_labels(x)
+    torch.testing.assert_close(told, expected, atol=2e-3, rtol=1e-2)
 
 
 def test_a_teacher_must_see_no_more_than_the_student(checkpoint) -> None:

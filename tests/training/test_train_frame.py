@@ -84,6 +84,15 @@ def test_the_loss_rewards_calling_the_second_of_a_pair_fake() -> None:
     assert right.item() == pytest.approx((-0.975 * p.log() - 0.025 * (1 - p).log()).item(), rel=1e-5)
 
 
+def test_the_loss_is_that_of_what_is_served() -> None:
+    """A picture that is bright all over is so without its detail as well: half of its logit goes."""
+    y, where = torch.tensor([[0, 1]]), torch.zeros(1, 2, 4, 4)
+    dark, light = torch.full((3, 8, 8), -2.0), torch.full((3, 8, 8), 2.0)
+    whole = pair_loss(Told(), (torch.stack((dark, light))[None] / 2, y, where))["loss"]
+    less = pair_loss(Told(), (torch.stack((dark, light))[None], y, where), reference=0.5)["loss"]
+    torch.testing.assert_close(less, whole)
+
+
 def test_the_recipe_names_no_place() -> None:
     config = Config(data=Path("/secret/data"), backbone=Path("/secret/b.safetensors"), out=Path("/secret"))
     made = recipe(config, NAME)
@@ -139,7 +148,7 @@ def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
         sys.executable, str(SCRIPT), "--data", str(data), "--backbone", str(tmp_path / "backbone.safetensors"),
         "--out", str(tmp_path / "run"), "--batch-pairs", "2", "--size-px", "64", "--size-share", "1",
         "--frames-per-clip", "2", "--val-blends", "4", "--workers", "0", "--loop.steps", "2", "--loop.warmup-steps", "1",
-        "--loop.validate-every", "2",
+        "--loop.validate-every", "2", "--reference", "0.5",
     ]  # fmt: skip
     # The cache of faces lies below the working folder: the test has its own.
     done = subprocess.run(
@@ -155,6 +164,7 @@ def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
     assert json.loads((tmp_path / "run/config.json").read_text())["recipe"]["size_px"] == [64]
     assert len(list((tmp_path / "runs/cache").glob("*.npz"))) == 2
 
+    assert registry.spec("effnetv2_b0_frame", tmp_path / "run/model.safetensors").reference == 0.5
     model = registry.load("effnetv2_b0_frame", path=tmp_path / "run/model.safetensors")
     with torch.inference_mode():
         logits = model(torch.zeros(1, 3, 224, 224))

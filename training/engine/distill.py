@@ -12,6 +12,7 @@ from tbd_app.models import registry, weights
 from tbd_app.models.base import Detector, masked_mean
 from tbd_app.types import ModelSpec
 from training.engine.losses import distillation
+from training.engine.reference import AgainstReduced
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Teacher:
             mask: (B,T) of clips.
         """
         frames = x.flatten(0, -4)
-        logits = self.model.to(x.device)(self.as_own(frames)).float()
+        teacher = AgainstReduced(self.model.to(x.device), self.spec.reference)
+        logits = teacher(self.as_own(frames)).float()
         soft = (logits / self.config.temperature).softmax(-1)
         return soft if x.ndim == 4 else masked_mean(soft.unflatten(0, x.shape[:2]), mask)
 
