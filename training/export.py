@@ -59,6 +59,7 @@ class Config:
     model: the registered name.
     made_for: the val media that the temperature comes from: clips of the blending family, or pictures. The bound for "real"
         comes from clips; of a model for pictures there is a second one, from pictures and for them.
+    reference: `ModelSpec.reference` in place of what it was trained with.
     max_fpr: of val reals at the threshold, for clips and for pictures each.
     max_missed: share of the val fakes of a kind that may fall below its bound for "real".
     min_auc: of all val clips, for a place in the default vote; a model that is alone there has it whatever its AUC.
@@ -72,6 +73,7 @@ class Config:
     data: Path = Path("../shared/data")
     model: str = "effnetv2_b0_frame"
     made_for: Literal["clips", "pictures"] = "clips"
+    reference: float | None = None
     max_fpr: float = 0.05
     max_missed: float = 0.15
     min_auc: float = 0.80
@@ -90,7 +92,10 @@ def main(config: Config) -> None:
     items = [i for i in read_index(config.data) if i.split == "val"]
     paths = [run / "model.safetensors" for run in config.run]
     model = averaged(config.model, [*paths, *config.also])
-    spec = calibrated(registry.spec(config.model, paths[0]), model, items, config)
+    spec = registry.spec(config.model, paths[0])
+    if config.reference is not None:
+        spec = dataclasses.replace(spec, reference=config.reference)
+    spec = calibrated(spec, model, items, config)
     target = WEIGHTS / f"{config.model}.safetensors"
     digest = weights.save_checkpoint(model, target, spec)
     target.chmod(0o644)

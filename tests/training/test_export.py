@@ -247,3 +247,20 @@ def test_a_clip_length_of_its_own_reaches_the_manifest(tmp_path, monkeypatch) ->
     assert registry.spec(name).clip_len == 7
     registry.load(name)  # header and manifest agree
     assert export.unlike_registered(spec) == {"clip_len": 7}
+
+
+def test_a_reference_may_be_chosen_after_training(tmp_path, monkeypatch) -> None:
+    run, bundled, told = tmp_path / "run", tmp_path / "weights", []
+    run.mkdir()
+    bundled.mkdir()
+    (run / "config.json").write_text('{"recipe": {"script": "training/train_frame.py"}}', encoding="utf-8")
+    (bundled / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
+    weights.save_checkpoint(registry.create_model(NAME), run / "model.safetensors", registry.spec(NAME))
+    monkeypatch.setattr(export, "WEIGHTS", bundled)
+    monkeypatch.setattr(export, "calibrated", lambda spec, *_: told.append(spec.reference) or spec)
+    monkeypatch.setattr(export, "read_index", lambda _: [])
+    export.main(export.Config(run=(run,), model=NAME, reference=0.35))
+    assert told == [0.35]  # bounds and temperature are those of what is served
+    monkeypatch.setenv("TBD_WEIGHTS_DIR", str(bundled))
+    assert registry.spec(NAME).reference == 0.35
+    registry.load(NAME)  # header and manifest agree
