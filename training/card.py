@@ -197,6 +197,14 @@ def _more(recipe: dict[str, Any]) -> str:
     return told
 
 
+def _chosen(spec: ModelSpec, recipe: dict[str, Any]) -> str:
+    """A line about a reference that came after training."""
+    if not spec.reference or spec.reference == recipe.get("reference"):
+        return ""
+    told = f"The share of {spec.reference:g} was chosen on val, too, after training; the figures on val clips are"
+    return f"\n- {told} optimistic."
+
+
 def card(entry: dict[str, Any]) -> str:
     """The model card in Markdown."""
     spec = registry.spec(entry["name"])
@@ -208,6 +216,7 @@ def card(entry: dict[str, Any]) -> str:
         else recipe["backbone"] or "random weights"
     )
     origin = _ORIGIN.get(entry["name"], "no public features were at hand")
+    chosen = _chosen(spec, recipe)
     frame_auc = f"frame-level AUC {clips['frame_auc']:.2f}, " if "frame_auc" in clips else ""
     scope = {
         "clips": "real clips and clips of the blending family",
@@ -240,7 +249,7 @@ Paper of the architecture: {spec.paper}
   {recipe.get("note", "")}
 - {_MATERIAL.get(recipe["script"], "Media and degradations are those of the script.")}{_more(recipe)}
 - Temperature and bounds were chosen on val: the temperature on {scope}, the thresholds so that at most 5 % of the real val
-  clips, and of the real val pictures, reach theirs. The figures on real val media are therefore optimistic.
+  clips, and of the real val pictures, reach theirs. The figures on real val media are therefore optimistic.{chosen}
 
 ## Measured
 

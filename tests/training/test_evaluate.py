@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,3 +99,10 @@ def test_blends_of_the_whole_face_and_of_parts_are_told_apart() -> None:
     assert (part["n_real"], part["n_fake"], part["tpr"]) == (4, 2, 0.0)
     assert part["auc"] == pytest.approx((0.5 + 3) / 8)
     assert set(evaluate.by_region(["face"] * 4, probs, 0.5)) == {"self_blends_whole_face"}
+
+
+def test_a_card_says_what_was_chosen_after_training() -> None:
+    spec = registry.spec(NAME)
+    assert card._chosen(replace(spec, reference=0.0), {}) == ""
+    assert "0.35 was chosen on val" in card._chosen(replace(spec, reference=0.35), {"reference": 0.0})
+    assert card._chosen(replace(spec, reference=0.35), {"reference": 0.35}) == ""
