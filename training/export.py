@@ -229,9 +229,8 @@ def logits_of_pictures(
     preprocess, parts = for_spec(spec), []
     for r in tqdm(rows, desc="pictures", unit="picture"):
         x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))
-        parts.append(
-            score.of_pictures(model, spec, x[None] if spec.task == "clip" else x)
-        )  # a clip of one frame
+        one = x[None] if spec.task == "clip" else x  # a clip of one frame
+        parts.append(score.of_pictures(model, spec, one))
     return np.concatenate(parts)
 
 

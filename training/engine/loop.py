@@ -78,14 +78,15 @@ def fit(
         model.train()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, progress.step) * group.get("lr_scale", 1.0)
+        batch = send_to_device(batch, accelerator.device)
         with accelerator.accumulate(model):
             with accelerator.autocast():
-                losses = step(model, send_to_device(batch, accelerator.device))
+                losses = step(model, batch)
             accelerator.backward(losses["loss"])
             if config.sharpness:
                 with uphill(bare, config.sharpness):
                     with accelerator.autocast():
-                        again = step(model, send_to_device(batch, accelerator.device))
+                        again = step(model, batch)
                     accelerator.backward(again["loss"])
             if accelerator.sync_gradients and config.clip_norm:
                 accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
