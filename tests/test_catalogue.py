@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 
 from tbd_app.models import footprint, registry, weights
 from tbd_app.models.recipes import RECIPES, Load
-from tbd_app.models.specs import CLIP_B16
+from tbd_app.models.specs import CLIP_L14
 from tests.hub import Hub, serve
 
-NAME, ON_CLIP = "effnet_b0_image", "clip_b16_ln1"
+NAME, ON_CLIP = "effnet_b0_image", "clip_l14_ln1"
 FILE = f"{NAME}-of-a-test.safetensors"  # not the bundled one
 REPO = "lab/models"
 
@@ -63,7 +63,7 @@ def published(hub: Hub, tmp_path: Path) -> dict[str, dict]:
             "licence": "research use",
             "hub": {"repo": REPO, "revision": hub.commit(REPO, **{file.name: file.read_bytes()})},
         }
-    hub.commit(CLIP_B16.repo, **{weights.BACKBONE_HUB_FILE: b"stands for the public weights"})
+    hub.commit(CLIP_L14.repo, **{weights.BACKBONE_HUB_FILE: b"stands for the public weights"})
     document = {"schema": 1, "models": list(entries.values())}
     (tmp_path / "weights" / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
     return entries
@@ -88,7 +88,7 @@ def test_the_public_weights_that_a_model_stands_on_come_with_it(tbd, published, 
     done = tbd("models", "--download", ON_CLIP, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["installed"]
-    assert any(f"{CLIP_B16.repo}/resolve/main/{weights.BACKBONE_HUB_FILE}" in line for line in hub.requests)
+    assert any(f"{CLIP_L14.repo}/resolve/main/{weights.BACKBONE_HUB_FILE}" in line for line in hub.requests)
 
 
 def test_what_cannot_be_had_is_told_and_changes_the_exit_code(tbd, published, hub: Hub) -> None:

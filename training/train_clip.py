@@ -4,6 +4,7 @@
     python training/train_clip.py --data DATA --model clip_b16_ln1 --tower.file open_clip_model.safetensors
     python training/train_clip.py --data DATA --preset reference  # plain cross entropy, as in the reference report
     python training/train_clip.py --preset 8gb --data DATA
+    python training/train_clip.py --preset bundled --data DATA --tower.file weights/ViT-B-16-quickgelu.openai-int8.safetensors
     python training/train_clip.py --toy
 
 The defaults are those of GenD: every fake comes with the real medium it was made from, and AdamW falls along a cosine. The
@@ -17,17 +18,19 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
 
 from accelerate.utils import set_seed
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
 from training.data.clips import ClipReader
 from training.data.faces import open_faces
+from training.data.pairs import GENERATOR_SHARES, LabelledPairs, PairDataset
 from training.data.partners import Pairing, paired
 from training.engine.batches import batches, steps_per_epoch
 from training.engine.config import LoopConfig, RunConfig, command
@@ -51,9 +54,14 @@ class Config(RunConfig):
         tower: where CLIP comes from.
         crop: square (margin 1.3, as GenD) or arcface (aligned by five points, as DeepfakeBench).
         pairs: source sets each fake against the real medium it was made from, blend sets real frames against fakes made of
-            them (and a few of the split's), none takes every medium with its own label.
+            them (and a few of the split's), none takes every medium with its own label; mixed sets real generators' clips and
+            stills against reals of their scene or form, and pseudo-fakes beside them (`GENERATOR_SHARES`).
+        hidden: of mixed pairs: share of strongly degraded pseudo-fakes that a second real stands for.
         batch: examples a step and process; pairs count as two.
-        frames: cut from each video of an index.csv, and averaged in validation.
+        frames: cut from each video of an index.csv.
+        val_frames: of them, averaged in validation; 0 for all.
+        train_norms_from: the first of the tower's blocks whose norms train; 0 trains all.
+        scale: of the logits in the cross entropy; the features have unit length.
         alignment: weight of the distance within a class.
         uniformity: weight of the likeness of all examples.
     """
@@ -63,9 +71,13 @@ class Config(RunConfig):
     model: str = "clip_l14_ln1"
     tower: TowerConfig = field(default_factory=TowerConfig)
     crop: Literal["square", "arcface"] = "square"
-    pairs: Pairing = "source"
+    pairs: Pairing | Literal["mixed"] = "source"
+    hidden: float = 0.2
     batch: int = 128
     frames: int = 32
+    val_frames: int = 0
+    train_norms_from: int = 0
+    scale: float = 1.0
     alignment: float = 0.1
     uniformity: float = 0.5
     # An epoch of FaceForensics++ with four kinds of fakes is 3,600 videos of 32 frames: 900 steps.
@@ -80,12 +92,15 @@ class Config(RunConfig):
 def main(config: Config) -> None:
     """Train one model; see the module's text."""
     set_seed(config.seed)
-    model, spec = open_model(config.model, config.tower, CropRecipe(config.crop, 1.3))
+    model, spec = open_model(
+        config.model, config.tower, CropRecipe(config.crop, 1.3), norms_from=config.train_norms_from
+    )
     print(f"{config.model}: {trained_share(model)}.")
     faces = open_faces(config.data, n_frames=config.frames)
     reader = ClipReader(faces["train"], for_spec(spec), 1)
-    val = ClipReader(faces["val"], for_spec(spec), config.frames)
-    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed)
+    val = ClipReader(faces["val"], for_spec(spec), config.val_frames or config.frames)
+    data, size = examples(config, reader)
+    known = {item.generator for item in faces["train"].items}
     loop = config.loop.in_steps(
         steps_per_epoch(len(faces["train"].bank), config.batch, config.loop.accumulate)
     )
@@ -93,7 +108,7 @@ def main(config: Config) -> None:
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         x, y = batch["x"].reshape(-1, *batch["x"].shape[-3:]), batch["y"].flatten()
-        losses = cross_entropy(model(x), y)
+        losses = cross_entropy(config.scale * model(x), y)
         if config.alignment or config.uniformity:
             near, spread = alignment(tap.read, y), uniformity(tap.read)
             losses["loss"] = losses["loss"] + config.alignment * near + config.uniformity * spread
@@ -105,11 +120,23 @@ def main(config: Config) -> None:
         model,
         lambda start: batches(data, size, start, loop.steps * loop.accumulate, config.workers),
         step,
-        lambda model: frame_figures(model, val),
+        lambda model: frame_figures(model, val, known),
         loop,
         run,
     )
     run.save(model, spec)
+
+
+def examples(config: Config, reader: ClipReader) -> tuple[Dataset[Any], int]:
+    """An endless row of examples, and how many of them make a batch: pairs count as two."""
+    if config.pairs != "mixed":
+        return paired(config.pairs, reader, batch=config.batch, seed=config.seed)
+    faces = reader.faces
+    pairs = PairDataset(
+        faces.bank, faces.items, reader.preprocess, length=0, seed=config.seed, shares=GENERATOR_SHARES,
+        hidden=config.hidden,
+    )  # fmt: skip
+    return LabelledPairs(pairs), max(config.batch // 2, 1)
 
 
 if __name__ == "__main__":

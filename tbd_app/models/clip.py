@@ -1,4 +1,4 @@
-"""CLIP's picture tower as a frozen backbone: built by open_clip, float32, without its projection.
+"""CLIP's picture tower as a frozen backbone: built by open_clip, without its projection, float32 or held in bfloat16.
 
 Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021
 (arXiv 2103.00020).
@@ -14,6 +14,7 @@ import open_clip
 import torch
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from tbd_app.errors import WrongBackbone
 from tbd_app.models import weights
@@ -22,6 +23,48 @@ from tbd_app.types import RANDOM, Backbone
 
 # A tower needs no words: the text side of open_clip's CLIP, as small as it can be built, and dropped at once.
 _NO_TEXT = open_clip.CLIPTextCfg(context_length=1, vocab_size=1, width=64, heads=1, layers=1)
+
+
+class HeldNorm(nn.LayerNorm):
+    """A LayerNorm in the precision of what it is given; its own numbers may stay float32, as training needs them."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  PyTorch's name
+        weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
+        return F.layer_norm(input, self.normalized_shape, weight, bias, self.eps)
+
+
+class HeldBlock(ResidualAttentionBlock):
+    """open_clip's block by way of `attend`: its own attention multiplies batches of transposed tokens, which a CPU does
+    ten times as slowly in bfloat16."""
+
+    def forward(
+        self,
+        q_x: Tensor,
+        k_x: Tensor | None = None,
+        v_x: Tensor | None = None,
+        attn_mask: Tensor | None = None,
+    ) -> Tensor:
+        if not (k_x is v_x is attn_mask is None):
+            raise ValueError("a picture tower's blocks read their own tokens, all of them")
+        return attend(self, q_x)[0]
+
+
+def attend(block: ResidualAttentionBlock, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A CLIP block that also shows its queries, keys and values.
+
+    Args:
+        block: of open_clip.
+        x: (N,L,d).
+
+    Returns:
+        The block's output (N,L,d), then queries, keys and values (N,L,h,d/h).
+    """
+    attention = block.attn
+    qkv = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
+    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).unbind(dim=-3)
+    mixed = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+    x = x + attention.out_proj(mixed.transpose(1, 2).flatten(-2))
+    return x + block.mlp(block.ln_2(x)), q, k, v
 
 
 def build_tower(name: str, small: Mapping[str, Any] | None = None) -> VisionTransformer:
@@ -46,6 +89,11 @@ def build_tower(name: str, small: Mapping[str, Any] | None = None) -> VisionTran
     if not isinstance(tower, VisionTransformer):
         raise WrongBackbone(f"{name} is no vision transformer.")
     tower.register_parameter("proj", None)
+    for module in tower.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.__class__ = HeldNorm
+        elif isinstance(module, ResidualAttentionBlock):
+            module.__class__ = HeldBlock
     return tower.requires_grad_(False)
 
 
@@ -59,11 +107,14 @@ class ClipDetector(Detector):
 
     Attributes:
         trained_keys: of the state dict; all that a checkpoint holds. Set by `_settle`.
+        held: precision of all that stays frozen, and so of the tower's arithmetic; see `hold`.
     """
 
     backbone: VisionTransformer
     backbone_prefix = "visual."
     trained_keys: tuple[str, ...] = ()
+    held: torch.dtype = torch.float32
+    _stands_on: Backbone | None = None
 
     def __init__(self, *, backbone: Backbone, pretrained: bool, small: Mapping[str, Any] | None) -> None:
         super().__init__()
@@ -106,10 +157,23 @@ class ClipDetector(Detector):
         """Trade time for memory: blocks are computed again in the backward pass."""
         self.backbone.set_grad_checkpointing(enable)
 
+    def hold(self, dtype: torch.dtype) -> ClipDetector:
+        """Cast all that stays frozen, once, in place; what is trained keeps float32 and is cast where it is used.
+
+        Autocast would cast the tower's 86 million numbers again at every call. The name of what the model stands on
+        stays that of the float32 numbers.
+        """
+        if dtype != self.held:
+            self._stands_on, self.held = self.standing_on(), dtype
+            for key, parameter in self.named_parameters():
+                if key not in self.trained_keys:
+                    parameter.data = parameter.data.to(dtype)
+        return self
+
     def embed(self, frames: Tensor) -> Tensor:
         """Frames (N,3,S,S) to the tokens that enter the first block (N,1+P,d), class token first."""
-        patches = self.backbone.conv1(frames).flatten(2).transpose(1, 2)
-        first = self.backbone.class_embedding.expand(len(patches), 1, -1)
+        patches = self.backbone.conv1(frames.to(self.held)).flatten(2).transpose(1, 2)
+        first = self.backbone.class_embedding.to(self.held).expand(len(patches), 1, -1)
         return self.backbone.ln_pre(torch.cat([first, patches], dim=1) + self.backbone.positional_embedding)
 
     def cam_layer(self) -> nn.Module:
@@ -130,6 +194,8 @@ class ClipDetector(Detector):
 
     def standing_on(self) -> Backbone:
         """The tower as it is, its weights by the hash of all that stays frozen."""
+        if self._stands_on is not None:
+            return self._stands_on
         frozen = hashlib.sha256()
         for key, tensor in self.backbone.state_dict().items():
             if f"backbone.{key}" not in self.trained_keys:
@@ -146,5 +212,7 @@ class ClipDetector(Detector):
                 f"The {tag} weights of {self._public.name} were trained with {needed}, and the tower computes "
                 f"{self.activation}: its scores would be wrong."
             )
+        if self.held != torch.float32:
+            raise ValueError("public weights are loaded before the tower is cast by hold()")
         super().load_backbone({key: t for key, t in state.items() if key != "proj"}, file, tag)
         self._tag = tag

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from tbd_app.models.base import masked_mean
 from tbd_app.models.clip import ClipDetector
-from tbd_app.models.specs import CLIP_B16
+from tbd_app.models.specs import CLIP_B16_INT8
 from tbd_app.types import Backbone
 
 MAX_FRAMES = 64
@@ -55,7 +55,7 @@ class ClipStan(ClipDetector):
     the head. The spatial layers of the branch are copies of CLIP's last ones and frozen.
 
     Args:
-        backbone: which tower.
+        public: which tower, and whose weights.
         depth: layers of the branch, beside as many of CLIP's last ones.
         train_spatial: train the spatial layers as well (28.4 M more).
         pretrained: fetch the public weights of the tower.
@@ -65,13 +65,13 @@ class ClipStan(ClipDetector):
     def __init__(
         self,
         *,
-        backbone: Backbone = CLIP_B16,
+        public: Backbone = CLIP_B16_INT8,
         depth: int = 4,
         train_spatial: bool = False,
         pretrained: bool = False,
         small: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(backbone=backbone, pretrained=pretrained, small=small)
+        super().__init__(backbone=public, pretrained=pretrained, small=small)
         if not 1 <= depth <= len(self.blocks):
             raise ValueError(f"the branch has 1 to {len(self.blocks)} layers, not {depth}")
         self.depth = depth
@@ -112,7 +112,7 @@ class ClipStan(ClipDetector):
             tokens = self._run(block, tokens)
             if i < first:
                 continue
-            by_frame = tokens.unflatten(0, (batch, length))
+            by_frame = tokens.float().unflatten(0, (batch, length))
             class_now, patches = masked_mean(by_frame[:, :, 0], ~unseen), by_frame[:, :, 1:]
             if i == first:
                 branch_class, branch = self._start(class_now, patches)
@@ -120,7 +120,7 @@ class ClipStan(ClipDetector):
                 branch_class, branch = branch_class + class_now, branch + patches
             branch = self.temporal[i - first](branch, unseen)
             branch_class, branch = self._within_frames(i - first, branch_class, branch, ~unseen)
-        by_frame = tokens[:, 0].unflatten(0, (batch, length)) + branch_class.unsqueeze(1)
+        by_frame = tokens[:, 0].float().unflatten(0, (batch, length)) + branch_class.unsqueeze(1)
         return F.normalize(masked_mean(self.backbone.ln_post(by_frame), seen), dim=-1)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -138,7 +138,7 @@ class ClipStan(ClipDetector):
         batch, length = patches.shape[:2]
         copied = one[:, None, None].expand(-1, length, -1, -1)
         before = torch.cat([copied, patches], dim=2).flatten(0, 1)
-        change = self._run(self.spatial[i], before) - before
+        change = self._run(self.spatial[i], before.to(self.held)).float() - before
         after = (before + self.drop_path[i](change)).unflatten(0, (batch, length))
         return masked_mean(after[:, :, 0], seen), after[:, :, 1:]
 

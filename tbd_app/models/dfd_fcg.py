@@ -14,12 +14,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from tbd_app.models.clip import ClipDetector
-from tbd_app.models.specs import CLIP_B16, CLIP_B32, CLIP_L14
+from tbd_app.models.clip import ClipDetector, attend
+from tbd_app.models.specs import CLIP_B16_INT8, CLIP_B32, CLIP_L14
 from tbd_app.types import Backbone
 
 PARTS = ("lips", "skin", "eyes", "nose")
@@ -163,8 +161,8 @@ class DfdFcg(ClipDetector):
         clip = torch.arange(batch, device=rows.device).unsqueeze(1)
 
         def patches(tokens: Tensor) -> Tensor:
-            """(B*T,1+P,...) -> (B,n_frames,P,...) of the chosen frames."""
-            return tokens.unflatten(0, (batch, length))[clip, rows, 1:]
+            """(B*T,1+P,...) -> (B,n_frames,P,...) of the chosen frames, float32 as the decoders are."""
+            return tokens.unflatten(0, (batch, length))[clip, rows, 1:].float()
 
         tokens = self.embed(x.flatten(0, 1))
         spatial, temporal = x.new_zeros(()), x.new_zeros(())
@@ -179,24 +177,6 @@ class DfdFcg(ClipDetector):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return (self.branch_logits(x, mask).softmax(dim=-1).mean(dim=0) + _EPS).log()
-
-
-def attend(block: ResidualAttentionBlock, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A CLIP block that also shows its queries, keys and values.
-
-    Args:
-        block: of open_clip.
-        x: (N,L,d).
-
-    Returns:
-        The block's output (N,L,d), then queries, keys and values (N,L,h,d/h).
-    """
-    attention = block.attn
-    qkv = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
-    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).unbind(dim=-3)
-    mixed = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-    x = x + attention.out_proj(mixed.transpose(1, 2).flatten(-2))
-    return x + block.mlp(block.ln_2(x)), q, k, v
 
 
 def even_rows(seen: Tensor, n: int) -> Tensor:
@@ -219,19 +199,19 @@ def even_rows(seen: Tensor, n: int) -> Tensor:
 class DfdFcgB32(DfdFcg):
     """ViT-B/32."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(backbone=CLIP_B32, **options)
+    def __init__(self, *, public: Backbone = CLIP_B32, **options: Any) -> None:
+        super().__init__(backbone=public, **options)
 
 
 class DfdFcgB16(DfdFcg):
     """ViT-B/16."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(backbone=CLIP_B16, **options)
+    def __init__(self, *, public: Backbone = CLIP_B16_INT8, **options: Any) -> None:
+        super().__init__(backbone=public, **options)
 
 
 class DfdFcgL14(DfdFcg):
     """ViT-L/14."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(backbone=CLIP_L14, **options)
+    def __init__(self, *, public: Backbone = CLIP_L14, **options: Any) -> None:
+        super().__init__(backbone=public, **options)

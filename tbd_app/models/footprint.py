@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -90,7 +91,7 @@ def _most_alive(model: nn.Module, x: Tensor, y: Tensor) -> int:
         *model.buffers(),
         *(p.grad for p in model.parameters() if p.grad is not None),
     ]
-    with _Alive(known) as alive, _FusedAttention():
+    with _Alive(known) as alive, _fused_attention():
         alive.take(x)
         F.cross_entropy(model(x), y).backward()
     return alive.most
@@ -127,20 +128,22 @@ class _Alive(TorchDispatchMode):
         self.now -= size
 
 
-class _FusedAttention(TorchFunctionMode):
-    """Attention that keeps no map of all pairs, as devices compute it; without data torch takes the other kind."""
+@contextmanager
+def _fused_attention() -> Iterator[None]:
+    """Attention that keeps no map of all pairs, as devices compute it; without data torch takes the other kind.
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is not F.scaled_dot_product_attention:
-            return func(*args, **(kwargs or {}))
-        return self._fused(*args, **(kwargs or {}))
+    The function itself is exchanged: layers that are computed again in the backward pass run in another thread, where no
+    mode of torch holds.
+    """
+    with mock.patch.object(F, "scaled_dot_product_attention", _fused):
+        yield
 
-    @staticmethod
-    def _fused(
-        q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
-        is_causal: bool = False, **_: Any,
-    ) -> Tensor:  # fmt: skip
-        flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-        if q.ndim == 3:  # one head
-            return flash(q[:, None], k[:, None], v[:, None], dropout_p, is_causal)[0][:, 0]
-        return flash(q, k, v, dropout_p, is_causal, attn_mask=attn_mask)[0]
+
+def _fused(
+    q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+    is_causal: bool = False, **_: Any,
+) -> Tensor:  # fmt: skip
+    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    if q.ndim == 3:  # one head
+        return flash(q[:, None], k[:, None], v[:, None], dropout_p, is_causal)[0][:, 0]
+    return flash(q, k, v, dropout_p, is_causal, attn_mask=attn_mask)[0]

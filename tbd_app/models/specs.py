@@ -11,7 +11,11 @@ _HERE = "tbd_app.models"
 # OpenAI's towers, by the names of open_clip; the hub holds them as safetensors.
 CLIP_B32 = Backbone("ViT-B-32-quickgelu", "openai", "quick_gelu", "timm/vit_base_patch32_clip_224.openai")
 CLIP_B16 = Backbone("ViT-B-16-quickgelu", "openai", "quick_gelu", "timm/vit_base_patch16_clip_224.openai")
+# The same B/16 as int8 numbers with a scale a row, small enough to come with the project (training/prepare/clip_tower.py).
+CLIP_B16_INT8 = Backbone("ViT-B-16-quickgelu", "openai-int8", "quick_gelu")
 CLIP_L14 = Backbone("ViT-L-14-quickgelu", "openai", "quick_gelu", "timm/vit_large_patch14_clip_224.openai")
+
+BACKBONES = {(b.name, b.tag): b for b in (CLIP_B32, CLIP_B16, CLIP_B16_INT8, CLIP_L14)}
 
 # What every detector on CLIP shares; frames and crops of one face are normalised as CLIP was trained.
 _CLIP_FRAME = ModelSpec(
@@ -115,7 +119,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             architecture="CLIP ViT-B/16, tuned LayerNorms, one linear layer",
             n_params=85_800_962,
             n_trainable=41_474,
-            backbone=CLIP_B16,
+            backbone=CLIP_B16_INT8,
         ),
         f"{_HERE}.clip_ln:ClipB16Ln1",
     ),
@@ -126,7 +130,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             architecture="CLIP ViT-B/16, tuned LayerNorms, two layers",
             n_params=86_194_178,
             n_trainable=434_690,
-            backbone=CLIP_B16,
+            backbone=CLIP_B16_INT8,
         ),
         f"{_HERE}.clip_ln:ClipB16Ln2",
     ),
@@ -159,7 +163,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             architecture="CLIP ViT-B/16 + STAN branch of four layers",
             n_params=126_020_354,
             n_trainable=11_922_434,
-            backbone=CLIP_B16,
+            backbone=CLIP_B16_INT8,
             task="clip",
             clip_len=8,
             crop=CropRecipe("arcface", 1.3),
@@ -185,7 +189,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             architecture="DFD-FCG on frozen CLIP ViT-B/16",
             n_params=85_910_622,
             n_trainable=111_198,
-            backbone=CLIP_B16,
+            backbone=CLIP_B16_INT8,
         ),
         f"{_HERE}.dfd_fcg:DfdFcgB16",
     ),

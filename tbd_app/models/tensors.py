@@ -22,9 +22,24 @@ def read_tensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             keys = list(file.keys())
             below = [key for key in keys if key.startswith(prefix)] or keys
-            return {key.removeprefix(prefix): file.get_tensor(key) for key in below}
+            return undo_int8({key.removeprefix(prefix): file.get_tensor(key) for key in below})
     except SafetensorError as error:
         raise not_safetensors(path) from error
+
+
+def undo_int8(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices stored as int8 rows become float32; whatever else there is stays as it is.
+
+    Args:
+        state: of such a matrix KEY int8 (out,in), KEY.scale float32 (out,), KEY.zero_point int8 (out,).
+    """
+    stored = [key for key in state if f"{key}.scale" in state]
+    parts = {f"{key}.{part}" for key in stored for part in ("scale", "zero_point")}
+    out = {key: t for key, t in state.items() if key not in parts}
+    for key in stored:
+        zero, scale = (state[f"{key}.{part}"].float()[:, None] for part in ("zero_point", "scale"))
+        out[key] = (state[key].float() - zero) * scale
+    return out
 
 
 def must_match(own: dict[str, Tensor], state: dict[str, Tensor], file: str) -> None:

@@ -99,6 +99,8 @@ def fetch_backbone(backbone: Backbone, *, download: bool | None = None) -> Path:
     if path is not None:
         return path
     public = f"The public weights {backbone.name}/{backbone.tag}"
+    if not backbone.repo:
+        raise WeightsMissing(f"{public} are not here. Get them with: git checkout -- weights/{backbone.file}")
     if not (downloads_allowed() if download is None else download):
         raise WeightsMissing(f"{public} are not here. Get them with: {_backbone_command(backbone)}")
     try:

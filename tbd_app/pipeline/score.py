@@ -13,6 +13,7 @@ from torch import Tensor
 from tbd_app.errors import WeightsCorrupt, WeightsMissing
 from tbd_app.models import registry
 from tbd_app.models.base import Detector, reduced
+from tbd_app.models.clip import ClipDetector
 from tbd_app.pipeline import verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec
@@ -46,7 +47,10 @@ def loaded(name: str, device: str) -> Detector:
         WeightsMissing: they are not on this machine.
         WeightsCorrupt: they are not what the manifest says.
     """
-    return registry.load(name, device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = registry.load(name, device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if isinstance(model, ClipDetector) and has_bf16(device):
+        model.hold(torch.bfloat16)
+    return model
 
 
 def score_tracks(

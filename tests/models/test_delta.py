@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tbd_app.errors import WeightsCorrupt, WeightsMissing, WrongBackbone
 from tbd_app.models import registry, weights
 from tbd_app.models.clip_ln import ClipLayerNorm
-from tbd_app.models.specs import CLIP_B16, CLIP_L14
+from tbd_app.models.specs import CLIP_B16, CLIP_B16_INT8, CLIP_L14
 from tbd_app.pipeline import score
 from tbd_app.types import Backbone, FaceTrack, Frames, TrackQuality
 from tests.models import small
@@ -31,7 +31,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder.mkdir()
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(folder))
     whole_clip(folder / CLIP_B16.file)
-    model = small.create(NAME).eval()
+    model = small.create(NAME, public=CLIP_B16).eval()
     weights.load_backbone_file(model, folder / CLIP_B16.file)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -137,6 +137,9 @@ def test_a_checkpoint_that_names_no_backbone_is_refused(trained) -> None:
     _, path = trained
     header = weights.read_header(path)
     del header["backbone"]
+    whole_clip(
+        weights.locate_backbone(CLIP_B16).with_name(CLIP_B16_INT8.file)
+    )  # what the model then stands on
     save_file(load_file(path), path, metadata={"tbd": json.dumps(header)})
     with pytest.raises(WrongBackbone, match="whose name is none"):
         registry.load(NAME, path=path, **OPTIONS)
@@ -154,7 +157,7 @@ def test_without_its_backbone_a_model_is_not_installed_and_both_commands_are_nam
     trained, write_manifest_here
 ) -> None:
     _, path = trained
-    write_manifest_here(path)
+    write_manifest_here(path, backbone=replace(CLIP_B16, sha256="0" * 64))
     assert registry.is_installed(NAME)
     weights.locate_backbone(CLIP_B16).unlink()
     assert not registry.is_installed(NAME)

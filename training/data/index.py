@@ -79,6 +79,11 @@ class Item:
     box: np.ndarray | None = None
     landmarks: np.ndarray | None = None
 
+    @property
+    def source(self) -> str:
+        """The part of the group before the colon: the page or data set, over which averages and intervals are taken."""
+        return self.group.partition(":")[0]
+
 
 def family(generator: str) -> str:
     """ "blending", "synthesis" or "unknown" for a generator's name, "" for a real medium's empty name."""

@@ -6,7 +6,7 @@ tells nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
 from training.data.augment import GENTLE, degrade
 from training.data.facebank import FaceBank
+from training.data.generated import GeneratedPairs
 from training.data.index import Item
 from training.fakes.generators import Generator, Redraw
 from training.fakes.mouth import redraw_mouth
@@ -27,8 +28,7 @@ from training.fakes.swap import poses, similar, swap
 from training.fakes.upscale import Upscaled, even_sharpness
 
 # Source of a pair -> share of the batch; a source without media, or without who draws for it, gives its share to the others.
-# Pseudo-fakes are made of real faces, which stand beside them; the last pairs real portraits with those of generators.
-# There are no clips of generators among them: the network learned their look and called real clips of that look fake.
+# Pseudo-fakes are made of real faces, which stand beside them; "generated" are pairs of `GeneratedPairs`.
 PAIR_SHARES = {
     "blend_still": 0.26,
     "blend_clip": 0.15,
@@ -42,7 +42,18 @@ PAIR_SHARES = {
     "redraw_clip": 0.04,
     "upscale_still": 0.05,
     "upscale_clip": 0.03,
-    "portrait": 0.06,
+    "generated_still": 0.06,
+}
+# Half and more of the pairs are real generators': for networks with few free parameters, which cannot learn them by heart.
+GENERATOR_SHARES = {
+    "generated_clip": 0.50,
+    "generated_still": 0.10,
+    "blend_still": 0.12,
+    "blend_clip": 0.09,
+    "mouth_still": 0.05,
+    "mouth_clip": 0.06,
+    "swap_still": 0.04,
+    "swap_clip": 0.04,
 }
 # Share of the strongly degraded pairs in which a second real stands for the fake. Where a trace may be gone, real and fake
 # look alike, and a network says so by a score between; a video that is merely poor should score as a real one instead.
@@ -78,7 +89,9 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         length: number of pairs.
         seed: of every draw.
         augment: False leaves the crop in place and the pictures as they are (validation).
-        sources: which of `PAIR_SHARES` to use.
+        sources: which of the shares to use; all by default.
+        shares: how often each source is drawn.
+        hidden: see `HIDDEN`; pairs of generators are never hidden.
         generators: what draws faces anew.
         upscaled: faces of the bank that were drawn anew beforehand.
     """
@@ -92,7 +105,9 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         length: int,
         seed: int,
         augment: bool = True,
-        sources: Sequence[str] = tuple(PAIR_SHARES),
+        sources: Sequence[str] = (),
+        shares: Mapping[str, float] = PAIR_SHARES,
+        hidden: float = HIDDEN,
         generators: Sequence[Generator] = (),
         upscaled: Upscaled | None = None,
     ) -> None:
@@ -103,15 +118,24 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         self.bank, self.preprocess = bank, preprocess
         self.length, self.seed, self.augment = length, seed, augment
         self.rows = _rows_by_source(bank, items, upscaled)
-        self.redraw, self.upscaled = Redraw(generators), upscaled
-        given = shares_of(generators, upscaled)
-        usable = [s for s in sources if s in given and all(len(rows) for rows in self.rows[s])]
+        self.generated = {
+            f"generated_{name}": GeneratedPairs(bank, items, kind)
+            for name, kind in (("clip", "video"), ("still", "image"))
+        }
+        self.redraw, self.upscaled, self.hidden = Redraw(generators), upscaled, hidden
+        given = shares_of(generators, upscaled, shares)
+        usable = [s for s in sources or given if s in given and self._has(s)]
         if not usable:
             raise SystemExit("The split holds no real faces to make pairs from.")
         shares = np.array([given[s] for s in usable])
         self.sources, self.shares = usable, shares / shares.sum()
         # Whose faces are put into others: one of each still.
         self.partners = np.array([rows[0] for rows in self.rows["swap_still"][1]], np.int64)
+
+    def _has(self, source: str) -> bool:
+        if source in self.generated:
+            return bool(self.generated[source])
+        return all(len(rows) for rows in self.rows[source])
 
     @cached_property
     def partner_poses(self) -> np.ndarray:
@@ -124,10 +148,10 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rng = np.random.default_rng([self.seed, number])
         pair, where, _ = self.made(rng, number)
-        label = 1
+        label, known = 1, where.min() >= 0
         if self.augment:
             gentle = bool(rng.random() < GENTLE)
-            if not gentle and rng.random() < HIDDEN:
+            if not gentle and known and rng.random() < self.hidden:
                 pair[1], where, label = np.ascontiguousarray(pair[0][:, ::-1]), np.zeros_like(where), 0
             pair = degrade(pair, rng, gentle=gentle)
         changed = torch.from_numpy(np.stack([np.zeros_like(where), where]))
@@ -141,8 +165,8 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     def made(self, rng: np.random.Generator, number: int) -> Made:
         """A pair that is not degraded."""
         source = str(rng.choice(self.sources, p=self.shares))
-        reals, fakes = self.rows[source]
-        if "_" in source:
+        if source not in self.generated:
+            reals = self.rows[source][0]
             # Validation walks through the faces in order, training draws them.
             row = _draw(reals, rng) if self.augment else int(reals[number % len(reals)][0])
             mirror = self.augment and bool(rng.random() < 0.5)
@@ -152,11 +176,13 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
             where = self._cut(pair.mask / max(float(pair.mask.max()), 1e-6), square, WHERE_CELLS)
             return Made(pictures, where, pair.region)
+        real, fake, _ = self.generated[source].draw(rng)
         pictures, where = [], np.full((WHERE_CELLS, WHERE_CELLS), -1, np.float32)
-        for rows in (reals, fakes):
-            mirror = self.augment and bool(rng.random() < 0.5)
-            image, box, _ = self._face(_draw(rows, rng), rng, mirror)
-            pictures.append(self._cut(image, self._square(box, rng)))
+        seed = int(rng.integers(2**32))  # mirrored, sized and cut alike
+        for row in (real, fake):
+            alike = np.random.default_rng(seed)
+            image, box, _ = self._face(row, alike, self.augment and bool(alike.random() < 0.5))
+            pictures.append(self._cut(image, self._square(box, alike)))
         return Made(pictures, where, "")
 
     def _faked(
@@ -215,10 +241,25 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         return cut_square(image, *fit_square(*square, *image.shape[:2]), size or self.preprocess.size)
 
 
-def shares_of(generators: Sequence[Generator] = (), upscaled: Upscaled | None = None) -> dict[str, float]:
-    """`PAIR_SHARES`, without what generators or networks of super-resolution make where there are none."""
+class LabelledPairs(Dataset[dict[str, torch.Tensor]]):
+    """The pairs of a `PairDataset` as recipes on single crops take them: {"x": (2,3,S,S), "y": (2,)}."""
+
+    def __init__(self, pairs: PairDataset) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        x, y, _ = self.pairs[number]
+        return {"x": x, "y": y}
+
+
+def shares_of(
+    generators: Sequence[Generator] = (),
+    upscaled: Upscaled | None = None,
+    shares: Mapping[str, float] = PAIR_SHARES,
+) -> dict[str, float]:
+    """Shares without what autoencoders or networks of super-resolution make where there are none."""
     missing = [how for how, there in (("redraw", generators), ("upscale", upscaled)) if not there]
-    return {s: share for s, share in PAIR_SHARES.items() if s.partition("_")[0] not in missing}
+    return {s: share for s, share in shares.items() if s.partition("_")[0] not in missing}
 
 
 def _rows_by_source(
@@ -256,7 +297,6 @@ def _rows_by_source(
         "redraw_clip": (clips, clips),
         "upscale_still": (drawn(stills), drawn(stills)),
         "upscale_clip": (drawn(clips), drawn(clips)),
-        "portrait": (get("image", 0), get("image", 1)),
     }
 
 

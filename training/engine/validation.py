@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -35,25 +36,38 @@ def score_batches(model: nn.Module, batches: Iterable[Sequence[Any]]) -> np.ndar
     return torch.cat(out).numpy()
 
 
-def video_figures(items: Sequence[Item], probs: np.ndarray) -> dict[str, float]:
-    """Video-level AUC and accuracy at 0.5 of media with fake_prob (N,), and the AUC of each family of fakes."""
+def video_figures(
+    items: Sequence[Item], probs: np.ndarray, known: AbstractSet[str] = frozenset()
+) -> dict[str, float]:
+    """Video-level AUC and accuracy at 0.5 of media with fake_prob (N,), and the AUC of each family of fakes.
+
+    Args:
+        items: N media.
+        probs: (N,).
+        known: generators of the train split; where there are any, "unseen_auc" leaves their fakes out.
+    """
     labels = np.array([i.label for i in items])
     families = np.array([family(i.generator) for i in items])
     out = {"video_auc": auc(labels, probs), "video_accuracy": float(((probs >= 0.5) == labels).mean())}
     for name in FAMILIES:
         keep = (labels == 0) | (families == name)
         out[f"{name}_auc"] = auc(labels[keep], probs[keep])
+    if known:
+        keep = np.array([not i.label or i.generator not in known for i in items])
+        out["unseen_auc"] = auc(labels[keep], probs[keep])
     return out
 
 
-def frame_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:
+def frame_figures(
+    model: nn.Module, reader: ClipReader, known: AbstractSet[str] = frozenset()
+) -> dict[str, float]:
     """Video-level figures of a frame model: the mean over the frames of each val video that the reader cuts."""
     media = reader.faces.media("video")
     clips = [reader.crops(reader.frames(int(n), None), None) for n in media]
     probs = score(model, reader.preprocess.tensor(np.concatenate(clips)))
     ends = np.cumsum([len(clip) for clip in clips])[:-1]
     means = np.array([part.mean() for part in np.split(probs, ends)])
-    return video_figures([reader.faces.items[n] for n in media], means)
+    return video_figures([reader.faces.items[n] for n in media], means, known)
 
 
 def clip_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:
