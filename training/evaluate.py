@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
 
 import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 
