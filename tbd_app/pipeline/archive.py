@@ -29,7 +29,7 @@ from tbd_app.errors import (
     UnpackRatio,
     UnsafeZipPath,
 )
-from tbd_app.pipeline import stills
+from tbd_app.pipeline import bounds, stills
 from tbd_app.pipeline.sandbox import Answer
 from tbd_app.pipeline.sniff import HEAD_BYTES, OTHER_ARCHIVE, Content, sniff
 from tbd_app.settings import Limits
@@ -106,7 +106,7 @@ def decode(*, limits: Limits, path: str, indices: list[int]) -> Answer:
     if not read:
         raise CorruptMedia("No frame of the zip can be read.")
     if reduced:
-        warnings.append(stills.reduced_warning(limits))
+        warnings.append(bounds.reduced_warning(limits))
     info = {"indices": list(read), "times_s": [float(i) for i in read], "warnings": warnings}
     return info, list(read.values())
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tbd_app.errors import EmptyFile, FileMissing, NotMedia, TooLarge
-from tbd_app.pipeline import archive, sandbox, stills, video
+from tbd_app.errors import FileMissing, NotMedia
+from tbd_app.pipeline import archive, bounds, sandbox, stills, video
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
 from tbd_app.settings import Limits
 from tbd_app.types import Media
@@ -28,7 +28,7 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     try:
         with path.open("rb") as file:
             n_bytes = path.stat().st_size
-            _check_size(n_bytes, limits)
+            bounds.check_bytes(n_bytes, limits)
             head = file.read(HEAD_BYTES)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -55,15 +55,3 @@ def open_media(path: str | Path, limits: Limits) -> Media:
         bytes=n_bytes,
         **{**info, "warnings": tuple(info["warnings"])},
     )
-
-
-def _check_size(n_bytes: int, limits: Limits) -> None:
-    if n_bytes == 0:
-        raise EmptyFile("The file is empty.")
-    size_mb = n_bytes / 1e6
-    if size_mb > limits.max_file_mb:
-        raise TooLarge(
-            f"A file may have {limits.max_file_mb:g} MB at most, this one has {size_mb:.1f}.",
-            limit=limits.max_file_mb,
-            value=round(size_mb, 3),
-        )

@@ -25,8 +25,8 @@ from PIL import Image, ImageSequence
 
 from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.pipeline import sandbox, stills
+from tbd_app.pipeline.ffmpeg import upright
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
-from tbd_app.pipeline.video import upright
 from tbd_app.report import overlays, palette, texts, timeline
 from tbd_app.settings import Limits
 from tbd_app.types import Person, Report
