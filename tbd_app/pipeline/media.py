@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from tbd_app.errors import FileMissing, NotMedia
-from tbd_app.pipeline import archive, bounds, sandbox, stills, video
+from tbd_app.pipeline import bounds, sandbox
+from tbd_app.pipeline.readers import READERS
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
 from tbd_app.settings import Limits
 from tbd_app.types import Media
@@ -42,16 +44,12 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     if content.reader == "other":
         what = f"it looks like {content.format}" if content.format else "its content is not recognised"
         raise NotMedia(f"This is not a video, a picture or a zip of frames: {what}.")
-    if content.reader == "zip":
-        info, _ = sandbox.run(archive.probe, limits, path=where)
-    elif content.reader == "image":
-        info, _ = sandbox.run(stills.probe, limits, path=where, plugin=content.format)
-    else:
-        info, _ = sandbox.run(video.probe, limits, path=where, demuxer=content.format)
+    info, _ = sandbox.run(READERS[content.reader].probe, limits, path=where, format_name=content.format)
     return Media(
         path=path,
         name=path.name,
         sha256=sha256,
         bytes=n_bytes,
+        content=replace(content, index=info.pop("index", "")),
         **{**info, "warnings": tuple(info["warnings"])},
     )

@@ -23,6 +23,7 @@ from PIL import Image, ImageOps, features
 from tbd_app.errors import CorruptMedia, NotMedia, TBDError
 from tbd_app.pipeline import bounds
 from tbd_app.pipeline.sandbox import Answer
+from tbd_app.pipeline.timeline import uniform_indices
 from tbd_app.settings import Limits
 
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
@@ -39,11 +40,11 @@ _CLOCKWISE = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}  # EXIF orientation;
 _ORIENTATION = 0x0112
 
 
-def probe(*, limits: Limits, path: str, plugin: str) -> Answer:
-    """Sandbox job: look at a picture or an animation.
+def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
+    """Sandbox job: look at a picture or an animation; see `readers`.
 
     Args:
-        plugin: Pillow's name of the format; no other is tried.
+        format_name: of the Pillow plugin; no other is tried.
 
     Returns:
         The fields of `Media` that come from content, and no arrays.
@@ -53,18 +54,24 @@ def probe(*, limits: Limits, path: str, plugin: str) -> Answer:
         TooManyPixels, TooLong: a limit is passed.
         CorruptMedia: it cannot be decoded.
     """
-    if plugin in ANIMATED:
-        with _opened(Path(path), plugin, limits) as image:
+    if format_name in ANIMATED:
+        with _opened(Path(path), format_name, limits) as image:
             info = _probe_animation(image, limits)
         if info["n_frames"] > 1:
-            return {**info, "codec": plugin.lower()}, ()
-    with _opened(Path(path), plugin, limits) as image:
-        pages = getattr(image, "n_frames", 1) if plugin == "TIFF" else 1
+            return {**info, "codec": format_name.lower()}, ()
+    with _opened(Path(path), format_name, limits) as image:
+        pages = getattr(image, "n_frames", 1) if format_name == "TIFF" else 1
         rotation = _rotation(image)
         rgb = upright_rgb(image)
     info = {"kind": "image", "width": rgb.width, "height": rgb.height, "fps": None, "duration_s": None}
     notes = [f"Only the first of {pages} pages is used."] if pages > 1 else []
-    return {**info, "n_frames": 1, "codec": plugin.lower(), "rotation_deg": rotation, "warnings": notes}, ()
+    return {
+        **info,
+        "n_frames": 1,
+        "codec": format_name.lower(),
+        "rotation_deg": rotation,
+        "warnings": notes,
+    }, ()
 
 
 def _probe_animation(image: Image.Image, limits: Limits) -> dict:
@@ -88,14 +95,15 @@ def _probe_animation(image: Image.Image, limits: Limits) -> dict:
     }
 
 
-def decode(*, limits: Limits, path: str, plugin: str, indices: list[int]) -> Answer:
-    """Sandbox job: the frames with these increasing numbers (a picture has only number 0).
+def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int, index: str) -> Answer:
+    """Sandbox job: up to `n` frames of an animation, or a picture; see `readers`.
 
     Returns:
         `{"indices", "times_s", "warnings"}` and as many arrays (H,W,3) uint8 RGB.
     """
+    indices = uniform_indices(n_frames, n)
     wanted, times, arrays, reduced = set(indices), [], [], False
-    with _opened(Path(path), plugin, limits) as image:
+    with _opened(Path(path), format_name, limits) as image:
         for i, (start_s, _) in enumerate(_times(image, []) if len(indices) > 1 else [(0.0, 0.0)]):
             if i in wanted:
                 rgb = upright_rgb(image)

@@ -19,18 +19,18 @@ from tbd_app.errors import CorruptMedia
 from tbd_app.pipeline import bounds, confined, ffmpeg
 from tbd_app.pipeline.ffmpeg import Tally
 from tbd_app.pipeline.sandbox import Answer
-from tbd_app.pipeline.timeline import PacketTimes, Timeline, uniform_indices
+from tbd_app.pipeline.timeline import MAX_INDEX_CHARS, PacketTimes, Timeline, uniform_indices
 from tbd_app.settings import Limits
 
 SEEK_GAIN = 8  # frames; a seek drains the decoder's threads, which costs about as much
 HEADER_TELLS_DURATION = ("mov", "matroska", "avi", "asf", "flv")
 
 
-def probe(*, limits: Limits, path: str, demuxer: str) -> Answer:
-    """Sandbox job: count the frames of a video and decode its first.
+def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
+    """Sandbox job: count the frames of a video and decode its first; see `readers`.
 
     Args:
-        demuxer: FFmpeg's name of the container format; no other is tried.
+        format_name: of FFmpeg's demuxer; no other is tried.
 
     Returns:
         The fields of `Media` that come from content, and no arrays.
@@ -41,13 +41,13 @@ def probe(*, limits: Limits, path: str, demuxer: str) -> Answer:
         CorruptMedia: nothing can be decoded.
     """
     tally = Tally()
-    with ffmpeg.opened(path, demuxer, limits) as (container, stream):
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
         codec = stream.codec_context.codec.canonical_name
         line = _timeline(container, stream, tally)
         claimed_s = _claimed_duration(container, stream)
     if line.duration_s > limits.max_duration_s:
         raise bounds.too_long(limits, line.duration_s)
-    with ffmpeg.opened(path, demuxer, limits) as (container, stream):
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
         first = next(ffmpeg.decoded(container, stream, tally), None)
         if first is None or not len(line):
             raise CorruptMedia("No frame of the video can be decoded.")
@@ -69,11 +69,12 @@ def probe(*, limits: Limits, path: str, demuxer: str) -> Answer:
         "codec": codec,
         "rotation_deg": 90 * turns,
         "warnings": warnings,
+        "index": index if len(index := line.packed()) <= MAX_INDEX_CHARS else "",
     }, ()
 
 
-def decode(*, limits: Limits, path: str, demuxer: str, n: int) -> Answer:
-    """Sandbox job: up to `n` frames of a video, uniformly over the timeline.
+def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int, index: str) -> Answer:
+    """Sandbox job: up to `n` frames of a video, uniformly over the timeline; see `readers`.
 
     Returns:
         `{"indices", "times_s", "warnings", "sent"}` and as many arrays (H,W,3) uint8 RGB; `sent` counts the
@@ -84,18 +85,17 @@ def decode(*, limits: Limits, path: str, demuxer: str, n: int) -> Answer:
         TooManyPixels: a frame passes the limit.
     """
     tally, warnings = Tally(), []
-    with ffmpeg.opened(path, demuxer, limits) as (container, stream):
-        line = _timeline(container, stream, tally)
+    line = Timeline.unpacked(index) if index else _read_timeline(path, format_name, limits, tally)
     found, indices = len(line), uniform_indices(len(line), n)
     render = _Renderer(limits, len(indices))
     try:
-        with ffmpeg.opened(path, demuxer, limits) as (container, stream):
+        with ffmpeg.opened(path, format_name, limits) as (container, stream):
             arrays = [render(f) for f in _seek(container, stream, line, indices, tally)]
         times_s = line.times_s
     except _Unreliable:
-        picked, times_s = _one_pass(path, demuxer, limits, n, found, tally, render)
+        picked, times_s = _one_pass(path, format_name, limits, n, found, tally, render)
         if len(times_s) != found:  # the true number of frames is known only now
-            picked, times_s = _one_pass(path, demuxer, limits, n, len(times_s), tally, render)
+            picked, times_s = _one_pass(path, format_name, limits, n, len(times_s), tally, render)
         if not picked:
             raise CorruptMedia("No frame of the video can be decoded.") from None
         indices, arrays = list(picked), list(picked.values())
@@ -131,6 +131,11 @@ class _Renderer:
         self.reduced = self.reduced or kind == "AREA"
         rgb = frame.reformat(width, height, "rgb24", interpolation=kind).to_ndarray()
         return confined.keep(ffmpeg.upright(rgb, frame))
+
+
+def _read_timeline(path: str, format_name: str, limits: Limits, tally: Tally) -> Timeline:
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
+        return _timeline(container, stream, tally)
 
 
 def _timeline(container: InputContainer, stream: VideoStream, tally: Tally) -> Timeline:
@@ -192,12 +197,12 @@ def _seek(
 
 
 def _one_pass(
-    path: str, demuxer: str, limits: Limits, n: int, n_frames: int, tally: Tally, render: _Renderer
+    path: str, format_name: str, limits: Limits, n: int, n_frames: int, tally: Tally, render: _Renderer
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """Decode all: the pictures wanted from `n_frames` frames, and the times of all frames that there are."""
     confined.start_over()
     wanted, picked, ticks = set(uniform_indices(n_frames, n)) if n_frames else set(), {}, []
-    with ffmpeg.opened(path, demuxer, limits) as (container, stream):
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
         for i, frame in enumerate(ffmpeg.decoded(container, stream, tally)):
             ticks.append(frame.pts)
             if i in wanted:
