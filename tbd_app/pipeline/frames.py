@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from tbd_app.pipeline import sandbox
+from tbd_app.pipeline import answers, sandbox
 from tbd_app.pipeline.readers import READERS
 from tbd_app.settings import Limits
 from tbd_app.types import Frames, Media
@@ -28,10 +26,4 @@ def sample(media: Media, n: int, limits: Limits) -> Frames:
         n=n,
         index=media.content.index,
     )
-    return Frames(
-        images=tuple(arrays),
-        indices=np.array(info["indices"], np.int64),
-        times_s=np.array(info["times_s"], np.float64),
-        requested=n,
-        warnings=tuple(info["warnings"]),
-    )
+    return answers.frames(info, arrays, media, n, limits)

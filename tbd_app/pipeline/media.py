@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 from tbd_app.errors import FileMissing, NotMedia
-from tbd_app.pipeline import bounds, sandbox
+from tbd_app.pipeline import answers, bounds, sandbox
 from tbd_app.pipeline.readers import READERS
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
 from tbd_app.settings import Limits
@@ -50,6 +49,5 @@ def open_media(path: str | Path, limits: Limits) -> Media:
         name=path.name,
         sha256=sha256,
         bytes=n_bytes,
-        content=replace(content, index=info.pop("index", "")),
-        **{**info, "warnings": tuple(info["warnings"])},
+        **answers.media_fields(info, content, n_bytes, limits),
     )
