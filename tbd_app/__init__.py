@@ -7,7 +7,13 @@ print(report.verdict.label, report.to_dict())
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Before torch is loaded, which reads them once: its waiting threads sleep. By default they spin, and beside two busy programs
+# on two cores an analysis then takes several times as long (benchmarks/threads.py). Who sets one of the two is left alone.
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ.update(OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
 
 if TYPE_CHECKING:
     from tbd_app.pipeline.analyze import analyze, analyze_events

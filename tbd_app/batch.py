@@ -15,6 +15,7 @@ import tbd_app
 from tbd_app.console import Screen
 from tbd_app.errors import BadSetting, EmptyFile, TBDError
 from tbd_app.pipeline.archive import natural_key
+from tbd_app.pipeline.verdict import was_answered
 from tbd_app.report import to_json
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ProgressEvent, Report
@@ -126,6 +127,11 @@ class Batch:
                     self._refuse(path, Unexpected(f"Unexpected failure: {type(error).__name__}: {error}"))
                 else:
                     self.done.append((path, report))
+
+    def n_answered(self) -> int:
+        """How many inputs were judged: not refused, and not left without any model that could run."""
+        reports = [result for _, result in self.done if isinstance(result, Report)]
+        return sum(was_answered([p.verdict for p in report.people]) for report in reports)
 
     def _analyse(self, path: Path, show: Screen.Show) -> Report:
         if path.is_dir():

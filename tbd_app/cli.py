@@ -11,11 +11,11 @@ import typer
 
 from tbd_app import __version__, console
 from tbd_app.batch import Batch, Outputs, expand
-from tbd_app.errors import TBDError
+from tbd_app.errors import DeviceMissing, TBDError
 from tbd_app.models import registry
 from tbd_app.settings import AnalysisSettings
 
-NOTHING_ANALYSED, SOME_REFUSED, INTERRUPTED = 3, 2, 130
+NOTHING_ANALYSED, SOME_REFUSED, NO_DEVICE, INTERRUPTED = 3, 2, 2, 130
 DEFAULTS = AnalysisSettings.__dataclass_fields__
 
 app = typer.Typer(
@@ -71,7 +71,10 @@ def analyze(
     explain: Annotated[bool, typer.Option(help="Show where the models looked (Grad-CAM).")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Analyse media. Exit code: 0 all analysed, 2 some input refused, 3 nothing could be analysed."""
+    """Analyse media. Exit code: 0 all judged, 2 some input refused or no such device, 3 nothing judged.
+
+    An input counts as judged when a model that votes could run, or when there is no face to judge.
+    """
     screen = console.Screen(stdout_is_data=json_file == "-")
     try:
         settings = AnalysisSettings(
@@ -82,6 +85,7 @@ def analyze(
             device=device,  # type: ignore[arg-type] - checked by the settings
         )
         registry.resolve(settings.models)
+        _check_device(screen, settings.device)
         outputs = Outputs.prepare(json_file, html, video)
     except TBDError as error:
         _give_up(screen, error)
@@ -93,9 +97,21 @@ def analyze(
             screen.note("Stopped.")
             raise typer.Exit(INTERRUPTED) from None
     screen.results(batch.done)
-    analysed = sum(not isinstance(result, TBDError) for _, result in batch.done)
-    if analysed < len(batch.done):
-        raise typer.Exit(SOME_REFUSED if analysed else NOTHING_ANALYSED)
+    answered = batch.n_answered()
+    if answered < len(batch.done):
+        raise typer.Exit(SOME_REFUSED if answered else NOTHING_ANALYSED)
+
+
+def _check_device(screen: console.Screen, device: str) -> None:
+    """Ends the command when the device is not there, before any input is touched."""
+    if device != "cuda":
+        return
+    from tbd_app.pipeline.score import pick_device  # brings torch
+
+    try:
+        pick_device(device)
+    except DeviceMissing as error:
+        _give_up(screen, error, code=NO_DEVICE)
 
 
 @app.command()

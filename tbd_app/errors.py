@@ -96,6 +96,12 @@ class BadSetting(TBDError):
     code = "bad_setting"
 
 
+class DeviceMissing(BadSetting):
+    """The device that was asked for is not in this machine."""
+
+    code = "device_missing"
+
+
 class UnknownModel(TBDError):
     code = "unknown_model"
 

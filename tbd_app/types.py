@@ -12,11 +12,27 @@ from typing import Any, Literal
 import numpy as np
 
 MediaKind = Literal["video", "image", "frames"]
+ReaderName = Literal["video", "image", "zip", "other"]
 ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
 Vote = Literal["fake", "real", "abstain"]
 Label = Literal["fake", "real", "uncertain", "not_applicable"]
 SCHEMA_VERSION = 1
 RANDOM = "random"  # in place of the tag of public weights: the seeded random ones of tests and toys
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file was recognised as, once, from its first bytes.
+
+    Attributes:
+        reader: "video" for FFmpeg, "image" for Pillow, "zip", or "other" for what cannot be read.
+        format: FFmpeg's demuxer, Pillow's format, "zip", or a phrase that names what else it is ("" unknown).
+        index: where the frames lie, as the reader's `probe` wrote it down for its `decode`; "" where it wrote nothing.
+    """
+
+    reader: ReaderName
+    format: str
+    index: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,7 @@ class Media:
         duration_s: None for images and zips.
         n_frames: frames that exist (counted, not taken from the header), 1 for an image.
         codec: FFmpeg's or Pillow's lower-case name.
+        content: how it is read.
         rotation_deg: clockwise turn already applied to width and height (0, 90, 180, 270).
         warnings: sentences for the report.
     """
@@ -48,6 +65,7 @@ class Media:
     duration_s: float | None
     n_frames: int
     codec: str
+    content: Content
     rotation_deg: int = 0
     warnings: tuple[str, ...] = ()
 

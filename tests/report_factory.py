@@ -8,6 +8,7 @@ import numpy as np
 from skimage.data import astronaut
 
 from tbd_app.types import (
+    Content,
     Explanation,
     FaceTrack,
     FrameCounts,
@@ -104,6 +105,11 @@ def _media(kind: MediaKind, name: str, n_frames: int) -> Media:
         duration_s=n_frames / 2 if video else None,
         n_frames=n_frames * 12 if video else n_frames,
         codec={"video": "h264", "frames": "png", "image": "jpeg"}[kind],
+        content={
+            "video": Content("video", "mov"),
+            "frames": Content("zip", "zip"),
+            "image": Content("image", "JPEG"),
+        }[kind],
     )
 
 

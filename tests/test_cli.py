@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from jsonschema import Draft202012Validator
+from PIL import Image
 
 import tbd_app
 from tbd_app.batch import _safe_stem, expand
@@ -133,6 +135,36 @@ def test_a_clip_meets_every_model_and_those_that_are_not_installed_say_how_to_ge
 
 def test_nothing_analysed_is_3(tmp_path) -> None:
     assert tbd("analyze", tmp_path / "missing.mp4", tmp_path).returncode == 3
+
+
+@pytest.fixture
+def none_installed(tmp_path, monkeypatch) -> None:
+    """A weights folder whose manifest lists every model, and none is there."""
+    entry = {"sha256": "0" * 64, "bytes": 1, "threshold": 0.5, "temperature": 1.0, "licence": "none"}
+    models = [entry | {"name": n, "file": f"{n}-nowhere.safetensors"} for n in registry.list_models()]
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 1, "models": models}))
+    monkeypatch.setenv("TBD_WEIGHTS_DIR", str(tmp_path))
+
+
+@pytest.mark.usefixtures("none_installed")
+def test_a_face_that_no_model_could_judge_is_not_judged(tmp_path) -> None:
+    face = media_factory.portrait_image(tmp_path / "face.png", size=(480, 480))
+    waves = tmp_path / "waves.png"
+    Image.fromarray(media_factory.faceless_frame()).save(waves)
+    alone = tbd("analyze", face, *QUICK, "--models", "xception", "--json", "-")
+    assert alone.returncode == 3
+    assert json.loads(alone.stdout)["verdict"]["reasons"] == ["no_model_installed"]
+    assert tbd("analyze", face, waves, *QUICK, "--models", "xception").returncode == 2
+    assert tbd("analyze", waves, *QUICK, "--models", "xception").returncode == 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_a_device_that_is_not_there_is_one_sentence_and_2(tmp_path) -> None:
+    face = media_factory.portrait_image(tmp_path / "face.png", size=(480, 480))
+    done = tbd("analyze", face, *QUICK[:-1], "cuda", "--json", "-")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "There is no GPU that PyTorch can use here; take the device cpu or auto."
+    assert done.stdout == ""
 
 
 def started(path: Path) -> subprocess.Popen[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tbd_app.models import manifest, registry
 from tbd_app.types import ModelSpec
+from training import card_input
 from training.export import WEIGHTS, write_metrics
 
 ROOT = WEIGHTS.parent
@@ -54,7 +55,7 @@ def record_readme() -> None:
 
 def table(entry: dict[str, Any]) -> str:
     """Markdown table of a model's figures."""
-    told = f"`{entry['name']}`, calls a face {_bounds(entry, 'in a single picture')}:"
+    told = f"`{entry['name']}`, calls a face {card_input.bounds(entry, 'in a single picture')}:"
     return "\n".join([told, "", *rows(entry["metrics"])])
 
 
@@ -120,33 +121,6 @@ _LEARNED_BLENDS = (
     "It learned blending borders and mismatched statistics. Heads that are generated whole leave other traces: see the row "
     'of the synthesis family before trusting "no signs found".'
 )
-
-
-def _sees(entry: dict[str, Any], spec: ModelSpec) -> str:
-    """What goes in, and how the answer for a person comes about."""
-    square = (
-        f"of {spec.crop.margin:g} times the longer side of the MTCNN box, {spec.input_size} px, RGB, ImageNet mean and "
-        "standard deviation"
-    )
-    if spec.task == "frame":
-        seen, answer = f"one face crop: a square {square}", "the mean over the sampled frames"
-        if spec.reference:
-            answer += f" (of each logit less {spec.reference:g} times that of the same face at half its size)"
-    else:
-        seen = f"a clip of {spec.clip_len} face crops, spread over the frames in which a person was seen: squares {square}"
-        answer = "that of the clip"
-    return (
-        f"Scores {seen}. `fake_prob` of a person is {answer} after dividing the logit by the temperature "
-        f"{entry['temperature']:g}. It votes {_bounds(entry, 'where fewer than 8 frames were seen')}, and abstains between."
-    )
-
-
-def _bounds(entry: dict[str, Any], of_few: str) -> str:
-    """From where a model votes fake and below what real, and what holds for few frames instead."""
-    real = f"real below {entry['real_below']:g}"
-    if "image_real_below" in entry:
-        real += f" ({entry['image_real_below']:g})"
-    return f"fake from {entry['threshold']:g} ({entry['image_threshold']:g} {of_few}), {real}"
 
 
 def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:
@@ -232,14 +206,14 @@ tags: [deepfake-detection]
 
 # {entry["name"]}
 
-{spec.architecture}; {spec.n_params:,} parameters; {entry["bytes"] / 1e6:.1f} MB in fp16.
+{spec.architecture}; {spec.n_params:,} parameters; {card_input.size(entry, spec)}.
 Paper of the architecture: {spec.paper}
 
 **Licence of the weights: {entry["licence"]}.** The training media have mixed and partly unstated licences.
 
 ## What it does
 
-{_sees(entry, spec)}
+{card_input.sees(entry, spec)}
 
 ## How it was trained
 

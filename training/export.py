@@ -15,13 +15,14 @@ import dataclasses
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 import numpy as np
 import torch

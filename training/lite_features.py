@@ -13,11 +13,12 @@ Source: EfficientNet-Lite (Google, Apache-2.0), https://github.com/tensorflow/tp
 from __future__ import annotations
 
 import hashlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 import timm
 import torch

@@ -8,12 +8,13 @@ What the references report is kept here, in their words and numbers; counts, com
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 from tbd_app.models.recipes import RECIPES
 from tbd_app.models.specs import SPECS

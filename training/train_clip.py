@@ -15,12 +15,13 @@ Source: Yermakov et al., "Deepfake Detection that Generalizes Across Benchmarks"
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 from accelerate.utils import set_seed
 from torch import Tensor, nn

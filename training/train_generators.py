@@ -10,11 +10,12 @@ in a folder of its own below `--out`; `--loop.max-minutes` holds for each, and `
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 import cv2
 import numpy as np

@@ -12,12 +12,13 @@ Source: Bertasius et al., "Is Space-Time Attention All You Need for Video Unders
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 from accelerate.utils import set_seed
 from torch import Tensor, nn

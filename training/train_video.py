@@ -11,12 +11,13 @@ own label, the classes weighed, as the reference does. `--backbone` starts the C
 from __future__ import annotations
 
 import dataclasses
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 from accelerate.utils import set_seed
 from torch import Tensor, nn

@@ -29,10 +29,12 @@ from tbd_app.errors import (
     UnpackRatio,
     UnsafeZipPath,
 )
-from tbd_app.pipeline import stills
+from tbd_app.pipeline import bounds, stills
 from tbd_app.pipeline.sandbox import Answer
-from tbd_app.pipeline.sniff import HEAD_BYTES, OTHER_ARCHIVE, Content, sniff
+from tbd_app.pipeline.sniff import HEAD_BYTES, OTHER_ARCHIVE, sniff
+from tbd_app.pipeline.timeline import uniform_indices
 from tbd_app.settings import Limits
+from tbd_app.types import Content
 
 RATIO_FLOOR_BYTES = 1_000_000  # a few plain bitmaps pack better than any limit and do no harm
 BYTES_PER_PIXEL = 8  # 16-bit RGBA: no picture within the pixel limit unpacks to more
@@ -54,8 +56,8 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [(len(p.lstrip("0")), p.lstrip("0")) if i % 2 else (0, p) for i, p in enumerate(parts)]
 
 
-def probe(*, limits: Limits, path: str) -> Answer:
-    """Sandbox job: look at a zip of frames.
+def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
+    """Sandbox job: look at a zip of frames; see `readers`.
 
     Returns:
         The fields of `Media` that come from content (size and codec of the first readable frame), no arrays.
@@ -82,8 +84,8 @@ def probe(*, limits: Limits, path: str) -> Answer:
         raise error
 
 
-def decode(*, limits: Limits, path: str, indices: list[int]) -> Answer:
-    """Sandbox job: the frames with these numbers, in natural order of names.
+def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int, index: str) -> Answer:
+    """Sandbox job: up to `n` frames, in natural order of names; see `readers`.
 
     Returns:
         `{"indices", "times_s", "warnings"}` and as many arrays (H,W,3) uint8 RGB;
@@ -92,6 +94,7 @@ def decode(*, limits: Limits, path: str, indices: list[int]) -> Answer:
     Raises:
         CorruptMedia: none of them can be read.
     """
+    indices = uniform_indices(n_frames, n)
     read: dict[int, np.ndarray] = {}
     warnings, reduced = [], False
     max_bytes = limits.max_decoded_mb * 1e6 / len(indices)
@@ -106,7 +109,7 @@ def decode(*, limits: Limits, path: str, indices: list[int]) -> Answer:
     if not read:
         raise CorruptMedia("No frame of the zip can be read.")
     if reduced:
-        warnings.append(stills.reduced_warning(limits))
+        warnings.append(bounds.reduced_warning(limits))
     info = {"indices": list(read), "times_s": [float(i) for i in read], "warnings": warnings}
     return info, list(read.values())
 

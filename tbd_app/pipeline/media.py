@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tbd_app.errors import EmptyFile, FileMissing, NotMedia, TooLarge
-from tbd_app.pipeline import archive, sandbox, stills, video
+from tbd_app.errors import FileMissing, NotMedia
+from tbd_app.pipeline import answers, bounds, sandbox
+from tbd_app.pipeline.readers import READERS
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
 from tbd_app.settings import Limits
 from tbd_app.types import Media
@@ -28,7 +29,7 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     try:
         with path.open("rb") as file:
             n_bytes = path.stat().st_size
-            _check_size(n_bytes, limits)
+            bounds.check_bytes(n_bytes, limits)
             head = file.read(HEAD_BYTES)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -42,28 +43,11 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     if content.reader == "other":
         what = f"it looks like {content.format}" if content.format else "its content is not recognised"
         raise NotMedia(f"This is not a video, a picture or a zip of frames: {what}.")
-    if content.reader == "zip":
-        info, _ = sandbox.run(archive.probe, limits, path=where)
-    elif content.reader == "image":
-        info, _ = sandbox.run(stills.probe, limits, path=where, plugin=content.format)
-    else:
-        info, _ = sandbox.run(video.probe, limits, path=where, demuxer=content.format)
+    info, _ = sandbox.run(READERS[content.reader].probe, limits, path=where, format_name=content.format)
     return Media(
         path=path,
         name=path.name,
         sha256=sha256,
         bytes=n_bytes,
-        **{**info, "warnings": tuple(info["warnings"])},
+        **answers.media_fields(info, content, n_bytes, limits),
     )
-
-
-def _check_size(n_bytes: int, limits: Limits) -> None:
-    if n_bytes == 0:
-        raise EmptyFile("The file is empty.")
-    size_mb = n_bytes / 1e6
-    if size_mb > limits.max_file_mb:
-        raise TooLarge(
-            f"A file may have {limits.max_file_mb:g} MB at most, this one has {size_mb:.1f}.",
-            limit=limits.max_file_mb,
-            value=round(size_mb, 3),
-        )

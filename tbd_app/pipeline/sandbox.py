@@ -22,12 +22,14 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import numpy as np
 
 from tbd_app import errors
+from tbd_app.pipeline import answers
 from tbd_app.settings import Limits
 
 Answer = tuple[dict[str, Any], Sequence[np.ndarray]]
@@ -126,11 +128,13 @@ class _Child:
         try:
             header = json.loads(line)
             if "error" in header:
-                _raise_again(**header["error"])
-            info, shapes = dict(header["info"]), [(int(h), int(w), int(c)) for h, w, c in header["shapes"]]
-            places = [int(at) for at in header.get("places", ())]
-        except (ValueError, KeyError, TypeError):
+                _raise_again(**answers.error_fields(header["error"]))
+            info, shapes = dict(header["info"]), [(h, w, c) for h, w, c in header["shapes"]]
+            places = list(header.get("places", ()))
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise _Broken from None
+        if any(type(number) is not int for number in (*chain(*shapes), *places)):
+            raise _Broken
         fits = sum(h * w * c for h, w, c in shapes) <= limits.max_decoded_mb * 1e6
         if not fits or any(c != 3 or min(h, w) < 1 for h, w, c in shapes):
             raise _Broken
@@ -213,6 +217,6 @@ def _read_array(stream: IO[bytes], shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _raise_again(code: str, message: str, limit: float | None = None, value: float | None = None) -> NoReturn:
-    kinds = (c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.TBDError))
+    kinds = (c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.InputError))
     classes = {c.code: c for c in kinds}
     raise classes.get(code, errors.CorruptMedia)(message, limit=limit, value=value)

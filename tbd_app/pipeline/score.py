@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tbd_app.errors import WeightsCorrupt, WeightsMissing
+from tbd_app.errors import DeviceMissing, WeightsCorrupt, WeightsMissing
 from tbd_app.models import registry
 from tbd_app.models.base import Detector, reduced
 from tbd_app.models.clip import ClipDetector
@@ -26,10 +26,17 @@ MODEL_LOCK = threading.Lock()
 
 
 def pick_device(wanted: str) -> str:
-    """ "cuda" or "cpu" for a setting of "auto", "cuda" or "cpu"; "auto" takes CUDA when it is there."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
+    """ "cuda" or "cpu" for a setting of "auto", "cuda" or "cpu"; "auto" takes CUDA when it is there.
+
+    Raises:
+        DeviceMissing: "cuda" is wanted and not there.
+    """
+    if wanted == "cpu":
+        return wanted
+    present = torch.cuda.is_available()
+    if wanted == "cuda" and not present:
+        raise DeviceMissing("There is no GPU that PyTorch can use here; take the device cpu or auto.")
+    return "cuda" if present else "cpu"
 
 
 def has_bf16(device: str) -> bool:

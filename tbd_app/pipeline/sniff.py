@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from tbd_app.types import Content, ReaderName
 
 HEAD_BYTES = 1024  # enough for the sync bytes of a transport stream and the brands of an ISO file
 
@@ -64,25 +63,11 @@ _OTHER_MAGIC: tuple[tuple[int, bytes, str], ...] = (
 )
 
 
-Reader = Literal["video", "image", "zip", "other"]
-_TABLES: tuple[tuple[Reader, tuple[tuple[int, bytes, str], ...]], ...] = (
+_TABLES: tuple[tuple[ReaderName, tuple[tuple[int, bytes, str], ...]], ...] = (
     ("image", _IMAGE_MAGIC),
     ("video", _VIDEO_MAGIC),
     ("other", _OTHER_MAGIC),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """Which reader a file needs.
-
-    Attributes:
-        reader: "video" for FFmpeg, "image" for Pillow, "zip", or "other" for what cannot be read.
-        format: FFmpeg's demuxer, Pillow's format, "zip", or a phrase that names what else it is ("" unknown).
-    """
-
-    reader: Reader
-    format: str
 
 
 def sniff(head: bytes) -> Content:

@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import io
 import itertools
-import math
 import re
 import struct
 import warnings
@@ -21,8 +20,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, features
 
-from tbd_app.errors import CorruptMedia, NotMedia, TBDError, TooLong, TooManyPixels
+from tbd_app.errors import CorruptMedia, NotMedia, TBDError
+from tbd_app.pipeline import bounds
 from tbd_app.pipeline.sandbox import Answer
+from tbd_app.pipeline.timeline import uniform_indices
 from tbd_app.settings import Limits
 
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
@@ -39,24 +40,11 @@ _CLOCKWISE = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}  # EXIF orientation;
 _ORIENTATION = 0x0112
 
 
-def fitted_size(width: int, height: int, max_bytes: float) -> tuple[int, int]:
-    """The largest (width, height) of the same shape whose RGB frame fits in `max_bytes`; never larger."""
-    scale = math.sqrt(max_bytes / (width * height * 3))
-    if scale >= 1:
-        return width, height
-    return max(1, int(width * scale)), max(1, int(height * scale))
-
-
-def reduced_warning(limits: Limits) -> str:
-    """The sentence for frames that were made smaller to fit."""
-    return f"Frames were reduced in size to fit into {limits.max_decoded_mb:g} MB of memory together."
-
-
-def probe(*, limits: Limits, path: str, plugin: str) -> Answer:
-    """Sandbox job: look at a picture or an animation.
+def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
+    """Sandbox job: look at a picture or an animation; see `readers`.
 
     Args:
-        plugin: Pillow's name of the format; no other is tried.
+        format_name: of the Pillow plugin; no other is tried.
 
     Returns:
         The fields of `Media` that come from content, and no arrays.
@@ -66,18 +54,24 @@ def probe(*, limits: Limits, path: str, plugin: str) -> Answer:
         TooManyPixels, TooLong: a limit is passed.
         CorruptMedia: it cannot be decoded.
     """
-    if plugin in ANIMATED:
-        with _opened(Path(path), plugin, limits) as image:
+    if format_name in ANIMATED:
+        with _opened(Path(path), format_name, limits) as image:
             info = _probe_animation(image, limits)
         if info["n_frames"] > 1:
-            return {**info, "codec": plugin.lower()}, ()
-    with _opened(Path(path), plugin, limits) as image:
-        pages = getattr(image, "n_frames", 1) if plugin == "TIFF" else 1
+            return {**info, "codec": format_name.lower()}, ()
+    with _opened(Path(path), format_name, limits) as image:
+        pages = getattr(image, "n_frames", 1) if format_name == "TIFF" else 1
         rotation = _rotation(image)
         rgb = upright_rgb(image)
     info = {"kind": "image", "width": rgb.width, "height": rgb.height, "fps": None, "duration_s": None}
     notes = [f"Only the first of {pages} pages is used."] if pages > 1 else []
-    return {**info, "n_frames": 1, "codec": plugin.lower(), "rotation_deg": rotation, "warnings": notes}, ()
+    return {
+        **info,
+        "n_frames": 1,
+        "codec": format_name.lower(),
+        "rotation_deg": rotation,
+        "warnings": notes,
+    }, ()
 
 
 def _probe_animation(image: Image.Image, limits: Limits) -> dict:
@@ -86,9 +80,9 @@ def _probe_animation(image: Image.Image, limits: Limits) -> dict:
         n += 1
         pixels = image.width * image.height / 1e6
         if n > 1 and pixels > limits.max_frame_mpx:
-            raise too_many_pixels("frame", limits.max_frame_mpx, pixels)
+            raise bounds.too_many_pixels("frame", limits.max_frame_mpx, pixels)
         if n > 1 and end_s > limits.max_duration_s:
-            raise too_long(limits, end_s)
+            raise bounds.too_long(limits, end_s)
     return {
         "kind": "video",
         "width": image.width,
@@ -101,22 +95,23 @@ def _probe_animation(image: Image.Image, limits: Limits) -> dict:
     }
 
 
-def decode(*, limits: Limits, path: str, plugin: str, indices: list[int]) -> Answer:
-    """Sandbox job: the frames with these increasing numbers (a picture has only number 0).
+def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int, index: str) -> Answer:
+    """Sandbox job: up to `n` frames of an animation, or a picture; see `readers`.
 
     Returns:
         `{"indices", "times_s", "warnings"}` and as many arrays (H,W,3) uint8 RGB.
     """
+    indices = uniform_indices(n_frames, n)
     wanted, times, arrays, reduced = set(indices), [], [], False
-    with _opened(Path(path), plugin, limits) as image:
+    with _opened(Path(path), format_name, limits) as image:
         for i, (start_s, _) in enumerate(_times(image, []) if len(indices) > 1 else [(0.0, 0.0)]):
             if i in wanted:
                 rgb = upright_rgb(image)
-                size = fitted_size(*rgb.size, limits.max_decoded_mb * 1e6 / len(indices))
+                size = bounds.fitted_size(*rgb.size, limits.max_decoded_mb * 1e6 / len(indices))
                 reduced = reduced or size != rgb.size
                 arrays.append(np.asarray(_resized(rgb, size)))
                 times.append(start_s)
-    notes = [reduced_warning(limits)] if reduced else []
+    notes = [bounds.reduced_warning(limits)] if reduced else []
     return {"indices": indices[: len(arrays)], "times_s": times, "warnings": notes}, arrays
 
 
@@ -131,7 +126,7 @@ def read(content: bytes, plugin: str, limits: Limits, max_bytes: float) -> tuple
     """
     with _opened(io.BytesIO(content), plugin, limits) as image:
         rgb = upright_rgb(image)
-        size = fitted_size(*rgb.size, max_bytes)
+        size = bounds.fitted_size(*rgb.size, max_bytes)
         return np.asarray(_resized(rgb, size)), size != rgb.size
 
 
@@ -203,7 +198,7 @@ def _opened(source: Path | io.BytesIO, plugin: str, limits: Limits) -> Iterator[
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             found = re.search(r"(\d+) pixels", str(error))
             value = int(found[1]) / 1e6 if found else None
-            raise too_many_pixels("picture", limits.max_image_mpx, value) from error
+            raise bounds.too_many_pixels("picture", limits.max_image_mpx, value) from error
         except (TBDError, MemoryError):
             raise
         except Exception as error:  # plugins raise nearly anything on hostile bytes
@@ -220,19 +215,3 @@ def _need_decoder(plugin: str) -> None:
         importlib.import_module("pillow_heif").register_heif_opener()
     if plugin == "AVIF" and not features.check("avif"):
         raise NotMedia("This Pillow has no AVIF decoder; convert the picture to JPEG.")
-
-
-def too_many_pixels(what: str, limit_mpx: float, value_mpx: float | None) -> TooManyPixels:
-    """The error for a frame or picture of more than `limit_mpx` megapixels."""
-    value = None if value_mpx is None else round(value_mpx, 3)
-    found = "" if value is None else f", this one has {value:g}"
-    return TooManyPixels(
-        f"A {what} may have {limit_mpx:g} megapixels at most{found}.", limit=limit_mpx, value=value
-    )
-
-
-def too_long(limits: Limits, value_s: float) -> TooLong:
-    """The error for a video of more than `limits.max_duration_s`."""
-    value = round(value_s, 3)
-    message = f"A video may last {limits.max_duration_s:g} s at most, this one lasts {value:g} s or more."
-    return TooLong(message, limit=limits.max_duration_s, value=value)

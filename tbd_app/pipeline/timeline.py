@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+
+MAX_INDEX_CHARS = 1 << 20  # a video whose packed timeline is longer has it read again
 
 
 class PacketTimes(NamedTuple):
@@ -26,19 +31,27 @@ class Timeline:
         pts: (N,) int64 presentation times in ticks.
         seek_pts: (N,) int64 the earlier of presentation and decoding time; where to seek for a packet.
         keys: (N,) bool, decoding can start here.
-        order: (N,) int64 packet of each frame, in order of presentation.
-        times_s: (N,) float64 presentation times of the frames, from 0, in order.
+        tick_s: seconds of a tick.
         duration_s: with the last frame.
         trusted: `pts` are complete, distinct and in truth presentation times.
+        order: (N,) int64 packet of each frame, in order of presentation; worked out from `pts`.
+        times_s: (N,) float64 presentation times of the frames, from 0, in order; worked out from `pts`.
     """
 
     pts: np.ndarray
     seek_pts: np.ndarray
     keys: np.ndarray
-    order: np.ndarray
-    times_s: np.ndarray
+    tick_s: float
     duration_s: float
     trusted: bool
+    order: np.ndarray = field(init=False)
+    times_s: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        order = np.argsort(self.pts, kind="stable")
+        object.__setattr__(self, "order", order)
+        start = self.pts.min() if len(self.pts) else 0
+        object.__setattr__(self, "times_s", (self.pts[order] - start) * self.tick_s)
 
     @classmethod
     def of(cls, packets: Sequence[PacketTimes], tick_s: float, fps: float, *, guessed: bool) -> Timeline:
@@ -50,23 +63,39 @@ class Timeline:
             guessed: the presentation times are known to be unreliable.
         """
         known = [t for p in packets if (t := p.dts if p.pts is None else p.pts) is not None]
+        lasts_s = [p.duration * tick_s or 1 / fps for p in packets]
         if len(known) < len(packets) or not tick_s:
             known, tick_s, guessed = list(range(len(packets))), 1 / fps, True
         pts = np.array(known, np.int64)
         seek_pts = [t if p.dts is None else min(t, p.dts) for t, p in zip(known, packets, strict=True)]
-        order = np.argsort(pts, kind="stable")
-        times_s = (pts[order] - (pts.min() if len(pts) else 0)) * tick_s
-        last_s = (packets[order[-1]].duration * tick_s or 1 / fps) if packets else 0.0
+        duration_s = 0.0
+        if packets:
+            last = int(np.argsort(pts, kind="stable")[-1])
+            duration_s = float((pts[last] - pts.min()) * tick_s) + lasts_s[last]
         complete = all(p.pts is not None for p in packets)
         return cls(
             pts=pts,
             seek_pts=np.array(seek_pts, np.int64),
             keys=np.array([p.is_key for p in packets], bool),
-            order=order,
-            times_s=times_s,
-            duration_s=float(times_s[-1]) + last_s if packets else 0.0,
+            tick_s=tick_s,
+            duration_s=duration_s,
             trusted=complete and not guessed and len(np.unique(pts)) == len(pts),
         )
+
+    def packed(self) -> str:
+        """All of it as a short text: even steps and few keyframes take nearly no room."""
+        steps = [np.diff(column, prepend=0) for column in (self.pts, self.seek_pts)]
+        columns = np.stack([*steps, self.keys]).astype("<i8")
+        data = base64.b64encode(zlib.compress(columns.tobytes())).decode()
+        return json.dumps([self.tick_s, self.duration_s, self.trusted, data])
+
+    @classmethod
+    def unpacked(cls, text: str) -> Timeline:
+        """The timeline of a text that `packed` gave."""
+        tick_s, duration_s, trusted, data = json.loads(text)
+        columns = np.frombuffer(zlib.decompress(base64.b64decode(data)), "<i8").reshape(3, -1)
+        pts, seek_pts = np.cumsum(columns[:2], axis=1)
+        return cls(pts, seek_pts, columns[2].astype(bool), tick_s, duration_s, trusted)
 
     def __len__(self) -> int:
         return len(self.pts)

@@ -54,6 +54,13 @@ def of_track(scores: Sequence[ModelScore], voters: Collection[str]) -> Verdict:
     return Verdict("uncertain", prob, **counts, reasons=tuple(reasons))
 
 
+def was_answered(people: Sequence[Verdict]) -> bool:
+    """Whether a file was judged: some voter judged some person, or there was nobody to be judged."""
+    return all(v.label == "not_applicable" for v in people) or any(
+        v.fake + v.real + v.abstain for v in people
+    )
+
+
 def of_file(people: Sequence[Verdict], counts: FrameCounts, blind_spots: Sequence[str] = ()) -> Verdict:
     """Verdict of a file from those of its people. Its votes are those of the person that decided.
 

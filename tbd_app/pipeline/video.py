@@ -6,37 +6,31 @@ around the wanted frames. Where timestamps or seeking prove unreliable, one pass
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from tbd_app.errors import CorruptMedia, NotMedia
-from tbd_app.pipeline import confined, stills
+from tbd_app.errors import CorruptMedia
+from tbd_app.pipeline import bounds, confined, ffmpeg
+from tbd_app.pipeline.ffmpeg import Tally
 from tbd_app.pipeline.sandbox import Answer
-from tbd_app.pipeline.timeline import PacketTimes, Timeline, uniform_indices
+from tbd_app.pipeline.timeline import MAX_INDEX_CHARS, PacketTimes, Timeline, uniform_indices
 from tbd_app.settings import Limits
 
 SEEK_GAIN = 8  # frames; a seek drains the decoder's threads, which costs about as much
 HEADER_TELLS_DURATION = ("mov", "matroska", "avi", "asf", "flv")
-MAX_THREADS = 4  # every decoding thread holds whole frames
 
 
-def probe(*, limits: Limits, path: str, demuxer: str) -> Answer:
-    """Sandbox job: count the frames of a video and decode its first.
+def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
+    """Sandbox job: count the frames of a video and decode its first; see `readers`.
 
     Args:
-        demuxer: FFmpeg's name of the container format; no other is tried.
+        format_name: of FFmpeg's demuxer; no other is tried.
 
     Returns:
         The fields of `Media` that come from content, and no arrays.
@@ -47,17 +41,17 @@ def probe(*, limits: Limits, path: str, demuxer: str) -> Answer:
         CorruptMedia: nothing can be decoded.
     """
     tally = Tally()
-    with _opened(path, demuxer, limits) as (container, stream):
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
         codec = stream.codec_context.codec.canonical_name
         line = _timeline(container, stream, tally)
         claimed_s = _claimed_duration(container, stream)
     if line.duration_s > limits.max_duration_s:
-        raise stills.too_long(limits, line.duration_s)
-    with _opened(path, demuxer, limits) as (container, stream):
-        first = next(_decoded(container, stream, tally), None)
+        raise bounds.too_long(limits, line.duration_s)
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
+        first = next(ffmpeg.decoded(container, stream, tally), None)
         if first is None or not len(line):
             raise CorruptMedia("No frame of the video can be decoded.")
-        turns, _ = _orientation(first)
+        turns, _ = ffmpeg.orientation(first)
         width, height = (first.height, first.width) if turns % 2 else (first.width, first.height)
     warnings = []
     if tally.cut or claimed_s > max(1.02 * line.duration_s, line.duration_s + 0.2):
@@ -75,11 +69,12 @@ def probe(*, limits: Limits, path: str, demuxer: str) -> Answer:
         "codec": codec,
         "rotation_deg": 90 * turns,
         "warnings": warnings,
+        "index": index if len(index := line.packed()) <= MAX_INDEX_CHARS else "",
     }, ()
 
 
-def decode(*, limits: Limits, path: str, demuxer: str, n: int) -> Answer:
-    """Sandbox job: up to `n` frames of a video, uniformly over the timeline.
+def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int, index: str) -> Answer:
+    """Sandbox job: up to `n` frames of a video, uniformly over the timeline; see `readers`.
 
     Returns:
         `{"indices", "times_s", "warnings", "sent"}` and as many arrays (H,W,3) uint8 RGB; `sent` counts the
@@ -90,39 +85,30 @@ def decode(*, limits: Limits, path: str, demuxer: str, n: int) -> Answer:
         TooManyPixels: a frame passes the limit.
     """
     tally, warnings = Tally(), []
-    with _opened(path, demuxer, limits) as (container, stream):
-        line = _timeline(container, stream, tally)
+    line = Timeline.unpacked(index) if index else _read_timeline(path, format_name, limits, tally)
     found, indices = len(line), uniform_indices(len(line), n)
     render = _Renderer(limits, len(indices))
     try:
-        with _opened(path, demuxer, limits) as (container, stream):
+        with ffmpeg.opened(path, format_name, limits) as (container, stream):
             arrays = [render(f) for f in _seek(container, stream, line, indices, tally)]
         times_s = line.times_s
     except _Unreliable:
-        picked, times_s = _one_pass(path, demuxer, limits, n, found, tally, render)
+        picked, times_s = _one_pass(path, format_name, limits, n, found, tally, render)
         if len(times_s) != found:  # the true number of frames is known only now
-            picked, times_s = _one_pass(path, demuxer, limits, n, len(times_s), tally, render)
+            picked, times_s = _one_pass(path, format_name, limits, n, len(times_s), tally, render)
         if not picked:
             raise CorruptMedia("No frame of the video can be decoded.") from None
         indices, arrays = list(picked), list(picked.values())
         if len(times_s) < found:
             warnings.append(f"{found - len(times_s)} of {found} frames of the video could not be decoded.")
     if render.reduced:
-        warnings.append(stills.reduced_warning(limits))
+        warnings.append(bounds.reduced_warning(limits))
     times = [float(times_s[i]) for i in indices]
     return {"indices": indices, "times_s": times, "warnings": warnings, "sent": tally.sent}, arrays
 
 
 class _Unreliable(Exception):
     """The timestamps or the seeking of this file do not lead to the wanted frames."""
-
-
-@dataclass
-class Tally:
-    """What reading came to: packets given to the decoder, and whether the file ended in damage."""
-
-    sent: int = 0
-    cut: bool = False
 
 
 class _Renderer:
@@ -139,74 +125,22 @@ class _Renderer:
         Raises:
             TooManyPixels: the frame passes the limit.
         """
-        _check_pixels(frame.width, frame.height, self.limits)
-        width, height = stills.fitted_size(frame.width, frame.height, self.max_bytes)
+        bounds.check_frame(frame.width, frame.height, self.limits)
+        width, height = bounds.fitted_size(frame.width, frame.height, self.max_bytes)
         kind = "BILINEAR" if width == frame.width else "AREA"
         self.reduced = self.reduced or kind == "AREA"
         rgb = frame.reformat(width, height, "rgb24", interpolation=kind).to_ndarray()
-        return confined.keep(upright(rgb, frame))
+        return confined.keep(ffmpeg.upright(rgb, frame))
 
 
-def upright(rgb: np.ndarray, frame: VideoFrame) -> np.ndarray:
-    """The pixels (H,W,3) of a frame as they are meant to be seen, turned and mirrored; a view."""
-    turns, mirrored = _orientation(frame)
-    return np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns)
-
-
-def _orientation(frame: VideoFrame) -> tuple[int, bool]:
-    """Clockwise quarter turns for display, and whether to mirror left and right before."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return 0, False
-    # Rows are the images of the x axis (a, b) and of the y axis (c, d), with y down.
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float)
-    return round(math.degrees(math.atan2(-c, d)) / 90) % 4, a * d - b * c < 0
-
-
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
-    if width * height > limits.max_frame_mpx * 1e6:
-        raise stills.too_many_pixels("frame", limits.max_frame_mpx, width * height / 1e6)
-
-
-@contextmanager
-def _opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its largest video stream, ready to decode."""
-    try:
-        # The prefix and the whitelist keep FFmpeg from taking a name for an address or a command.
-        options = {"protocol_whitelist": "file"}
-        container = av.open(f"file:{path}", "r", demuxer, options, metadata_errors="replace")
-    except FFmpegError as error:
-        raise CorruptMedia(f"The video is damaged or cut short: {error.strerror}.") from error
-    with container:
-        if not container.streams:
-            raise CorruptMedia("The video is damaged: it holds no stream.")
-        covers = Disposition.attached_pic
-        videos = [s for s in container.streams.video if not Disposition(s.disposition) & covers]
-        if not videos:
-            raise NotMedia("The file has sound but no video stream.")
-        videos = [s for s in videos if s.codec_context is not None]
-        if not videos:
-            raise NotMedia("The video is in a format (codec) that cannot be decoded here.")
-        stream = max(videos, key=lambda s: s.width * s.height)
-        _check_pixels(stream.width, stream.height, limits)
-        stream.codec_context.options = {"max_pixels": str(int(limits.max_frame_mpx * 1e6))}
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = min(os.cpu_count() or 1, MAX_THREADS)
-        yield container, stream
-
-
-def _packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[Packet]:
-    """Packets with content, until the end or the first damage."""
-    try:
-        # An empty packet is a dropped frame of an AVI, or the end; to a decoder it would always be the end.
-        yield from (p for p in container.demux(stream) if p.size)
-    except FFmpegError:
-        tally.cut = True
+def _read_timeline(path: str, format_name: str, limits: Limits, tally: Tally) -> Timeline:
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
+        return _timeline(container, stream, tally)
 
 
 def _timeline(container: InputContainer, stream: VideoStream, tally: Tally) -> Timeline:
     packets, last_is_whole = [], True
-    for packet in _packets(container, stream, tally):
+    for packet in ffmpeg.packets(container, stream, tally):
         # VP8 keeps hidden reference frames in packets of their own: bit 4 of the first byte says "show".
         hidden = stream.codec_context.name == "vp8" and not memoryview(packet)[0] & 0x10
         if not packet.is_discard and not hidden:
@@ -217,11 +151,7 @@ def _timeline(container: InputContainer, stream: VideoStream, tally: Tally) -> T
         packets.pop()
     # AVI has no presentation times: for codecs that reorder, FFmpeg's are a guess.
     guessed = container.format.name == "avi" and stream.codec_context.name in ("h264", "hevc")
-    return Timeline.of(packets, float(stream.time_base or 0), _header_fps(stream), guessed=guessed)
-
-
-def _header_fps(stream: VideoStream) -> float:
-    return float(stream.average_rate or stream.guessed_rate or 25)
+    return Timeline.of(packets, float(stream.time_base or 0), ffmpeg.header_fps(stream), guessed=guessed)
 
 
 def _claimed_duration(container: InputContainer, stream: VideoStream) -> float:
@@ -234,34 +164,6 @@ def _claimed_duration(container: InputContainer, stream: VideoStream) -> float:
     return (container.duration or 0) / av.time_base if alone else 0.0
 
 
-def _decoded(
-    container: InputContainer, stream: VideoStream, tally: Tally, start_pts: int | None = None
-) -> Iterator[VideoFrame]:
-    """Frames in order of presentation, from where the file stands or else the keyframe at `start_pts`.
-
-    Packets that do not decode are passed over. Nothing comes when the file stands behind that keyframe.
-    """
-    for packet in _packets(container, stream, tally):
-        if start_pts is not None:
-            if not packet.is_keyframe or packet.pts is None or packet.pts < start_pts:
-                continue
-            if packet.pts > start_pts:
-                return
-            start_pts = None
-        tally.sent += 1
-        yield from _decode_or_skip(stream, packet)
-    yield from _decode_or_skip(stream, None)
-
-
-def _decode_or_skip(stream: VideoStream, packet: Packet | None) -> list[VideoFrame]:
-    try:
-        return stream.decode(packet)
-    except MemoryError:
-        raise
-    except FFmpegError:
-        return []
-
-
 def _seek(
     container: InputContainer, stream: VideoStream, line: Timeline, indices: list[int], tally: Tally
 ) -> Iterator[VideoFrame]:
@@ -272,7 +174,7 @@ def _seek(
     """
     if not line.trusted:
         raise _Unreliable
-    frames, behind, last = _decoded(container, stream, tally), -tally.sent, None
+    frames, behind, last = ffmpeg.decoded(container, stream, tally), -tally.sent, None
     for packet in (int(line.order[i]) for i in indices):
         key = line.key_before(packet)
         if key > tally.sent + behind + SEEK_GAIN:
@@ -280,7 +182,7 @@ def _seek(
                 container.seek(int(line.seek_pts[key]), stream=stream)
             except FFmpegError:
                 raise _Unreliable from None
-            frames = _decoded(container, stream, tally, int(line.pts[key]))
+            frames = ffmpeg.decoded(container, stream, tally, int(line.pts[key]))
             behind, last = key - tally.sent, None
         for frame in frames:
             in_order = frame.pts is not None and (last is None or frame.pts > last)
@@ -295,17 +197,17 @@ def _seek(
 
 
 def _one_pass(
-    path: str, demuxer: str, limits: Limits, n: int, n_frames: int, tally: Tally, render: _Renderer
+    path: str, format_name: str, limits: Limits, n: int, n_frames: int, tally: Tally, render: _Renderer
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """Decode all: the pictures wanted from `n_frames` frames, and the times of all frames that there are."""
     confined.start_over()
     wanted, picked, ticks = set(uniform_indices(n_frames, n)) if n_frames else set(), {}, []
-    with _opened(path, demuxer, limits) as (container, stream):
-        for i, frame in enumerate(_decoded(container, stream, tally)):
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
+        for i, frame in enumerate(ffmpeg.decoded(container, stream, tally)):
             ticks.append(frame.pts)
             if i in wanted:
                 picked[i] = render(frame)
-        tick, fps = stream.time_base, _header_fps(stream)
+        tick, fps = stream.time_base, ffmpeg.header_fps(stream)
     if None in ticks or tick is None or len(set(ticks)) < len(ticks):
         return picked, np.arange(len(ticks)) / fps
     # Sorted, for where the times are those of decoding: they lie on the same grid.

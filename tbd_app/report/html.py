@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
 from tbd_app.models import registry
-from tbd_app.report import overlays, texts, timeline
+from tbd_app.report import overlays, palette, texts, timeline
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
 MAX_SNAPSHOTS = 6
@@ -72,7 +72,7 @@ def _person(person: Person, kind: str) -> dict[str, Any]:
     quality = person.track.quality
     return {
         "name": texts.person_name(person.track.track_id),
-        "colour": overlays.colour(person.track.track_id),
+        "colour": palette.person(person.track.track_id),
         "caption": texts.person_caption(person),
         "label": person.verdict.label,
         "span": texts.span(person, kind),
@@ -125,7 +125,7 @@ def _plot(report: Report) -> dict[str, Any] | None:
         "curves": [
             {
                 "name": texts.person_name(c.track_id),
-                "colour": overlays.colour(c.track_id),
+                "colour": palette.person(c.track_id),
                 "runs": [" ".join(f"{x(t)},{y(p)}" for t, p in run) for run in c.runs],
                 "dots": [(x(t), y(p)) for run in c.runs for t, p in run],
             }

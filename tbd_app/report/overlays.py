@@ -1,4 +1,4 @@
-"""Boxes and captions drawn on pictures; each person has one colour in every view of a report."""
+"""Boxes and captions drawn on pictures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tbd_app.report import palette
 from tbd_app.report.texts import person_name
 from tbd_app.types import Snapshot
-
-# Okabe and Ito's colours that stand out on light and dark and carry black text; safe for colour-blind eyes.
-PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00")
-UNTRACKED = "#BBBBBB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +20,6 @@ class Box:
     xyxy: np.ndarray
     caption: str
     colour: str
-
-
-def colour(track_id: int) -> str:
-    """The colour of a person, #RRGGBB; grey for a face outside every track (-1)."""
-    return PALETTE[track_id % len(PALETTE)] if track_id >= 0 else UNTRACKED
 
 
 def draw_boxes(snapshot: Snapshot, labels: Mapping[int, str] | None = None) -> np.ndarray:
@@ -44,7 +36,7 @@ def draw_boxes(snapshot: Snapshot, labels: Mapping[int, str] | None = None) -> n
     return draw(
         snapshot.image,
         (
-            Box(xyxy, captions.get(track, person_name(track)) if track >= 0 else "", colour(track))
+            Box(xyxy, captions.get(track, person_name(track)) if track >= 0 else "", palette.person(track))
             for xyxy, track in zip(snapshot.boxes, snapshot.track_ids, strict=True)
         ),
     )

@@ -25,9 +25,9 @@ from PIL import Image, ImageSequence
 
 from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.pipeline import sandbox, stills
+from tbd_app.pipeline.ffmpeg import upright
 from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
-from tbd_app.pipeline.video import upright
-from tbd_app.report import overlays, texts, timeline
+from tbd_app.report import overlays, palette, texts, timeline
 from tbd_app.settings import Limits
 from tbd_app.types import Person, Report
 
@@ -169,7 +169,7 @@ def _track(person: Person, report: Report) -> dict[str, Any]:
         "scores": None if probs is None else probs.tolist(),
         "score": person.verdict.fake_prob,
         "caption": texts.person_caption(person),
-        "colour": overlays.colour(person.track.track_id),
+        "colour": palette.person(person.track.track_id),
     }
 
 

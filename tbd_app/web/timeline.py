@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
 
+from tbd_app.report import palette
 from tbd_app.report import texts as words
 from tbd_app.types import Person, Report
 from tbd_app.web import texts
-
-# Okabe and Ito: told apart by colour-blind people too.
-_LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-_THRESHOLD_COLOUR = "#64748b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,10 @@ def of_report(report: Report) -> Timeline | None:
     return Timeline(
         data=pd.DataFrame(rows, columns=["x", "score", "who"]),
         x_title=texts.FRAME_AXIS if first else texts.TIME_AXIS,
-        colours=dict(zip(names, cycle(_LINE_COLOURS), strict=False)) | {texts.THRESHOLD: _THRESHOLD_COLOUR},
+        colours={
+            **{name: palette.person(p.track.track_id) for name, (p, _, _) in zip(names, lines, strict=True)},
+            texts.THRESHOLD: palette.THRESHOLD,
+        },
         sentences=tuple(_in_words(p, scores, threshold, report.media.kind) for p, scores, threshold in lines),
     )
 

@@ -60,7 +60,10 @@ def demuxer(path):
 
 
 def decode(path, n, limits=LIMITS):
-    return video.decode(limits=limits, path=str(path), demuxer=demuxer(path), n=n)
+    """Both jobs, as `open_media` and `sample` run them: what the probe wrote down is what is decoded by."""
+    args = {"limits": limits, "path": str(path), "format_name": demuxer(path)}
+    info, _ = video.probe(**args)
+    return video.decode(**args, n_frames=info["n_frames"], n=n, index=info["index"])
 
 
 @pytest.mark.parametrize("name", CODECS)
@@ -226,3 +229,34 @@ def test_nothing_to_decode(tmp_path):
     path.write_bytes(content)
     with pytest.raises(CorruptMedia):
         open_media(path, LIMITS)
+
+
+def test_a_video_is_read_whole_once(tmp_path, monkeypatch):
+    """The timeline that the probe reads is what the frames are decoded by."""
+    path = portrait_clip(tmp_path / "a.mp4", n_frames=60, size=SMALL)
+    args = {"limits": LIMITS, "path": str(path), "format_name": "mov"}
+    info, _ = video.probe(**args)
+    again = {**args, "n_frames": 60, "n": 8}
+    without, plain = video.decode(**again, index="")
+    monkeypatch.setattr(video, "_timeline", None)
+    got, arrays = video.decode(**again, index=info["index"])
+    assert got == without
+    np.testing.assert_array_equal(arrays, plain)
+
+
+def test_a_timeline_of_another_file_leads_to_one_pass(tmp_path):
+    """A file that changed after it was looked at gives its own frames."""
+    long = portrait_clip(tmp_path / "long.mp4", n_frames=60, size=SMALL, fps=30, vfr=True)
+    short = portrait_clip(tmp_path / "short.mp4", n_frames=20, size=SMALL)
+    info, _ = video.probe(limits=LIMITS, path=str(long), format_name="mov")
+    args = {"limits": LIMITS, "path": str(short), "format_name": "mov", "n": 8}
+    got, arrays = video.decode(**args, n_frames=60, index=info["index"])
+    assert got["indices"] == uniform_indices(20, 8)
+    assert len(arrays) == 8
+
+
+def test_what_a_file_is_is_found_once(tmp_path, monkeypatch):
+    media = open_media(portrait_clip(tmp_path / "a.jpg", n_frames=12, size=SMALL, container="mp4"), LIMITS)
+    assert (media.content.reader, media.content.format) == ("video", "mov")
+    monkeypatch.setattr("tbd_app.pipeline.media.sniff", None)
+    assert len(frames.sample(media, 8, LIMITS)) == 8

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tbd_app.errors import DeviceMissing
 from tbd_app.models import registry
 from tbd_app.models.base import reduced
 from tbd_app.models.specs import SPECS
@@ -201,6 +202,12 @@ def test_a_model_is_loaded_once(installed) -> None:
 def test_the_device_is_what_is_there() -> None:
     assert score.pick_device("cpu") == "cpu"
     assert score.pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_device_that_is_not_there_is_an_error(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceMissing, match="no GPU"):
+        score.pick_device("cuda")
 
 
 @pytest.mark.parametrize(("n_frames", "expected"), [(1, 0.9), (7, 0.9), (8, 0.6), (32, 0.6)])

@@ -43,3 +43,22 @@ def test_without_any_times_the_header_rate_counts():
     timeline = line([None] * 4, dts=[None] * 4)
     assert timeline.times_s == pytest.approx([0, 0.04, 0.08, 0.12])
     assert not timeline.trusted
+
+
+def test_the_last_frame_lasts_as_long_as_its_packet_says_whatever_the_rate():
+    packets = [PacketTimes(None, None, True, 48_000)] * 4
+    assert Timeline.of(packets, 1 / 1_200_000, 25, guessed=False).duration_s == pytest.approx(0.16)
+
+
+@pytest.mark.parametrize(
+    "timeline",
+    [line([10, 14, 12, 11], keys=(0, 2)), line([0, None, 2]), line([], dts=[]), line(range(100_000))],
+)
+def test_a_packed_timeline_comes_back_whole(timeline):
+    back = Timeline.unpacked(timeline.packed())
+    for name in Timeline.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(back, name), getattr(timeline, name))
+
+
+def test_an_even_timeline_packs_into_little():
+    assert len(line(range(0, 51_200_000, 512), keys=range(0, 100_000, 12)).packed()) < 10_000

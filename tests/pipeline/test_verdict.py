@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from tbd_app.pipeline.verdict import of_file, of_track, vote
+from tbd_app.pipeline.verdict import of_file, of_track, vote, was_answered
 from tbd_app.types import FrameCounts, ModelScore, Verdict
 
 SEEN = FrameCounts(requested=8, decoded=8, with_face=8, verified=8, times_s=tuple(range(8)))
@@ -189,3 +189,20 @@ def test_no_face_is_not_real(with_face, reason) -> None:
 def test_a_real_verdict_carries_the_blind_spots_and_no_other_does() -> None:
     assert of_file([REAL], SEEN, ["blind_to_synthesis"]).reasons == ("blind_to_synthesis",)
     assert "blind_to_synthesis" not in of_file([REAL, FAKE], SEEN, ["blind_to_synthesis"]).reasons
+
+
+@pytest.mark.parametrize(
+    ("people", "expected"),
+    [
+        ([], True),
+        ([track(excluded("a"))], True),
+        ([track(ok("a", "abstain"))], True),
+        ([track(absent("a"))], False),
+        ([track(failed("a"), absent("b"))], False),
+        ([track(excluded("a")), track(absent("a"))], False),
+        ([track(ok("a", "fake"), absent("b")), track(failed("a"))], True),
+        ([track(ok("a", "fake"), absent("b"), voters="b")], False),
+    ],
+)
+def test_a_file_is_answered_when_a_voter_judged_or_nobody_was_there(people, expected) -> None:
+    assert was_answered(people) is expected

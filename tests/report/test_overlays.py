@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from tbd_app.report import overlays
+from tbd_app.report import overlays, palette
 from tbd_app.types import Snapshot
 from tests.report_factory import FACE_BOX, make_report
 
@@ -20,7 +20,7 @@ def snapshot_of(*boxes: tuple[float, ...], ids: tuple[int, ...], side: int = 512
 
 def coloured(image: np.ndarray, track_id: int) -> np.ndarray:
     """(h,w) bool: pixels in the colour of a person."""
-    return (image == ImageColor.getrgb(overlays.colour(track_id))).all(axis=-1)
+    return (image == ImageColor.getrgb(palette.person(track_id))).all(axis=-1)
 
 
 def test_the_box_follows_the_face() -> None:

@@ -12,7 +12,7 @@ from PIL import ImageColor
 
 from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.pipeline.media import open_media
-from tbd_app.report import overlays, video
+from tbd_app.report import palette, video
 from tbd_app.settings import Limits
 from tbd_app.types import Report
 from tests import media_factory
@@ -51,7 +51,7 @@ def written(path: Path) -> tuple[list[float], np.ndarray]:
 def box_is_drawn(frame: np.ndarray, box: np.ndarray = BOX) -> bool:
     """Whether the left and right edges of a box have the person's colour (H.264 blurs colours)."""
     x0, y0, x1, y1 = box.astype(int)
-    want = np.array(ImageColor.getrgb(overlays.colour(0)))
+    want = np.array(ImageColor.getrgb(palette.person(0)))
     edges = np.concatenate([frame[y0 + 10 : y1 - 10, x0 : x0 + 2], frame[y0 + 10 : y1 - 10, x1 - 1 : x1 + 1]])
     return bool(np.abs(edges.mean(axis=(0, 1)) - want).mean() < 40)
 

@@ -1,0 +1,141 @@
+"""What sleeping threads cost an idle machine, and what they save on a busy one: whole analyses of a clip of 3 s.
+
+    python benchmarks/threads.py
+
+Two processes with loaded models take turns, one as `tbd_app` sets OpenMP's threads, one as OpenMP has them by itself; both
+on an otherwise idle machine, then beside two processes that count. Grad-CAM is off. Ratios are taken within each
+round, and their median counts. Run it where nothing else runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import tbd_app
+
+# isort: split
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_IDLE_RATIO, MAX_BUSY_RATIO = 1.03, 3.0
+BUSY_PROCESSES = 2
+DROPPED = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")  # one thread never waits for another
+# What libgomp does when neither is set; a value in the environment keeps tbd_app from setting its own.
+AS_IT_IS = {"GOMP_SPINCOUNT": "300000"}
+SETTINGS: dict[str, dict[str, str]] = {"sleeping": {}, "spinning": AS_IT_IS}
+
+
+def main() -> None:
+    """Measure, print, and write results/threads.json."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "threads.json")
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        serve(args.serve)
+        return
+    from tests.media_factory import portrait_clip
+
+    with tempfile.TemporaryDirectory() as folder:
+        clip = portrait_clip(Path(folder) / "clip.mp4", n_frames=75, size=(640, 480), fps=25)
+        result = summary(measure(clip, args.rounds))
+    print(json.dumps(result, indent=1))
+    args.out.parent.mkdir(exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    sys.exit(0 if result["met"] else 1)
+
+
+def measure(clip: Path, rounds: int) -> list[dict[str, float]]:
+    """Seconds of an analysis, of each round: sleeping and spinning, idle and busy."""
+    out = []
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(worker(clip, env)) for name, env in SETTINGS.items()}
+        for i in range(rounds):
+            # Who goes first changes, so that warmth is nobody's gain.
+            names = list(workers) if i % 2 == 0 else list(workers)[::-1]
+            seconds = {f"idle_{name}": ask(workers[name]) for name in names}
+            with busy():
+                seconds |= {f"busy_{name}": ask(workers[name]) for name in names}
+            out.append(seconds)
+    return out
+
+
+def summary(rounds: list[dict[str, float]]) -> dict:
+    """Medians and paired ratios, and whether the bounds are kept."""
+
+    def ratio(above: str, below: str) -> float:
+        return round(statistics.median(r[above] / r[below] for r in rounds), 3)
+
+    result = {
+        "median_s": {k: round(statistics.median(r[k] for r in rounds), 3) for k in sorted(rounds[0])},
+        "idle_sleeping_over_spinning": ratio("idle_sleeping", "idle_spinning"),
+        "sleeping_busy_over_idle": ratio("busy_sleeping", "idle_sleeping"),
+        "spinning_busy_over_idle": ratio("busy_spinning", "idle_spinning"),
+        "rounds": len(rounds),
+        "busy_processes": BUSY_PROCESSES,
+        "cores": os.cpu_count(),
+        "clip": "generated portrait, 640x480, 3 s, h264",
+    }
+    kept = result["idle_sleeping_over_spinning"] <= MAX_IDLE_RATIO
+    return result | {"met": kept and result["sleeping_busy_over_idle"] <= MAX_BUSY_RATIO}
+
+
+@contextmanager
+def worker(clip: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that analyses the clip whenever it is asked, warmed up."""
+    inherited = {k: v for k, v in os.environ.items() if k not in DROPPED}
+    command = [sys.executable, __file__, "--serve", str(clip)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=inherited | env, **pipes) as process:  # noqa: S603
+        try:
+            ask(process)
+            yield process
+        finally:
+            process.terminate()
+
+
+def ask(process: subprocess.Popen[str]) -> float:
+    """Seconds that a worker takes for one analysis."""
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the worker has no pipes")
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def serve(clip: Path) -> None:
+    """A worker: analyses the clip for every line of standard input and prints the seconds."""
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        tbd_app.analyze(clip, explain=False)
+        print(time.perf_counter() - start, flush=True)
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Other work: processes that do nothing but count."""
+    command = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for _ in range(BUSY_PROCESSES)]  # noqa: S603
+    try:
+        time.sleep(0.5)  # until they run
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()
