@@ -14,7 +14,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from tbd_app.errors import TBDError
-from tbd_app.models import registry
 from tbd_app.report import texts
 from tbd_app.types import ModelScore, Person, ProgressEvent, Report
 
@@ -90,8 +89,10 @@ class Screen:
         for name, sentence in lacking.items():
             self.out.print(escape(f"{name}: {sentence}"), highlight=False, soft_wrap=True)
         for name in dict.fromkeys(s.model for p in report.people for s in p.scores if s.status == "ok"):
-            known = texts.known_error(registry.spec(name).metrics)
+            known = texts.known_error(report.model(name).known)
             self.out.print(escape(f"Known error rate of {name}: {known}"), highlight=False, soft_wrap=True)
+        if vote := texts.known_vote(report):
+            self.out.print(escape(vote), highlight=False, soft_wrap=True)
 
     def models(self, rows: Sequence[ModelRow]) -> None:
         """The registered models, then how to get those that are not here."""
@@ -102,8 +103,8 @@ class Screen:
                 f"{row.bytes / 1e6:.1f} MB" if row.installed and row.bytes else "not installed",
                 "default" if row.default_voter else "on request",
                 escape(row.licence),
-                texts.known_auc(row.metrics),
-                texts.known_error(row.metrics),
+                _lines(texts.known_auc(known) for known in row.known.values()),
+                _lines(texts.known_error(known) for known in row.known.values()),
             )
         self.out.print(table)
         for row in rows:
@@ -186,7 +187,7 @@ def _scores(person: Person) -> list[tuple[str, ...]]:
         (
             s.model,
             _number(s.fake_prob),
-            texts.VOTES[s.vote] if s.vote else _absence(s),
+            texts.vote(s, person.verdict.voters) or _absence(s),
             _number(s.threshold),
         )
         for s in person.scores
@@ -198,6 +199,12 @@ def _absence(score: ModelScore) -> str:
     if score.reason is None or score.status == "not_installed":
         return status
     return f"{status}: {texts.reason(score.reason)}"
+
+
+def _lines(figures: Iterable[str]) -> str:
+    """Figures of each kind of media, one a line; those not measured are left out where others were."""
+    measured = [line for line in figures if line != texts.NOT_MEASURED]
+    return escape("\n".join(measured) or texts.NOT_MEASURED)
 
 
 def _number(value: float | None) -> str:
