@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -85,6 +85,8 @@ class Screen:
             self.out.print(f"[yellow]{escape(warning)}[/]", highlight=False)
         if report.people:
             self.out.print(_people(report))
+            if any(s.vote and s.model not in p.verdict.voters for p in report.people for s in p.scores):
+                self.out.print(texts.SHOWN_ONLY, highlight=False)
         lacking = {s.model: s.how_to_get for p in report.people for s in p.scores if s.how_to_get}
         for name, sentence in lacking.items():
             self.out.print(escape(f"{name}: {sentence}"), highlight=False, soft_wrap=True)
@@ -187,11 +189,18 @@ def _scores(person: Person) -> list[tuple[str, ...]]:
         (
             s.model,
             _number(s.fake_prob),
-            texts.vote(s, person.verdict.voters) or _absence(s),
+            _vote(s, person.verdict.voters),
             _number(s.threshold),
         )
         for s in person.scores
     ]
+
+
+def _vote(score: ModelScore, voters: Collection[str]) -> str:
+    """The vote, in brackets where it does not count, or why there is none."""
+    if score.vote is None:
+        return _absence(score)
+    return texts.VOTES[score.vote] if score.model in voters else f"({texts.VOTES[score.vote]})"
 
 
 def _absence(score: ModelScore) -> str:

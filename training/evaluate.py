@@ -217,13 +217,20 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
         "self_blends": image_figures(labels, np.concatenate(plain), threshold),
         **by_region(regions, np.array(plain), threshold),
         f"self_blends_h264_crf{CRF}": image_figures(labels, np.concatenate(coded), threshold),
-        "stylegan2_pictures": image_figures((~real[stylegan2]).astype(int), probs[stylegan2], threshold),
+        **_stylegan2(real[stylegan2], probs[stylegan2], threshold),
         "real_pictures": {
             "level": "image",
             "n_real": int(real.sum()),
             **rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
         },
     }
+
+
+def _stylegan2(real: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Figures of StyleGAN2 pictures against real ones of the same source; none where either is missing."""
+    if real.all() or not real.any():
+        return {}
+    return {"stylegan2_pictures": image_figures((~real).astype(int), probs, threshold)}
 
 
 def _same_source(pictures: Sequence[Item], generator: str) -> np.ndarray:

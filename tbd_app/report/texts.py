@@ -6,6 +6,7 @@ Words, not percentages: outside the data a model was measured on, its score is n
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from typing import Literal, cast
 
 from tbd_app.known import KnownPerformance, Measured
@@ -20,7 +21,7 @@ REASONS: dict[Reason, str] = {
     "too_brief": "The face is on screen too briefly to judge.",
     "no_model_installed": "None of the chosen models is installed.",
     "too_few_voters": "Too few models could judge for a verdict.",
-    "single_voter": "Only one model judged, so there is no second opinion.",
+    "single_voter": "Only one model votes, so there is no second opinion.",
     "tie": "As many models voted fake as voted real.",
     "models_disagree": "The models disagree.",
     "between_thresholds": "The score lies between the model's bounds for real and for fake.",
@@ -29,34 +30,34 @@ REASONS: dict[Reason, str] = {
     "out_of_memory": "The model needs more memory than there is.",
     "not_finite": "The model gave no usable number.",
     "model_failed": "A model failed while it ran.",
-    "blind_to_swap": "Swapped faces go unseen by the models that judged here, as measured on validation media.",
+    "blind_to_swap": "Swapped faces go unseen by the models that vote here, as measured on validation media.",
     "blind_to_lipsync": (
-        "Mouths redrawn to fit other speech go unseen by the models that judged here, as measured on validation media."
+        "Mouths redrawn to fit other speech go unseen by the models that vote here, as measured on validation media."
     ),
     "blind_to_reenact": (
-        "Faces driven by another person's movements go unseen by the models that judged here, as measured on "
+        "Faces driven by another person's movements go unseen by the models that vote here, as measured on "
         "validation media."
     ),
     "blind_to_talking": (
-        "Talking heads made of a picture and a voice go unseen by the models that judged here, as measured on "
+        "Talking heads made of a picture and a voice go unseen by the models that vote here, as measured on "
         "validation media."
     ),
     "blind_to_t2v": (
-        "Videos generated whole from words or a picture go unseen by the models that judged here, as measured on "
+        "Videos generated whole from words or a picture go unseen by the models that vote here, as measured on "
         "validation media."
     ),
     "blind_to_edit": (
-        "Edited faces (age, light, expression, style) go unseen by the models that judged here, as measured on "
+        "Edited faces (age, light, expression, style) go unseen by the models that vote here, as measured on "
         "validation media."
     ),
     "blind_to_still": (
-        "Generated portraits go unseen by the models that judged here, as measured on validation media."
+        "Generated portraits go unseen by the models that vote here, as measured on validation media."
     ),
     "blind_to_blending": (
-        "Swapped faces and redrawn mouths go unseen by the models that judged here, as measured on validation media."
+        "Swapped faces and redrawn mouths go unseen by the models that vote here, as measured on validation media."
     ),
     "blind_to_synthesis": (
-        "Heads that are generated whole go unseen by the models that judged here, as measured on validation media."
+        "Heads that are generated whole go unseen by the models that vote here, as measured on validation media."
     ),
     "several_people": "Several people are in the picture; each has a verdict of their own.",
 }
@@ -91,6 +92,9 @@ HEAT_NOTE = (
     "Bright areas show where the model looked, not where something was edited; all maps share one scale."
 )
 NOT_MEASURED = "not measured"
+SHOWN_ONLY = (
+    "A vote in brackets does not count: the model was shown, not named, and does not vote by default."
+)
 
 
 def reason(code: str) -> str:
@@ -162,7 +166,7 @@ def _headline_real(report: Report) -> str:
     judged = sum(p.verdict.label == "real" for p in report.people)
     where = f" in any of {judged} people" if judged > 1 else ""
     by = (
-        " by the only model that judged"
+        " by the only model that votes"
         if _single(report.verdict)
         else _dissent(report.verdict, against="fake")
     )
@@ -175,7 +179,7 @@ def _one_suspect(report: Report, person: Person) -> str:
     verdict = person.verdict
     signs = f"{BANDS[band(verdict)]} of manipulation in {_who(person, report)}"
     if _single(verdict):
-        return f"The only model that judged found {signs}."
+        return f"The only model that votes found {signs}."
     voters = verdict.fake + verdict.real + verdict.abstain
     dissent = _dissent(verdict, against="real").removeprefix("; ")
     tail = f" {dissent.capitalize()}." if dissent else ""
@@ -186,7 +190,7 @@ def _many_suspects(report: Report, suspects: list[Person]) -> str:
     parts = [f"{BANDS[band(p.verdict)].split()[0]} in {_who(p, report)}" for p in suspects]
     listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
     judged = sum(p.verdict.label != "not_applicable" for p in report.people)
-    by = " by the only model that judged" if any(_single(p.verdict) for p in suspects) else ""
+    by = " by the only model that votes" if any(_single(p.verdict) for p in suspects) else ""
     return f"Signs of manipulation were found in {len(suspects)} of {judged} people{by}: {listed}."
 
 
@@ -211,7 +215,7 @@ def _sentences(report: Report) -> str:
     return " ".join(reason(c) for c in codes) or "No reason was given."
 
 
-def vote(score: ModelScore, voters: tuple[str, ...]) -> str:
+def vote(score: ModelScore, voters: Collection[str]) -> str:
     """A model's vote in words, with a note where it does not count; "" where there is none."""
     if score.vote is None:
         return ""
@@ -245,7 +249,7 @@ def _share(figure: Measured) -> str:
 
 
 def repeat_command(report: Report) -> str:
-    """The command line that gives this report again, on any device: models as they were asked for, so that the same vote."""
+    """The command line that gives this report again, on any device; it asks for models in the words that were used."""
     s, name = report.settings, report.media.name
     words = [
         "tbd",

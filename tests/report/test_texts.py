@@ -64,9 +64,9 @@ def test_two_suspects_are_both_named() -> None:
 def test_a_single_voter_is_said() -> None:
     verdict = Verdict("fake", 0.95, fake=1, reasons=("single_voter",))
     text = texts.headline(with_verdict(make_report(), verdict))
-    assert text.startswith("The only model that judged found strong signs of manipulation in person A")
+    assert text.startswith("The only model that votes found strong signs of manipulation in person A")
     real = Verdict("real", 0.1, real=1, reasons=("single_voter",))
-    assert "by the only model that judged" in texts.headline(with_verdict(make_report(label="real"), real))
+    assert "by the only model that votes" in texts.headline(with_verdict(make_report(label="real"), real))
 
 
 def test_real_does_not_claim_to_be_real() -> None:

@@ -93,7 +93,7 @@ def test_the_family_is_the_column_or_else_by_the_generator(tmp_path, change, fam
 
 def test_a_family_that_no_one_knows_is_refused(tmp_path) -> None:
     root = write_index(tmp_path, CLIP | {"family": "lipsink"}, columns=[*COLUMNS, "family"])
-    with pytest.raises(SystemExit, match="line 2 .*family must be .*not 'lipsink'"):
+    with pytest.raises(SystemExit, match=r"line 2 .*family must be .*not 'lipsink'"):
         read_index(root)
 
 
