@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tbd_app.known import KnownPerformance, MeasuredKind
 from tbd_app.models import manifest, registry
 from tbd_app.models.recipes import RECIPES
 
@@ -17,6 +18,7 @@ class ModelRow:
     Attributes:
         bytes: size of its weights file, None when none is listed.
         metrics: measured figures as in `ModelSpec`.
+        known: those that a report shows, by kind of media.
         how_to_get: a sentence with the command that brings the weights, None when they are here.
     """
 
@@ -30,11 +32,14 @@ class ModelRow:
     threshold: float
     licence: str
     metrics: dict[str, Any]
+    known: dict[MeasuredKind, KnownPerformance]
     how_to_get: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data."""
-        return asdict(self)
+        out = asdict(self)
+        del out["known"]
+        return out | {"known_performance": {kind: known.to_dict() for kind, known in self.known.items()}}
 
 
 def listing(names: Sequence[str] | None = None) -> list[ModelRow]:
@@ -60,10 +65,16 @@ def listing(names: Sequence[str] | None = None) -> list[ModelRow]:
                 threshold=spec.threshold,
                 licence=spec.licence,
                 metrics=spec.metrics,
+                known=spec.known,
                 how_to_get=None if installed else registry.how_to_get(name),
             )
         )
     return rows
+
+
+def asked_by(ticked: Collection[str]) -> tuple[str, ...]:
+    """What a list of ticked models asks for; see `registry.asked_by`."""
+    return registry.asked_by(ticked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,12 @@ def analyze(
         list[Path],
         typer.Argument(metavar="PATH", help="Videos, pictures, zips of frames, or folders of them."),
     ],
-    models: Annotated[str, typer.Option(help="Names joined by commas, or default, or all.")] = "default",
+    models: Annotated[
+        str,
+        typer.Option(
+            help="Names joined by commas: they vote. Or default, or all: every model is shown, the default ones vote."
+        ),
+    ] = "default",
     frames: Annotated[int, typer.Option(help="Frames to look at, 8 to 64.")] = DEFAULTS["n_frames"].default,
     face_confidence: Annotated[
         float, typer.Option(help="Least confidence of the face detector, 0.5 to 1.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,7 +14,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from tbd_app.errors import TBDError
-from tbd_app.models import registry
 from tbd_app.report import texts
 from tbd_app.types import ModelScore, Person, ProgressEvent, Report
 
@@ -86,12 +85,16 @@ class Screen:
             self.out.print(f"[yellow]{escape(warning)}[/]", highlight=False)
         if report.people:
             self.out.print(_people(report))
+            if any(s.vote and s.model not in p.verdict.voters for p in report.people for s in p.scores):
+                self.out.print(texts.SHOWN_ONLY, highlight=False)
         lacking = {s.model: s.how_to_get for p in report.people for s in p.scores if s.how_to_get}
         for name, sentence in lacking.items():
             self.out.print(escape(f"{name}: {sentence}"), highlight=False, soft_wrap=True)
         for name in dict.fromkeys(s.model for p in report.people for s in p.scores if s.status == "ok"):
-            known = texts.known_error(registry.spec(name).metrics)
+            known = texts.known_error(report.model(name).known)
             self.out.print(escape(f"Known error rate of {name}: {known}"), highlight=False, soft_wrap=True)
+        if vote := texts.known_vote(report):
+            self.out.print(escape(vote), highlight=False, soft_wrap=True)
 
     def models(self, rows: Sequence[ModelRow]) -> None:
         """The registered models, then how to get those that are not here."""
@@ -102,8 +105,8 @@ class Screen:
                 f"{row.bytes / 1e6:.1f} MB" if row.installed and row.bytes else "not installed",
                 "default" if row.default_voter else "on request",
                 escape(row.licence),
-                texts.known_auc(row.metrics),
-                texts.known_error(row.metrics),
+                _lines(texts.known_auc(known) for known in row.known.values()),
+                _lines(texts.known_error(known) for known in row.known.values()),
             )
         self.out.print(table)
         for row in rows:
@@ -186,11 +189,18 @@ def _scores(person: Person) -> list[tuple[str, ...]]:
         (
             s.model,
             _number(s.fake_prob),
-            texts.VOTES[s.vote] if s.vote else _absence(s),
+            _vote(s, person.verdict.voters),
             _number(s.threshold),
         )
         for s in person.scores
     ]
+
+
+def _vote(score: ModelScore, voters: Collection[str]) -> str:
+    """The vote, in brackets where it does not count, or why there is none."""
+    if score.vote is None:
+        return _absence(score)
+    return texts.VOTES[score.vote] if score.model in voters else f"({texts.VOTES[score.vote]})"
 
 
 def _absence(score: ModelScore) -> str:
@@ -198,6 +208,12 @@ def _absence(score: ModelScore) -> str:
     if score.reason is None or score.status == "not_installed":
         return status
     return f"{status}: {texts.reason(score.reason)}"
+
+
+def _lines(figures: Iterable[str]) -> str:
+    """Figures of each kind of media, one a line; those not measured are left out where others were."""
+    measured = [line for line in figures if line != texts.NOT_MEASURED]
+    return escape("\n".join(measured) or texts.NOT_MEASURED)
 
 
 def _number(value: float | None) -> str:

@@ -11,11 +11,26 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tbd_app.known import KnownPerformance, MeasuredKind, ModelInfo
+
 MediaKind = Literal["video", "image", "frames"]
 ReaderName = Literal["video", "image", "zip", "other"]
+Stage = Literal["media", "frames", "faces", "score", "explain"]
 ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
 Vote = Literal["fake", "real", "abstain"]
 Label = Literal["fake", "real", "uncertain", "not_applicable"]
+Exclusion = Literal["face_too_small", "too_brief"]
+# Why a score is absent, and what stands behind a verdict; report/texts.py has a sentence for each.
+ScoreReason = Literal[Exclusion, "weights_missing", "weights_corrupt", "out_of_memory", "not_finite"]
+BlindSpot = Literal[
+    "blind_to_swap", "blind_to_lipsync", "blind_to_reenact", "blind_to_talking", "blind_to_t2v", "blind_to_edit",
+    "blind_to_still", "blind_to_blending", "blind_to_synthesis",
+]  # fmt: skip
+VerdictReason = Literal[
+    "no_face", "no_verified_face", "no_model_installed", "model_failed", "too_few_voters", "single_voter", "tie",
+    "models_disagree", "between_thresholds", "several_people",
+]  # fmt: skip
+Reason = Literal[VerdictReason, ScoreReason, BlindSpot]
 SCHEMA_VERSION = 1
 RANDOM = "random"  # in place of the tag of public weights: the seeded random ones of tests and toys
 
@@ -131,7 +146,7 @@ class FaceTrack:
         boxes: (K,4) float32.
         landmarks: (K,5,2) float32.
         quality: size, sharpness and coverage.
-        exclusion: None when it can be scored, else "face_too_small" or "too_brief".
+        exclusion: why it cannot be scored, None when it can.
     """
 
     track_id: int
@@ -139,7 +154,7 @@ class FaceTrack:
     boxes: np.ndarray
     landmarks: np.ndarray
     quality: TrackQuality
-    exclusion: str | None = None
+    exclusion: Exclusion | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -200,6 +215,7 @@ class ModelSpec:
         n_trainable: parameters that training changes, where that is not all of them.
         backbone: of a model whose checkpoints hold only the trained part.
         metrics: measured figures, as written by training/evaluate.py.
+        known: those that a report shows, by kind of media.
     """
 
     name: str
@@ -223,6 +239,7 @@ class ModelSpec:
     licence: str = ""
     paper: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
+    known: dict[MeasuredKind, KnownPerformance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,31 +251,38 @@ class ModelScore:
         fake_prob: calibrated, 0 to 1; None unless ok.
         frame_fake_prob: (K,) one value per frame of the track, for frame models, else None.
         vote: None unless ok.
-        threshold: the one that was used.
+        threshold: the one that was used; it votes fake at or above it.
+        real_below: the one that was used; it votes real below it.
         how_to_get: the sentence with the command that brings the weights, where they are missing.
     """
 
     model: str
     track_id: int
     status: ScoreStatus
-    reason: str | None = None
+    reason: ScoreReason | None = None
     fake_prob: float | None = None
     vote: Vote | None = None
     threshold: float | None = None
+    real_below: float | None = None
     frame_fake_prob: tuple[float, ...] | None = None
     how_to_get: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for a track or a file, with its votes and the codes of its reasons."""
+    """The answer for a track or a file, with its votes and the codes of its reasons.
+
+    Attributes:
+        voters: models whose votes count, also those that could not judge; a quorum is counted over them.
+    """
 
     label: Label
     fake_prob: float | None
     fake: int = 0
     real: int = 0
     abstain: int = 0
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    voters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +355,12 @@ class FrameCounts:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything about one analysis. `tbd_app.report.to_dict` is its JSON form."""
+    """Everything about one analysis. `tbd_app.report.to_dict` is its JSON form.
+
+    Attributes:
+        models: those that were asked, in order; what a view says of a model comes from here.
+        known: what the vote was measured to do, where exactly these voters were measured and all of them judged.
+    """
 
     media: Media
     verdict: Verdict
@@ -341,11 +370,17 @@ class Report:
     warnings: tuple[str, ...]
     versions: dict[str, Any]
     timings_s: dict[str, float]
+    models: tuple[ModelInfo, ...] = ()
+    known: KnownPerformance | None = None
     explanations: tuple[Explanation, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     stability: dict[str, Any] | None = None
     provenance: dict[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
+
+    def model(self, name: str) -> ModelInfo:
+        """What is known of a model; of one that was not asked, its name alone."""
+        return next((m for m in self.models if m.name == name), ModelInfo(name, name, ""))
 
     def to_dict(self) -> dict[str, Any]:
         """Report JSON v1; see tbd_app/report/schema.json."""
@@ -359,14 +394,14 @@ class ProgressEvent:
     """One step of an analysis.
 
     Attributes:
-        stage: "media", "frames", "faces", "score", "explain".
+        stage: in the order of the work.
         done: finished items of the stage.
         total: items of the stage.
         fraction: share of the whole analysis, 0 to 1.
         message: a short phrase for people.
     """
 
-    stage: str
+    stage: Stage
     done: int
     total: int
     fraction: float

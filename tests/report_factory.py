@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from skimage.data import astronaut
 
+from tbd_app.known import MEASURED_AS, KnownPerformance, Measured
 from tbd_app.types import (
     Content,
     Explanation,
@@ -15,8 +16,10 @@ from tbd_app.types import (
     Label,
     Media,
     MediaKind,
+    ModelInfo,
     ModelScore,
     Person,
+    Reason,
     Report,
     Snapshot,
     TrackQuality,
@@ -25,9 +28,17 @@ from tbd_app.types import (
 
 FACE_BOX = np.array([170, 60, 275, 205], np.float32)  # of the astronaut's face, xyxy px
 MODELS = ("effnetv2_b0_frame", "effnet_b0_image", "effnet_b0_lstm")
-THRESHOLD = 0.62
+ABSENT = "swin_tiny_mean"
+THRESHOLD, REAL_BELOW = 0.62, 0.5
+# Of no model that there is: a view that shows them has them from the report.
+KNOWN = {
+    "video": KnownPerformance(
+        "made clips", 40, 50, flagged_real=Measured(0.05, 0.01, 0.12), auc=Measured(0.91, 0.86, 0.95)
+    ),
+    "image": KnownPerformance("made pictures", 534, flagged_real=Measured(0.0487, 0.0334, 0.0704)),
+}
 _MEANS = {"fake": (0.93, 0.81, 0.44), "real": (0.08, 0.17, 0.31), "uncertain": (0.71, 0.55, 0.24)}
-_REASONS: dict[Label, tuple[str, ...]] = {"fake": (), "real": (), "uncertain": ("models_disagree",)}
+_REASONS: dict[Label, tuple[Reason, ...]] = {"fake": (), "real": (), "uncertain": ("models_disagree",)}
 
 
 def make_report(
@@ -38,7 +49,7 @@ def make_report(
     kind: MediaKind = "video",
     name: str = "interview.mp4",
     explain: bool = True,
-    reasons: tuple[str, ...] | None = None,
+    reasons: tuple[Reason, ...] | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Report:
     """A report with a given label.
@@ -71,7 +82,8 @@ def make_report(
         settings={
             "n_frames": 32,
             "face_confidence": 0.9,
-            "models": list(MODELS),
+            "asked": [*MODELS, ABSENT],
+            "models": [*MODELS, ABSENT],
             "explain": explain,
             "min_face_px": 64,
             "min_track_share": 0.25,
@@ -85,10 +97,16 @@ def make_report(
             "packages": {"torch": "2.15.0"},
             "weights_sha256": {MODELS[0]: "cd" * 32},
         },
+        models=tuple(_info(name, kind) for name in (*MODELS, ABSENT)),
         timings_s={"frames": 0.31, "faces": 1.42, "score": 0.87},
         explanations=tuple(e for p in people for e in _explanations(p)) if explain else (),
         snapshots=tuple(_snapshot(i, t, people) for i, t in enumerate(times_s)),
     )
+
+
+def _info(name: str, kind: MediaKind) -> ModelInfo:
+    known = KNOWN[MEASURED_AS[kind]] if name == MODELS[0] else None
+    return ModelInfo(name, f"Architecture of {name}", "research use", known)
 
 
 def _media(kind: MediaKind, name: str, n_frames: int) -> Media:
@@ -113,9 +131,9 @@ def _media(kind: MediaKind, name: str, n_frames: int) -> Media:
     )
 
 
-def _file_verdict(label: Label, people: tuple[Person, ...], reasons: tuple[str, ...] | None) -> Verdict:
+def _file_verdict(label: Label, people: tuple[Person, ...], reasons: tuple[Reason, ...] | None) -> Verdict:
     if not people:
-        return Verdict(label="not_applicable", fake_prob=None, reasons=reasons or ("no_face",))
+        return Verdict("not_applicable", None, reasons=reasons or ("no_face",), voters=(*MODELS, ABSENT))
     decisive = next((p.verdict for p in people if p.verdict.label == label), people[0].verdict)
     codes = reasons if reasons is not None else _REASONS[label]
     if reasons is None and len(people) > 1:
@@ -127,6 +145,7 @@ def _file_verdict(label: Label, people: tuple[Person, ...], reasons: tuple[str, 
         real=decisive.real,
         abstain=decisive.abstain,
         reasons=codes,
+        voters=(*MODELS, ABSENT),
     )
 
 
@@ -158,6 +177,7 @@ def _person(track_id: int, label: Label, times_s: tuple[float, ...]) -> Person:
             real=votes.count("real"),
             abstain=votes.count("abstain"),
             reasons=_REASONS[label],
+            voters=(*MODELS, ABSENT),
         ),
         scores=(*scores, _absent(track_id)),
         thumbnail=_crop(track_id),
@@ -172,16 +192,15 @@ def _score(model: str, track_id: int, mean: float, length: int) -> ModelScore:
         track_id=track_id,
         status="ok",
         fake_prob=mean,
-        vote="fake" if mean >= THRESHOLD else "real" if mean < 0.5 else "abstain",
+        vote="fake" if mean >= THRESHOLD else "real" if mean < REAL_BELOW else "abstain",
         threshold=THRESHOLD,
+        real_below=REAL_BELOW,
         frame_fake_prob=tuple(float(v) for v in np.clip(wave, 0, 1)) if frame_model else None,
     )
 
 
 def _absent(track_id: int) -> ModelScore:
-    return ModelScore(
-        model="swin_tiny_mean", track_id=track_id, status="not_installed", reason="weights_missing"
-    )
+    return ModelScore(model=ABSENT, track_id=track_id, status="not_installed", reason="weights_missing")
 
 
 def _crop(track_id: int) -> np.ndarray:

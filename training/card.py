@@ -11,8 +11,18 @@ from training.export import WEIGHTS, write_metrics
 
 ROOT = WEIGHTS.parent
 BEGIN, END = "<!-- figures: begin, written by training/evaluate.py -->", "<!-- figures: end -->"
+FAMILY_NAMES = {
+    "swap": "swapped faces",
+    "lipsync": "lip-sync",
+    "reenact": "reenactment",
+    "talking": "talking heads from a picture and a voice",
+    "t2v": "video generated from words or a picture",
+    "edit": "edited faces",
+    "still": "generated portraits",
+}
 ROWS = {
     "val_clips": "val clips, all generators",
+    **{f"val_{key}_clips": f"val clips, {name}" for key, name in FAMILY_NAMES.items()},
     "val_blending_clips": "val clips, blending family (part swap, UADFV, FakeApp, Wav2Lip)",
     "val_synthesis_clips": "val clips, synthesis family (LivePortrait, AniPortrait, DreamTalk)",
     "val_clips_h264_crf23": "val clips, all, after H.264 CRF 23",
@@ -27,6 +37,8 @@ ROWS = {
     "redrawn_stills": "val stills redrawn by a generator of an architecture held out",
     "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
     "real_pictures": "real val pictures",
+    "val_pictures": "val pictures, all generators",
+    **{f"val_{key}_pictures": f"val pictures, {name}" for key, name in FAMILY_NAMES.items()},
 }
 
 

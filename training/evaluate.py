@@ -40,7 +40,14 @@ from training.data.pairs import PairDataset
 from training.engine.metrics import auc
 from training.fakes.generators import HELD_OUT, load_generators, redraw
 from training.fakes.selfblend import REGIONS
-from training.figures import by_family, by_generator, image_figures, rate, video_figures
+from training.figures import (
+    by_family,
+    by_generator,
+    image_figures,
+    picture_figures,
+    rate,
+    video_figures,
+)
 
 CRF = 32
 ENSEMBLE = "ensemble"
@@ -57,6 +64,8 @@ class Config:
     generators: folder of train_generators.py; where it holds the architecture that no training saw, what that one draws of
         val stills is measured, too.
     out: where the predictions per file are written as CSV.
+    known_only: measure nothing; work out anew, from the figures in the manifest, those that reports show and what the models
+        are blind to.
     """
 
     data: Path = Path("../shared/data")
@@ -65,6 +74,7 @@ class Config:
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     generators: Path = Path("runs/generators")
     out: Path = Path("runs/evaluate")
+    known_only: bool = False
 
 
 @dataclass
@@ -84,6 +94,8 @@ class Scores:
 
 def main(config: Config) -> None:
     """Measure, then rewrite the models' figures in the manifest, their cards, their curves and the README's table."""
+    if config.known_only:
+        return export.renew_known()
     items = [i for i in read_index(config.data) if i.split == "val"]
     names = config.models or tuple(n for n in registry.list_models() if registry.is_installed(n))
     clips = [i for i in items if i.kind == "video"]
@@ -196,21 +208,37 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
     labels = np.tile([0, 1], n_stills)
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     probs = expit(export.logits_of_pictures(spec, model, bank, rows) / spec.temperature)
-    threshold = score.bounds_for(spec, 1)[1]
+    bounds = score.bounds_for(spec, 1)
+    threshold = bounds[1]
     owners = [items[bank.item[r]] for r in rows]
     real = np.array([i.label == 0 for i in owners])
-    portrait = np.array([i.kind == "image" for i in owners])
+    stylegan2 = _same_source(owners, "StyleGAN2")
     return {
+        **picture_figures(owners, probs, bounds),
         "self_blends": image_figures(labels, np.concatenate(plain), threshold),
         **by_region(regions, np.array(plain), threshold),
         f"self_blends_h264_crf{CRF}": image_figures(labels, np.concatenate(coded), threshold),
-        "stylegan2_pictures": image_figures((~real[portrait]).astype(int), probs[portrait], threshold),
+        **_stylegan2(real[stylegan2], probs[stylegan2], threshold),
         "real_pictures": {
             "level": "image",
             "n_real": int(real.sum()),
             **rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
         },
     }
+
+
+def _stylegan2(real: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Figures of StyleGAN2 pictures against real ones of the same source; none where either is missing."""
+    if real.all() or not real.any():
+        return {}
+    return {"stylegan2_pictures": image_figures((~real).astype(int), probs, threshold)}
+
+
+def _same_source(pictures: Sequence[Item], generator: str) -> np.ndarray:
+    """(N,) bool: whole pictures of a generator, and real ones of the same folders, so of the same format."""
+    made = np.array([i.kind == "image" and i.generator == generator for i in pictures])
+    folders = {i.path.parent for i, one in zip(pictures, made, strict=True) if one}
+    return made | np.array([i.kind == "image" and not i.label and i.path.parent in folders for i in pictures])
 
 
 def by_region(regions: Sequence[str], probs: np.ndarray, threshold: float) -> dict[str, Any]:

@@ -44,8 +44,9 @@ from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ModelSpec
 from training import systems
 from training.data import facebank
-from training.data.index import Item, family, read_index
+from training.data.index import Item, read_index
 from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
+from training.figures import known
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 LEAST = 0.5  # no vote for fake below it, however few the reals that score so high
@@ -158,7 +159,7 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
     logits, judged = _clip_logits(spec, model, clips)
     labels = np.array([clip.label for clip in judged])
     picture_logits, picture_labels = _picture_logits(spec, model, items)
-    blended = np.array([family(clip.generator) == "blending" for clip in judged])
+    blended = np.array([clip.is_of("blending") for clip in judged])
     for_pictures = config.made_for == "pictures"
     if for_pictures:
         scope, scope_labels = [np.array([z]) for z in picture_logits], picture_labels
@@ -279,15 +280,26 @@ def write_entry(entry: dict[str, Any]) -> None:
 
 
 def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
-    """Replace a model's figures in the manifest and return its entry."""
-    entry = _entry(model) | {"metrics": figures}
+    """Replace a model's figures in the manifest, and those of them that reports show; return its entry."""
+    entry = _entry(model) | {"metrics": figures, "known_performance": known(figures)}
     write_entry(entry)
     return entry
 
 
 def write_ensemble(voters: Sequence[str], figures: dict[str, Any]) -> None:
     """Put the figures of the vote into the manifest."""
-    _write(_manifest() | {"ensemble": {"voters": list(voters), "metrics": figures}})
+    vote = {"voters": list(voters), "metrics": figures, "known_performance": known(figures)}
+    _write(_manifest() | {"ensemble": vote})
+
+
+def renew_known() -> None:
+    """Work out anew what reports show, of the models and of the vote, from the figures that the manifest holds."""
+    listed = _manifest()
+    for entry in listed["models"]:
+        if entry.get("metrics"):
+            write_metrics(entry["name"], entry["metrics"])
+    if "ensemble" in listed:
+        write_ensemble(listed["ensemble"]["voters"], listed["ensemble"]["metrics"])
 
 
 def _manifest() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import matplotlib
 
@@ -14,7 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from sklearn.metrics import roc_curve
 
-from training.data.index import FAMILIES, Item, family
+from tbd_app.known import Family
+from training.data.index import Item
 from training.engine.metrics import auc
 
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "figures"
@@ -35,8 +37,8 @@ def curves(name: str, clips: Sequence[Item], probs: np.ndarray, votes: Sequence[
 
 def _roc(axes: Axes, clips: Sequence[Item], scores: np.ndarray) -> None:
     labels = np.array([c.label for c in clips])
-    families = np.array([family(c.generator) for c in clips])
-    for name in ("all", *FAMILIES):
+    families = np.array([c.family for c in clips])
+    for name in ("all", *get_args(Family)):
         keep = (labels == 0) | (name == "all") | (families == name)
         if 0 < labels[keep].sum() < keep.sum():
             fpr, tpr, _ = roc_curve(labels[keep], scores[keep], drop_intermediate=False)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from tbd_app.errors import WeightsCorrupt
+from tbd_app.known import FIGURES, Family, KnownPerformance, MeasuredKind
 from tbd_app.settings import weights_dirs
 from tbd_app.types import Backbone, CropRecipe, ModelSpec
 
@@ -21,6 +23,32 @@ MANIFEST = "manifest.json"
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 _TRIPLE = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
 _COUNT = {"type": "integer", "minimum": 1}
+_NUMBER = {"type": "integer", "minimum": 0}
+_INTERVAL = {"type": "array", "items": _PROBABILITY, "minItems": 2, "maxItems": 2}
+_MEASURED = {
+    "type": ["object", "null"],
+    "required": ["value", "ci"],
+    "additionalProperties": False,
+    "properties": {"value": _PROBABILITY, "ci": _INTERVAL},
+}
+_FAMILIES = {"type": "array", "items": {"enum": list(get_args(Family))}, "uniqueItems": True}
+_KNOWN = {
+    "type": "object",
+    "propertyNames": {"enum": list(get_args(MeasuredKind))},
+    "additionalProperties": {
+        "type": "object",
+        "required": ["data", "n_real"],
+        "additionalProperties": False,
+        "properties": {
+            "data": {"type": "string", "minLength": 1},
+            "n_real": _NUMBER,
+            "n_fake": _NUMBER,
+            **dict.fromkeys(FIGURES, _MEASURED),
+            "sees": _FAMILIES,
+            "blind_to": _FAMILIES,
+        },
+    },
+}
 _ENTRY: dict[str, Any] = {
     "type": "object",
     "required": ["name", "file", "sha256", "bytes", "threshold", "temperature", "licence"],
@@ -44,6 +72,7 @@ _ENTRY: dict[str, Any] = {
         "default_voter": {"type": "boolean"},
         "licence": {"type": "string", "minLength": 1},
         "metrics": {"type": "object"},
+        "known_performance": _KNOWN,
         "input_size": _COUNT,
         "clip_len": _COUNT,
         "mean": _TRIPLE,
@@ -96,6 +125,7 @@ _SCHEMA = {
             "properties": {
                 "voters": {"type": "array", "items": {"type": "string"}},
                 "metrics": {"type": "object"},
+                "known_performance": _KNOWN,
             },
         },
     },
@@ -154,8 +184,31 @@ def entries() -> dict[str, ManifestEntry]:
 
 
 def ensemble() -> dict[str, Any]:
-    """What the vote was measured to do, {"voters", "metrics"}; empty where nobody measured it."""
+    """What the vote was measured to do, {"voters", "metrics", "known_performance"}; empty where nobody measured it."""
     return next((d["ensemble"] for _, d in reversed(_documents()) if "ensemble" in d), {})
+
+
+def known(raw: dict[str, Any]) -> dict[MeasuredKind, KnownPerformance]:
+    """The measured figures of a manifest entry, or of the vote, by kind of media."""
+    return {
+        kind: KnownPerformance.from_dict(figures)
+        for kind, figures in raw.get("known_performance", {}).items()
+    }
+
+
+def known_vote(voters: Collection[str]) -> dict[MeasuredKind, KnownPerformance]:
+    """What the vote of exactly these models was measured to do, by kind of media; empty for other voters or other weights."""
+    current = entries()
+    for _, document in reversed(_documents()):
+        vote = document.get("ensemble", {"voters": []})
+        measured = {raw["name"]: raw["sha256"] for raw in document["models"]}
+        if (
+            voters
+            and set(vote["voters"]) == set(voters)
+            and all(name in current and measured.get(name) == current[name].sha256 for name in voters)
+        ):
+            return known(vote)
+    return {}
 
 
 def _documents() -> list[tuple[str, dict[str, Any]]]:
@@ -192,6 +245,8 @@ def overlay(spec: ModelSpec, raw: dict[str, Any]) -> ModelSpec:
     """The spec with what a manifest entry or a checkpoint header says in place of the registered defaults."""
     changes: dict[str, Any] = {key: raw[key] for key in _OVERRIDES if key in raw}
     changes |= {key: tuple(raw[key]) for key in ("mean", "std") if key in raw}
+    if "known_performance" in raw:
+        changes["known"] = known(raw)
     if "crop" in raw:
         changes["crop"] = CropRecipe(**raw["crop"])
     if "backbone" in raw:

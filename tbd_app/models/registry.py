@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,28 @@ def resolve(names: Sequence[str]) -> list[str]:
         else:
             chosen.append(_known(name))
     return list(dict.fromkeys(chosen))
+
+
+def voters(asked: Sequence[str]) -> list[str]:
+    """Those of `resolve(asked)` whose votes count, in its order: a model that is named votes.
+
+    "default" stands for the default voters. "all" shows every model, and the default voters vote; where there are none,
+    all do.
+
+    Raises:
+        UnknownModel: no such model.
+    """
+    shown = resolve(asked)
+    counted = {name for name in shown if name in asked}
+    if {"default", "all"} & set(asked):
+        counted |= {name for name in shown if spec(name).default_voter}
+    return [name for name in shown if name in counted or not counted]
+
+
+def asked_by(ticked: Collection[str]) -> tuple[str, ...]:
+    """What a list of ticked models asks for: those names, or "default" where they are the default voters and no other."""
+    names = tuple(dict.fromkeys(ticked))
+    return ("default",) if names and set(names) == set(resolve(["default"])) else names
 
 
 def spec(name: str, path: Path | None = None) -> ModelSpec:

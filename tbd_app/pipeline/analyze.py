@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 import tbd_app
+from tbd_app.known import MEASURED_AS
 from tbd_app.models import manifest, registry
 from tbd_app.pipeline import evidence, frames, score, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
@@ -27,17 +28,18 @@ from tbd_app.types import (
     FrameCounts,
     Frames,
     Media,
+    MediaKind,
+    ModelInfo,
     ModelScore,
     Person,
     ProgressEvent,
     Report,
     Snapshot,
+    Stage,
 )
 
 # Share of the whole at which each stage ends, for the progress bar.
-STAGE_ENDS = {"media": 0.03, "frames": 0.2, "faces": 0.65, "score": 0.9, "explain": 1.0}
-FAMILIES = ("blending", "synthesis")
-SEES_FROM_AUC = 0.70  # on val clips of a family; below it a "real" verdict says that the family goes unseen
+STAGE_ENDS: dict[Stage, float] = {"media": 0.03, "frames": 0.2, "faces": 0.65, "score": 0.9, "explain": 1.0}
 THUMBNAIL_PX = 160
 SNAPSHOTS = 8
 SNAPSHOT_SIDE_PX = 960
@@ -89,7 +91,7 @@ def analyze_events(
     Raises:
         TBDError: the file or a setting is refused.
     """
-    names = registry.resolve(settings.models)
+    names, voters = registry.resolve(settings.models), registry.voters(settings.models)
     device = score.pick_device(settings.device)
     clock = _Clock()
 
@@ -124,7 +126,12 @@ def analyze_events(
         explanations = evidence.explain(sampled, linked, scores, device)
     clock.lap("explain")
 
-    voters = _voters(settings.models, names)
+    models = tuple(_info(name, media.kind) for name in names)
+    judged = {s.model for s in scores if s.status == "ok" and s.model in voters}
+    vote = None
+    if judged == set(voters):  # without one of them it is another vote than the one that was measured
+        vote = manifest.known_vote(voters).get(MEASURED_AS[media.kind])
+    blind_spots = verdict.blind_spots([m.known for m in models if m.known and m.name in judged], vote)
     people = [_person(t, sampled, [s for s in scores if s.track_id == t.track_id], voters) for t in linked]
     counts = FrameCounts(
         requested=settings.n_frames,
@@ -135,19 +142,21 @@ def analyze_events(
     )
     yield Report(
         media=_named(media, name),
-        verdict=verdict.of_file([p.verdict for p in people], counts, _blind_spots(voters)),
+        verdict=verdict.of_file([p.verdict for p in people], counts, voters, blind_spots),
         people=tuple(people),
         frames=counts,
         settings=_told(settings, names),
         warnings=(*media.warnings, *(w for w in sampled.warnings if w not in media.warnings)),
         versions=_versions(names, device),
         timings_s=clock.laps,
+        models=models,
+        known=vote,
         explanations=explanations,
         snapshots=tuple(_snapshots(sampled, linked)),
     )
 
 
-def _event(stage: str, done: int, total: int, message: str) -> ProgressEvent:
+def _event(stage: Stage, done: int, total: int, message: str) -> ProgressEvent:
     ends = list(STAGE_ENDS.values())
     i = list(STAGE_ENDS).index(stage)
     start = ends[i - 1] if i else 0.0
@@ -172,26 +181,13 @@ def _detector(device: str, min_face_px: int) -> FaceDetector:
     return FaceDetector(device, min_face_px)
 
 
-def _voters(asked: Sequence[str], names: Sequence[str]) -> set[str]:
-    """Named models vote; of "default" and "all" the default voters do, or all when there is no default voter."""
-    if not set(asked) & {"default", "all"}:
-        return set(names)
-    explicit = {n for n in names if n in asked}
-    return {n for n in names if registry.spec(n).default_voter} | explicit or set(names)
+def _info(name: str, kind: MediaKind) -> ModelInfo:
+    """What the report says of a model: figures of this kind of media only."""
+    spec = registry.spec(name)
+    return ModelInfo(name, spec.architecture, spec.licence, spec.known.get(MEASURED_AS[kind]))
 
 
-def _blind_spots(voters: set[str]) -> list[str]:
-    """Families of fakes that no voter was measured to recognise, as reason codes."""
-    measured = [m for name in voters if registry.is_installed(name) and (m := registry.spec(name).metrics)]
-    spots = []
-    for family in FAMILIES:
-        aucs = [figures["auc"] for m in measured if (figures := m.get(f"val_{family}_clips"))]
-        if aucs and max(aucs) < SEES_FROM_AUC:
-            spots.append(f"blind_to_{family}")
-    return spots
-
-
-def _person(track: FaceTrack, sampled: Frames, scores: list[ModelScore], voters: set[str]) -> Person:
+def _person(track: FaceTrack, sampled: Frames, scores: list[ModelScore], voters: Sequence[str]) -> Person:
     times = tuple(float(sampled.times_s[p]) for p in track.positions)
     sharpest = max(
         range(len(track)),
@@ -235,10 +231,11 @@ def _named(media: Media, name: str | None) -> Media:
 
 
 def _told(settings: AnalysisSettings, names: list[str]) -> dict[str, Any]:
-    """The settings that shape the answer, for the report."""
+    """The settings that shape the answer, for the report: models as they were asked for, and which those are."""
     return {
         "n_frames": settings.n_frames,
         "face_confidence": settings.face_confidence,
+        "asked": list(settings.models),
         "models": names,
         "explain": settings.explain,
         "min_face_px": settings.min_face_px,

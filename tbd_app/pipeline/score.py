@@ -16,7 +16,7 @@ from tbd_app.models.base import Detector, reduced
 from tbd_app.models.clip import ClipDetector
 from tbd_app.pipeline import verdict
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec
+from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec, ScoreReason, ScoreStatus
 
 BATCH = 32
 FEW_FRAMES = 8
@@ -77,7 +77,7 @@ def score_tracks(
     spec = registry.spec(name)
     usable = [t for t in tracks if t.exclusion is None]
     logits: dict[int, np.ndarray] = {}
-    failure: tuple[str, str] | None = None
+    failure: tuple[ScoreStatus, ScoreReason] | None = None
     try:
         if usable:
             model = loaded(name, device)
@@ -94,7 +94,7 @@ def score_tracks(
             out.append(ModelScore(name, track.track_id, "not_applicable", track.exclusion))
         elif failure:
             lacking = registry.how_to_get(name) if failure[0] == "not_installed" else None
-            out.append(ModelScore(name, track.track_id, *failure, how_to_get=lacking))  # type: ignore[arg-type]
+            out.append(ModelScore(name, track.track_id, *failure, how_to_get=lacking))
         elif not np.isfinite(logits[track.track_id]).all():
             out.append(ModelScore(name, track.track_id, "failed", "not_finite"))
         else:
@@ -132,6 +132,7 @@ def _judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore
         fake_prob=fake_prob,
         vote=verdict.vote(fake_prob, threshold, real_below),
         threshold=threshold,
+        real_below=real_below,
         frame_fake_prob=tuple(float(p) for p in probs) if spec.task == "frame" else None,
     )
 

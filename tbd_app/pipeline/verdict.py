@@ -8,10 +8,14 @@ fake when any judged person is fake, real when all are real, else uncertain. No 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import get_args
 
-from tbd_app.types import FrameCounts, ModelScore, Verdict, Vote
+from tbd_app.known import KnownPerformance
+from tbd_app.types import BlindSpot, FrameCounts, Label, ModelScore, Reason, Verdict, Vote
 
 QUORUM = 2
+BLIND_SPOTS: dict[str, BlindSpot] = {code.removeprefix("blind_to_"): code for code in get_args(BlindSpot)}
 
 
 def vote(fake_prob: float, threshold: float, real_below: float) -> Vote:
@@ -26,32 +30,39 @@ def of_track(scores: Sequence[ModelScore], voters: Collection[str]) -> Verdict:
 
     Args:
         scores: of every model asked, of any status.
-        voters: models whose votes count; others are shown only.
+        voters: models whose votes count (`registry.voters`); others are shown only.
     """
     asked = [s for s in scores if s.model in voters]
+    return replace(_majority(asked), voters=tuple(s.model for s in asked))
+
+
+def _majority(asked: Sequence[ModelScore]) -> Verdict:
+    """What the scores of the voters come to."""
     votes = [s.vote for s in asked if s.status == "ok"]
     probs = [s.fake_prob for s in asked if s.status == "ok" and s.fake_prob is not None]
-    fake, real, abstain = (votes.count(v) for v in ("fake", "real", "abstain"))
-    counts = {"fake": fake, "real": real, "abstain": abstain}
+    fake, real = votes.count("fake"), votes.count("real")
     prob = sum(probs) / len(probs) if probs else None
+
+    def verdict(label: Label, *reasons: Reason) -> Verdict:
+        return Verdict(label, prob, fake, real, votes.count("abstain"), reasons)
+
     if not votes:
         if any(s.status == "failed" for s in asked):
-            return Verdict("uncertain", None, **counts, reasons=("model_failed",))
+            return verdict("uncertain", "model_failed")
         if asked and all(s.status == "not_applicable" for s in asked):
-            reasons = tuple(dict.fromkeys(s.reason for s in asked if s.reason))
-            return Verdict("not_applicable", None, **counts, reasons=reasons)
-        return Verdict("uncertain", None, **counts, reasons=("no_model_installed",))
-    reasons = ["single_voter"] if len(asked) == 1 else []
+            unfit: list[Reason] = [s.reason for s in asked if s.reason]
+            return verdict("not_applicable", *dict.fromkeys(unfit))
+        return verdict("uncertain", "no_model_installed")
     if len(votes) < min(QUORUM, len(asked)):
-        return Verdict("uncertain", prob, **counts, reasons=("too_few_voters",))
+        return verdict("uncertain", "too_few_voters")
+    reasons: list[Reason] = ["single_voter"] if len(asked) == 1 else []
     if fake and real:
         reasons.append("models_disagree")
     if 2 * fake > len(votes):
-        return Verdict("fake", prob, **counts, reasons=tuple(reasons))
+        return verdict("fake", *reasons)
     if 2 * real > len(votes):
-        return Verdict("real", prob, **counts, reasons=tuple(reasons))
-    reasons.append("tie" if fake == real and fake else "between_thresholds")
-    return Verdict("uncertain", prob, **counts, reasons=tuple(reasons))
+        return verdict("real", *reasons)
+    return verdict("uncertain", *reasons, "tie" if fake == real and fake else "between_thresholds")
 
 
 def was_answered(people: Sequence[Verdict]) -> bool:
@@ -61,24 +72,30 @@ def was_answered(people: Sequence[Verdict]) -> bool:
     )
 
 
-def of_file(people: Sequence[Verdict], counts: FrameCounts, blind_spots: Sequence[str] = ()) -> Verdict:
+def of_file(
+    people: Sequence[Verdict],
+    counts: FrameCounts,
+    voters: Sequence[str] = (),
+    blind_spots: Sequence[BlindSpot] = (),
+) -> Verdict:
     """Verdict of a file from those of its people. Its votes are those of the person that decided.
 
     Args:
         people: verdicts of all tracks.
         counts: of the frames.
+        voters: models whose votes count, whether anybody could be judged or not.
         blind_spots: reason codes that every "real" verdict must carry.
     """
     judged = [v for v in people if v.label != "not_applicable"]
     if not judged:
-        reasons = list(dict.fromkeys(r for v in people for r in v.reasons))
-        if not reasons:
-            reasons = ["no_verified_face" if counts.with_face else "no_face"]
-        return Verdict("not_applicable", None, reasons=tuple(reasons))
+        unfit: list[Reason] = list(dict.fromkeys(r for v in people for r in v.reasons))
+        if not unfit:
+            unfit = ["no_verified_face" if counts.with_face else "no_face"]
+        return Verdict("not_applicable", None, reasons=tuple(unfit), voters=tuple(voters))
     rank = {"fake": 2, "uncertain": 1, "real": 0}
     decisive = max(judged, key=lambda v: (rank[v.label], v.fake_prob or 0.0))
     probs = [v.fake_prob for v in judged if v.fake_prob is not None]
-    reasons = list(decisive.reasons)
+    reasons: list[Reason] = list(decisive.reasons)
     if len(judged) > 1:
         reasons.append("several_people")
     if decisive.label == "real":
@@ -90,4 +107,18 @@ def of_file(people: Sequence[Verdict], counts: FrameCounts, blind_spots: Sequenc
         real=decisive.real,
         abstain=decisive.abstain,
         reasons=tuple(reasons),
+        voters=tuple(voters),
     )
+
+
+def blind_spots(judged: Sequence[KnownPerformance], vote: KnownPerformance | None = None) -> list[BlindSpot]:
+    """Families of fakes that a vote was measured to miss, as reason codes.
+
+    Args:
+        judged: of each voter that judged, as far as it was measured.
+        vote: of the vote as a whole; where it was measured it alone counts.
+    """
+    measured = [vote] if vote else judged
+    seen = {family for known in measured for family in known.sees}
+    blind = dict.fromkeys(family for known in measured for family in known.blind_to if family not in seen)
+    return [BLIND_SPOTS[family] for family in blind]

@@ -12,7 +12,6 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
-from tbd_app.models import registry
 from tbd_app.report import overlays, palette, texts, timeline
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
@@ -29,7 +28,8 @@ def render(report: Report) -> str:
         texts=texts,
         headline=texts.headline(report),
         looked_at=_looked_at(report),
-        people=[_person(p, report.media.kind) for p in report.people],
+        people=[_person(p, report) for p in report.people],
+        known_vote=texts.known_vote(report),
         plot=_plot(report),
         snapshots=[_snapshot(s, report) for s in _some(report.snapshots)],
         pairs=[_pair(e, report.media.kind) for e in report.explanations],
@@ -68,14 +68,14 @@ def _looked_at(report: Report) -> list[tuple[str, str]]:
     return rows
 
 
-def _person(person: Person, kind: str) -> dict[str, Any]:
+def _person(person: Person, report: Report) -> dict[str, Any]:
     quality = person.track.quality
     return {
         "name": texts.person_name(person.track.track_id),
         "colour": palette.person(person.track.track_id),
         "caption": texts.person_caption(person),
         "label": person.verdict.label,
-        "span": texts.span(person, kind),
+        "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
         "reasons": [texts.reason(code) for code in person.verdict.reasons],
         "quality": (
@@ -88,10 +88,10 @@ def _person(person: Person, kind: str) -> dict[str, Any]:
                 "status": texts.STATUSES[s.status],
                 "reason": texts.reason(s.reason) if s.reason else "",
                 "prob": s.fake_prob,
-                "vote": texts.VOTES[s.vote] if s.vote else "",
+                "vote": texts.vote(s, person.verdict.voters),
                 "threshold": s.threshold,
-                "error": texts.known_error(registry.spec(s.model).metrics),
-                "auc": texts.known_auc(registry.spec(s.model).metrics),
+                "error": texts.known_error(report.model(s.model).known),
+                "auc": texts.known_auc(report.model(s.model).known),
             }
             for s in person.scores
         ],

@@ -6,31 +6,58 @@ Words, not percentages: outside the data a model was measured on, its score is n
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Literal, cast
 
-from tbd_app.types import Person, Report, Verdict
+from tbd_app.known import KnownPerformance, Measured
+from tbd_app.types import ModelScore, Person, Reason, Report, Verdict
 
 Band = Literal["none", "weak", "clear", "strong"]
 
-REASONS: dict[str, str] = {
+REASONS: dict[Reason, str] = {
     "no_face": "No face was found.",
     "no_verified_face": "What looked like a face was not confirmed by the second pass of the face detector.",
     "face_too_small": "The face is too small to judge.",
     "too_brief": "The face is on screen too briefly to judge.",
     "no_model_installed": "None of the chosen models is installed.",
     "too_few_voters": "Too few models could judge for a verdict.",
-    "single_voter": "Only one model judged, so there is no second opinion.",
+    "single_voter": "Only one model votes, so there is no second opinion.",
     "tie": "As many models voted fake as voted real.",
     "models_disagree": "The models disagree.",
     "between_thresholds": "The score lies between the model's bounds for real and for fake.",
     "weights_missing": "The model's weights are not installed.",
+    "weights_corrupt": "The model's weights are damaged, or not the ones that are listed.",
+    "out_of_memory": "The model needs more memory than there is.",
+    "not_finite": "The model gave no usable number.",
     "model_failed": "A model failed while it ran.",
+    "blind_to_swap": "Swapped faces go unseen by the models that vote here, as measured on validation media.",
+    "blind_to_lipsync": (
+        "Mouths redrawn to fit other speech go unseen by the models that vote here, as measured on validation media."
+    ),
+    "blind_to_reenact": (
+        "Faces driven by another person's movements go unseen by the models that vote here, as measured on "
+        "validation media."
+    ),
+    "blind_to_talking": (
+        "Talking heads made of a picture and a voice go unseen by the models that vote here, as measured on "
+        "validation media."
+    ),
+    "blind_to_t2v": (
+        "Videos generated whole from words or a picture go unseen by the models that vote here, as measured on "
+        "validation media."
+    ),
+    "blind_to_edit": (
+        "Edited faces (age, light, expression, style) go unseen by the models that vote here, as measured on "
+        "validation media."
+    ),
+    "blind_to_still": (
+        "Generated portraits go unseen by the models that vote here, as measured on validation media."
+    ),
     "blind_to_blending": (
-        "The models that judged here miss many swapped faces and redrawn mouths, as measured on validation clips."
+        "Swapped faces and redrawn mouths go unseen by the models that vote here, as measured on validation media."
     ),
     "blind_to_synthesis": (
-        "Heads that are generated whole go unseen by the models that judged here, as measured on validation clips."
+        "Heads that are generated whole go unseen by the models that vote here, as measured on validation media."
     ),
     "several_people": "Several people are in the picture; each has a verdict of their own.",
 }
@@ -65,11 +92,14 @@ HEAT_NOTE = (
     "Bright areas show where the model looked, not where something was edited; all maps share one scale."
 )
 NOT_MEASURED = "not measured"
+SHOWN_ONLY = (
+    "A vote in brackets does not count: the model was shown, not named, and does not vote by default."
+)
 
 
 def reason(code: str) -> str:
     """The sentence for a reason code; an unknown code is shown as it is."""
-    return REASONS.get(code, f"{code.replace('_', ' ').capitalize()}.")
+    return REASONS.get(cast(Reason, code), f"{code.replace('_', ' ').capitalize()}.")
 
 
 def person_name(track_id: int) -> str:
@@ -136,7 +166,7 @@ def _headline_real(report: Report) -> str:
     judged = sum(p.verdict.label == "real" for p in report.people)
     where = f" in any of {judged} people" if judged > 1 else ""
     by = (
-        " by the only model that judged"
+        " by the only model that votes"
         if _single(report.verdict)
         else _dissent(report.verdict, against="fake")
     )
@@ -149,7 +179,7 @@ def _one_suspect(report: Report, person: Person) -> str:
     verdict = person.verdict
     signs = f"{BANDS[band(verdict)]} of manipulation in {_who(person, report)}"
     if _single(verdict):
-        return f"The only model that judged found {signs}."
+        return f"The only model that votes found {signs}."
     voters = verdict.fake + verdict.real + verdict.abstain
     dissent = _dissent(verdict, against="real").removeprefix("; ")
     tail = f" {dissent.capitalize()}." if dissent else ""
@@ -160,7 +190,7 @@ def _many_suspects(report: Report, suspects: list[Person]) -> str:
     parts = [f"{BANDS[band(p.verdict)].split()[0]} in {_who(p, report)}" for p in suspects]
     listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
     judged = sum(p.verdict.label != "not_applicable" for p in report.people)
-    by = " by the only model that judged" if any(_single(p.verdict) for p in suspects) else ""
+    by = " by the only model that votes" if any(_single(p.verdict) for p in suspects) else ""
     return f"Signs of manipulation were found in {len(suspects)} of {judged} people{by}: {listed}."
 
 
@@ -185,45 +215,48 @@ def _sentences(report: Report) -> str:
     return " ".join(reason(c) for c in codes) or "No reason was given."
 
 
-def known_error(metrics: Mapping[str, Any]) -> str:
-    """How often the model wrongly calls real faces fake, as measured; "not measured" where no figure exists.
-
-    Args:
-        metrics: of a `ModelSpec`: {"<data set>": {"fpr", "fpr_ci": [lo, hi], "n_real", ...}, ...}.
-    """
-    for name, figures in metrics.items():
-        if isinstance(figures, Mapping) and isinstance(figures.get("fpr"), int | float):
-            interval = _interval(figures.get("fpr_ci"), percent=True)
-            n = figures.get("n_real")
-            of = f" of {n} real items" if isinstance(n, int) else " of real items"
-            return f"wrongly flags {figures['fpr']:.0%}{interval}{of} ({name.replace('_', ' ')})"
-    return NOT_MEASURED
-
-
-def known_auc(metrics: Mapping[str, Any]) -> str:
-    """Area under the ROC curve: "0.91 (0.86–0.95), val clips", or "not measured"."""
-    for name, figures in metrics.items():
-        if isinstance(figures, Mapping) and isinstance(figures.get("auc"), int | float):
-            return f"{figures['auc']:.2f}{_interval(figures.get('auc_ci'))}, {name.replace('_', ' ')}"
-    return NOT_MEASURED
-
-
-def _interval(ci: Any, *, percent: bool = False) -> str:
-    if not (isinstance(ci, list | tuple) and len(ci) == 2):
+def vote(score: ModelScore, voters: Collection[str]) -> str:
+    """A model's vote in words, with a note where it does not count; "" where there is none."""
+    if score.vote is None:
         return ""
-    low, high = (f"{v:.0%}" if percent else f"{v:.2f}" for v in ci)
-    return f" ({low}–{high})"
+    return VOTES[score.vote] if score.model in voters else f"{VOTES[score.vote]}, not counted"
+
+
+def known_error(known: KnownPerformance | None) -> str:
+    """How often real media are wrongly called fake, as measured on media of this kind; "not measured" without a figure."""
+    if known is None or known.flagged_real is None:
+        return NOT_MEASURED
+    return f"wrongly flags {_share(known.flagged_real)} of {known.n_real} real items ({known.data})"
+
+
+def known_auc(known: KnownPerformance | None) -> str:
+    """Area under the ROC curve: "0.91 (0.86–0.95), val clips", or "not measured"."""
+    if known is None or known.auc is None:
+        return NOT_MEASURED
+    auc = known.auc
+    return f"{auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}), {known.data}"
+
+
+def known_vote(report: Report) -> str:
+    """What several voters together were measured to do, as a sentence; "" where one votes or nobody measured it."""
+    if report.known is None or len(report.verdict.voters) < 2:
+        return ""
+    return f"Known error rate of the vote: {known_error(report.known)}"
+
+
+def _share(figure: Measured) -> str:
+    return f"{figure.value:.0%} ({figure.low:.0%}–{figure.high:.0%})"
 
 
 def repeat_command(report: Report) -> str:
-    """The command line that gives this report again, on any device."""
+    """The command line that gives this report again, on any device; it asks for models in the words that were used."""
     s, name = report.settings, report.media.name
     words = [
         "tbd",
         "analyze",
         f"./{name}" if name.startswith("-") else name,
         "--models",
-        ",".join(s["models"]),
+        ",".join(s["asked"]),
     ]
     words += ["--frames", str(s["n_frames"]), "--face-confidence", str(s["face_confidence"])]
     return shlex.join([*words, "--explain" if s["explain"] else "--no-explain"])

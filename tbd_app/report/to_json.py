@@ -34,6 +34,8 @@ def to_dict(report: Report) -> dict[str, Any]:
                 "times_s": report.frames.times_s,
             },
             "settings": report.settings,
+            "models": [model.to_dict() for model in report.models],
+            "known_performance": report.known.to_dict() if report.known else None,
             "stability": report.stability,
             "provenance": report.provenance,
             "warnings": report.warnings,
@@ -82,6 +84,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "fake_prob": verdict.fake_prob,
         "votes": {"fake": verdict.fake, "real": verdict.real, "abstain": verdict.abstain},
         "reasons": verdict.reasons,
+        "voters": verdict.voters,
     }
 
 
@@ -113,6 +116,7 @@ def _score(score: ModelScore) -> dict[str, Any]:
         "fake_prob": score.fake_prob,
         "vote": score.vote,
         "threshold": score.threshold,
+        "real_below": score.real_below,
         "frame_fake_prob": score.frame_fake_prob,
         **lacking,
     }

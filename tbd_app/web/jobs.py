@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tbd_app
+from tbd_app import catalogue
 from tbd_app.errors import BadSetting
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ProgressEvent, Report
@@ -33,18 +34,23 @@ def default_engine(*args: Any, **kwargs: Any) -> Generator[ProgressEvent | Repor
     yield from tbd_app.analyze_events(*args, **kwargs)
 
 
-def settings(n_frames: Any, face_confidence: Any, models: Any, explain: Any) -> AnalysisSettings:
+def settings(
+    n_frames: Any, face_confidence: Any, models: Any, explain: Any, *, ticked: bool = False
+) -> AnalysisSettings:
     """Settings from values that come over the network.
+
+    Args:
+        ticked: `models` are the ticks of the page's list, which stand for "default" where they are the default voters.
 
     Raises:
         BadSetting: a value has the wrong type or is out of range.
     """
-    names = [models] if isinstance(models, str) else models
     try:
+        words = tuple(str(name) for name in ([models] if isinstance(models, str) else models))
         return AnalysisSettings(
             n_frames=int(n_frames),
             face_confidence=float(face_confidence),
-            models=tuple(str(name) for name in names),
+            models=catalogue.asked_by(words) if ticked else words,
             explain=bool(explain),
         )
     except (TypeError, ValueError) as error:
@@ -52,18 +58,26 @@ def settings(n_frames: Any, face_confidence: Any, models: Any, explain: Any) -> 
 
 
 def events(
-    payload: Any, n_frames: Any, face_confidence: Any, models: Any, explain: Any, *, engine: Engine
+    payload: Any,
+    n_frames: Any,
+    face_confidence: Any,
+    models: Any,
+    explain: Any,
+    *,
+    engine: Engine,
+    ticked: bool = False,
 ) -> Iterator[ProgressEvent | Finished]:
     """Progress, then the result. However it ends, also when closed early, the uploads are deleted.
 
     Args:
         payload: Gradio's file dictionary or a list of them.
+        ticked: as in `settings`.
 
     Raises:
         TBDError: whatever the user can act upon.
     """
     with uploads.claimed(payload) as upload:
-        chosen = settings(n_frames, face_confidence, models, explain)
+        chosen = settings(n_frames, face_confidence, models, explain, ticked=ticked)
         with closing(engine(upload.path, chosen, name=upload.name)) as stream:
             for item in stream:
                 yield Finished(item, upload.note) if isinstance(item, Report) else item

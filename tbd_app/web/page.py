@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +15,9 @@ from gradio import events as gr_events
 from gradio.data_classes import FileDataDict
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
+from tbd_app import catalogue
+from tbd_app.catalogue import ModelRow
 from tbd_app.errors import TBDError
-from tbd_app.models import registry
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
 from tbd_app.types import ProgressEvent
@@ -49,13 +50,14 @@ def build_page(engine: jobs.Engine = jobs.default_engine) -> gr.Blocks:
         engine: stands in for `tbd_app.analyze_events`, in tests.
     """
     with Page(title=texts.TITLE, analytics_enabled=False, delete_cache=(600, KEEP_S)) as page:
+        models = catalogue.listing()
         gr.HTML(views.header())
         with gr.Row(elem_classes="tbd-columns"):
             with gr.Column(scale=4, min_width=320):
-                asked = _inputs()
+                asked = _inputs(models)
             with gr.Column(scale=7, min_width=320, elem_id="output"):
                 shown = _outputs()
-        gr.HTML(views.footer())
+        gr.HTML(views.footer(models))
         _wire(asked, shown, engine)
         _add_endpoint(engine)
     return page.queue(max_size=20, default_concurrency_limit=4)
@@ -75,7 +77,7 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-def _inputs() -> SimpleNamespace:
+def _inputs(models: Sequence[ModelRow]) -> SimpleNamespace:
     asked = SimpleNamespace()
     asked.upload = gr.File(label=texts.UPLOAD, file_count="multiple", elem_id="upload")
     gr.Markdown(f"{texts.limits(Limits.from_env())} {texts.SEVERAL}", elem_classes="tbd-hint")
@@ -86,9 +88,13 @@ def _inputs() -> SimpleNamespace:
     asked.n_frames = gr.Slider(
         8, 64, DEFAULTS.n_frames, step=1, label=texts.N_FRAMES, info=texts.N_FRAMES_INFO
     )
-    voters = registry.resolve(DEFAULT_MODELS) or registry.list_models()
+    voters = [m.name for m in models if m.default_voter] or [m.name for m in models]
     asked.models = gr.CheckboxGroup(
-        views.model_choices(), value=voters, label=texts.MODELS, info=texts.MODELS_INFO, elem_id="models"
+        views.model_choices(models),
+        value=voters,
+        label=texts.MODELS,
+        info=texts.MODELS_INFO,
+        elem_id="models",
     )
     with gr.Accordion(texts.ADVANCED, open=False):
         asked.confidence = gr.Slider(
@@ -159,7 +165,7 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
 
     def on_analyze(*request: Any) -> Iterator[dict[Any, Any]]:
         try:
-            for item in jobs.events(*request, engine=engine):
+            for item in jobs.events(*request, engine=engine, ticked=True):
                 yield (
                     {shown.status: views.progress(item)} if isinstance(item, ProgressEvent) else result(item)
                 )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tbd_app.catalogue import ModelRow
 from tbd_app.errors import TBDError
-from tbd_app.models import registry
 from tbd_app.report import texts as words
 from tbd_app.report.html import data_uri
 from tbd_app.report.overlays import draw_boxes
@@ -73,7 +73,8 @@ def summary(report: Report, note: str = "") -> str:
         headline=words.headline(report),
         facts=list(facts(report)),
         notes=[note, *report.warnings] if note else report.warnings,
-        people=[_person(p, report.media.kind) for p in report.people],
+        people=[_person(p, report) for p in report.people],
+        known_vote=words.known_vote(report),
     )
 
 
@@ -177,20 +178,15 @@ def download(report: Report) -> str:
     return _render("download.html", data=data, name=f"{stem or 'report'}.tbd.json", label=texts.DOWNLOAD)
 
 
-def model_choices() -> list[tuple[str, str]]:
-    """Label and name of every registered model, those without weights marked."""
-    return [
-        (texts.model_choice(registry.spec(name).architecture, registry.is_installed(name)), name)
-        for name in registry.list_models()
-    ]
+def model_choices(models: Iterable[ModelRow]) -> list[tuple[str, str]]:
+    """Label and name of every model, those without weights marked."""
+    return [(texts.model_choice(m.architecture, m.installed), m.name) for m in models]
 
 
-def footer() -> str:
+def footer(models: Sequence[ModelRow]) -> str:
     """What a result means and what happens to a file, as HTML; always visible."""
-    names = registry.list_models()
-    ensemble = texts.ensemble(
-        registry.resolve(["default"]), sum(registry.is_installed(n) for n in names), len(names)
-    )
+    voters = [m.name for m in models if m.default_voter]
+    ensemble = texts.ensemble(voters, sum(m.installed for m in models), len(models))
     return _render("footer.html", limits=words.LIMITS, ensemble=ensemble, privacy=texts.PRIVACY)
 
 
@@ -203,11 +199,11 @@ def _render(template: str, **values: Any) -> str:
     return _templates.get_template(template).render(words=words, icons=ICONS, **values)
 
 
-def _person(person: Person, kind: str) -> dict[str, Any]:
+def _person(person: Person, report: Report) -> dict[str, Any]:
     return {
         "name": words.person_name(person.track.track_id),
         "thumbnail": data_uri(person.thumbnail),
-        "span": words.span(person, kind),
+        "span": words.span(person, report.media.kind),
         "n_frames": len(person.track),
         "side": round(person.track.quality.median_side_px),
         "verdict": person.verdict,
@@ -215,10 +211,11 @@ def _person(person: Person, kind: str) -> dict[str, Any]:
         "rows": [
             {
                 "score": score,
-                "architecture": registry.spec(score.model).architecture,
+                "architecture": report.model(score.model).architecture,
+                "vote": words.vote(score, person.verdict.voters),
                 "status": words.STATUSES[score.status],
                 "reason": words.reason(score.reason) if score.reason else "",
-                "known_error": words.known_error(registry.spec(score.model).metrics),
+                "known_error": words.known_error(report.model(score.model).known),
             }
             for score in person.scores
         ],

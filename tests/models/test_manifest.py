@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tbd_app.errors import WeightsCorrupt
+from tbd_app.known import KnownPerformance, Measured
 from tbd_app.models import manifest, registry
 from tbd_app.settings import weights_dirs
 from tbd_app.types import CropRecipe
+
+KNOWN = {
+    "data": "val pictures",
+    "n_real": 9,
+    "flagged_real": {"value": 0.1, "ci": [0.0, 0.4]},
+    "blind_to": ["swap"],
+}
 
 
 def test_manifest_of_the_project_is_valid_and_names_known_models() -> None:
@@ -29,6 +38,10 @@ def test_manifest_of_the_project_is_valid_and_names_known_models() -> None:
         ({"real_below": 0.9}, "real_below"),
         ({"image_threshold": 0.2, "real_below": 0.3}, "real_below"),
         ({"image_threshold": 0.2, "image_real_below": 0.3}, "real_below"),
+        ({"known_performance": {"audio": KNOWN}}, "audio"),
+        ({"known_performance": {"image": {"data": "val pictures"}}}, "n_real"),
+        ({"known_performance": {"image": KNOWN | {"blind_to": ["lipsink"]}}}, "lipsink"),
+        ({"known_performance": {"image": KNOWN | {"auc": {"value": 2, "ci": [0, 1]}}}}, "auc"),
     ],
 )
 def test_a_wrong_entry_is_named(write_manifest, entry, changes: dict, said: str) -> None:
@@ -113,3 +126,30 @@ def test_real_is_never_voted_above_the_threshold(write_manifest, entry) -> None:
     write_manifest(entry("effnet_b0_image", threshold=0.2))
     spec = registry.spec("effnet_b0_image")
     assert spec.real_below == spec.threshold == 0.2
+
+
+def test_known_figures_are_read_by_kind_of_media(write_manifest, entry) -> None:
+    write_manifest(entry("effnet_b0_image", known_performance={"image": KNOWN}))
+    known = registry.spec("effnet_b0_image").known
+    assert known == {
+        "image": KnownPerformance("val pictures", 9, flagged_real=Measured(0.1, 0.0, 0.4), blind_to=("swap",))
+    }
+    assert KnownPerformance.from_dict(known["image"].to_dict()) == known["image"]
+
+
+def test_figures_of_a_vote_are_those_of_its_voters_and_their_weights(
+    write_manifest, entry, monkeypatch, tmp_path
+) -> None:
+    one, two = "effnet_b0_image", "effnet_b0_lstm"
+    path = write_manifest(entry(one), entry(two))
+    document = json.loads(path.read_text(encoding="utf-8"))
+    vote = {"voters": [one, two], "metrics": {}, "known_performance": {"video": KNOWN}}
+    path.write_text(json.dumps(document | {"ensemble": vote}), encoding="utf-8")
+    assert manifest.known_vote([two, one])["video"].blind_to == ("swap",)
+    assert manifest.known_vote([one]) == manifest.known_vote([]) == {}
+    other = tmp_path / "other"
+    other.mkdir()
+    changed = document | {"models": [entry(one, sha256="1" * 64), entry(two)]}
+    (other / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
+    monkeypatch.setattr(manifest, "weights_dirs", lambda: [other, path.parent])
+    assert manifest.known_vote([one, two]) == {}

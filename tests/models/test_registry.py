@@ -62,6 +62,45 @@ def test_default_is_the_listed_default_voters_installed_or_not(write_manifest, e
     assert registry.resolve(["effnet_b0_image", "default"])[0] == "effnet_b0_image"
 
 
+A, B, C = "effnet_b0_image", "effnet_b0_lstm", "swin_tiny_mean"
+
+
+@pytest.mark.parametrize(
+    ("asked", "voters"),
+    [
+        (["default"], [A, B]),
+        (["all"], [A, B]),  # all are shown, the default voters vote
+        (["all", "default"], [A, B]),
+        ([C], [C]),  # who is named votes
+        ([C, A], [C, A]),
+        (["default", C], [A, B, C]),
+        ([C, "all"], [C, A, B]),
+    ],
+)
+def test_who_votes(write_manifest, entry, asked, voters) -> None:
+    write_manifest(*(entry(name, default_voter=name in (A, B)) for name in registry.list_models()))
+    assert registry.voters(asked) == voters
+    assert set(voters) <= set(registry.resolve(asked))
+
+
+def test_all_named_vote_and_all_do_where_there_is_no_default_voter(write_manifest, entry) -> None:
+    every = registry.list_models()
+    write_manifest(*(entry(name, default_voter=False) for name in every))
+    assert registry.voters(["all"]) == registry.voters(every) == every
+    assert registry.voters(["default"]) == []
+    assert registry.voters(["default", A]) == registry.voters(["all", A]) == [A]
+
+
+def test_ticks_are_names_unless_they_are_the_default_voters(write_manifest, entry) -> None:
+    write_manifest(*(entry(name, default_voter=name in (A, B)) for name in registry.list_models()))
+    assert registry.asked_by([B, A]) == ("default",)
+    assert registry.asked_by([A]) == (A,)
+    assert registry.asked_by([A, B, C]) == (A, B, C)
+    assert registry.asked_by([]) == ()
+    write_manifest(*(entry(name, default_voter=False) for name in registry.list_models()))
+    assert registry.asked_by([]) == ()
+
+
 def test_a_model_without_listed_weights_says_how_to_add_them() -> None:
     unlisted = [name for name in registry.list_models() if name not in manifest.entries()]
     if not unlisted:

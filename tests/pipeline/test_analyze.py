@@ -118,6 +118,7 @@ def test_the_settings_that_shape_the_answer_are_told(clip, report) -> None:
     assert report.settings == {
         "n_frames": N,
         "face_confidence": 0.9,
+        "asked": ["default"],
         "models": [FRAME_MODEL, CLIP_MODEL],
         "explain": True,
         "min_face_px": 64,
@@ -127,6 +128,7 @@ def test_the_settings_that_shape_the_answer_are_told(clip, report) -> None:
     assert analyze(clip, changed).settings == {
         "n_frames": N,
         "face_confidence": 0.8,
+        "asked": [CLIP_MODEL],
         "models": [CLIP_MODEL],
         "explain": False,
         "min_face_px": 48,

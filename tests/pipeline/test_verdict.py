@@ -6,7 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from tbd_app.pipeline.verdict import of_file, of_track, vote, was_answered
+from tbd_app.known import KnownPerformance
+from tbd_app.pipeline.verdict import blind_spots, of_file, of_track, vote, was_answered
 from tbd_app.types import FrameCounts, ModelScore, Verdict
 
 SEEN = FrameCounts(requested=8, decoded=8, with_face=8, verified=8, times_s=tuple(range(8)))
@@ -187,8 +188,36 @@ def test_no_face_is_not_real(with_face, reason) -> None:
 
 
 def test_a_real_verdict_carries_the_blind_spots_and_no_other_does() -> None:
-    assert of_file([REAL], SEEN, ["blind_to_synthesis"]).reasons == ("blind_to_synthesis",)
-    assert "blind_to_synthesis" not in of_file([REAL, FAKE], SEEN, ["blind_to_synthesis"]).reasons
+    assert of_file([REAL], SEEN, blind_spots=["blind_to_synthesis"]).reasons == ("blind_to_synthesis",)
+    assert "blind_to_synthesis" not in of_file([REAL, FAKE], SEEN, blind_spots=["blind_to_synthesis"]).reasons
+
+
+def test_verdicts_name_whose_votes_count_also_those_that_could_not_judge() -> None:
+    scores = (ok("a", "fake"), ok("b", "real"), absent("c"))
+    assert track(*scores, voters="ca").voters == ("a", "c")
+    assert of_file([], SEEN, ["a", "c"]).voters == ("a", "c")
+    assert of_file([FAKE], SEEN, ["a", "c"]).voters == ("a", "c")
+
+
+def known(sees: str = "", blind_to: str = "") -> KnownPerformance:
+    return KnownPerformance("made media", 9, 9, sees=tuple(sees.split()), blind_to=tuple(blind_to.split()))
+
+
+@pytest.mark.parametrize(
+    ("judged", "vote", "spots"),
+    [
+        ([], None, []),
+        ([known("swap", "talking t2v")], None, ["blind_to_talking", "blind_to_t2v"]),
+        # what one of them sees does not go unseen; what the other was never measured on is no comfort
+        ([known("swap", "talking t2v"), known("talking")], None, ["blind_to_t2v"]),
+        ([known("swap", "talking"), known("", "swap talking")], None, ["blind_to_talking"]),
+        # the vote of all of them, where it was measured, counts alone
+        ([known("swap talking")], known("swap", "talking"), ["blind_to_talking"]),
+        ([known("", "talking")], known("talking"), []),
+    ],
+)
+def test_blind_spots(judged, vote, spots) -> None:
+    assert blind_spots(judged, vote) == spots
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,18 @@ def test_each_model_has_a_row_with_its_known_error() -> None:
     assert texts.NOT_MEASURED in page.text
 
 
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ("video", "5% (1%–12%) of 40 real items (made clips)"),
+        ("frames", "5% (1%–12%) of 40 real items (made clips)"),
+        ("image", "5% (3%–7%) of 534 real items (made pictures)"),
+    ],
+)
+def test_what_is_known_of_a_model_comes_from_the_report_and_fits_the_media(kind, known) -> None:
+    assert f"wrongly flags {known}" in Page(html.render(make_report(kind=kind))).text
+
+
 def test_evidence_pairs_come_with_words() -> None:
     report = make_report(n_people=1)
     page = Page(html.render(report))

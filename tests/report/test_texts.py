@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from tbd_app.known import Family, KnownPerformance, Measured
 from tbd_app.report import texts
-from tbd_app.types import Report, Verdict
+from tbd_app.types import BlindSpot, ModelScore, Reason, Report, Verdict
 from tests.report_factory import make_report
-
-CODES = (
-    "no_face no_verified_face face_too_small too_brief no_model_installed too_few_voters single_voter tie "
-    "models_disagree between_thresholds weights_missing model_failed several_people"
-).split()
 
 
 def with_verdict(report: Report, verdict: Verdict) -> Report:
@@ -22,9 +19,15 @@ def with_verdict(report: Report, verdict: Verdict) -> Report:
     return replace(report, verdict=verdict, people=(replace(report.people[0], verdict=verdict),))
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", get_args(Reason))
 def test_every_reason_is_a_sentence(code) -> None:
     assert re.fullmatch(r"[A-Z].*\.", texts.REASONS[code])
+    assert texts.reason(code) == texts.REASONS[code]
+
+
+def test_no_sentence_is_left_over() -> None:
+    assert set(texts.REASONS) == set(get_args(Reason))
+    assert set(get_args(BlindSpot)) == {f"blind_to_{family}" for family in get_args(Family)}
 
 
 def test_an_unknown_reason_is_still_readable() -> None:
@@ -61,9 +64,9 @@ def test_two_suspects_are_both_named() -> None:
 def test_a_single_voter_is_said() -> None:
     verdict = Verdict("fake", 0.95, fake=1, reasons=("single_voter",))
     text = texts.headline(with_verdict(make_report(), verdict))
-    assert text.startswith("The only model that judged found strong signs of manipulation in person A")
+    assert text.startswith("The only model that votes found strong signs of manipulation in person A")
     real = Verdict("real", 0.1, real=1, reasons=("single_voter",))
-    assert "by the only model that judged" in texts.headline(with_verdict(make_report(label="real"), real))
+    assert "by the only model that votes" in texts.headline(with_verdict(make_report(label="real"), real))
 
 
 def test_real_does_not_claim_to_be_real() -> None:
@@ -110,26 +113,39 @@ def test_person_names() -> None:
     assert [texts.person_name(i) for i in (0, 25, 26)] == ["A", "Z", "27"]
 
 
-def test_known_figures_are_read_defensively() -> None:
-    measured = {
-        "note": "made by hand",
-        "val_clips": {
-            "auc": 0.912,
-            "auc_ci": [0.86, 0.95],
-            "n_real": 80,
-            "fpr": 0.05,
-            "fpr_ci": [0.01, 0.12],
-        },
-    }
-    assert texts.known_error(measured) == "wrongly flags 5% (1%–12%) of 80 real items (val clips)"
-    assert texts.known_auc(measured) == "0.91 (0.86–0.95), val clips"
-    assert texts.known_error({"val_clips": {"fpr": 0.1}}) == "wrongly flags 10% of real items (val clips)"
-    for empty in ({}, {"val_clips": {}}, {"val_clips": {"fpr": None, "auc": None}}, {"val_clips": 3}):
-        assert texts.known_error(empty) == texts.known_auc(empty) == "not measured"
+def test_known_figures_name_their_data() -> None:
+    known = KnownPerformance(
+        "val clips", 80, 40, flagged_real=Measured(0.05, 0.01, 0.12), auc=Measured(0.912, 0.86, 0.95)
+    )
+    assert texts.known_error(known) == "wrongly flags 5% (1%–12%) of 80 real items (val clips)"
+    assert texts.known_auc(known) == "0.91 (0.86–0.95), val clips"
+    for nothing in (None, KnownPerformance("val clips", 80)):
+        assert texts.known_error(nothing) == texts.known_auc(nothing) == "not measured"
+
+
+def test_the_vote_of_several_has_figures_of_its_own() -> None:
+    known = KnownPerformance("val clips", 80, flagged_real=Measured(0.05, 0.01, 0.12))
+    report = make_report()
+    assert texts.known_vote(report) == ""
+    told = texts.known_vote(replace(report, known=known))
+    assert told == "Known error rate of the vote: wrongly flags 5% (1%–12%) of 80 real items (val clips)"
+    alone = replace(report.verdict, voters=("effnetv2_b0_frame",))
+    assert texts.known_vote(replace(report, known=known, verdict=alone)) == ""
+
+
+def test_a_vote_that_does_not_count_says_so() -> None:
+    score = ModelScore("a", 0, "ok", fake_prob=0.9, vote="fake")
+    assert texts.vote(score, ("a", "b")) == "fake"
+    assert texts.vote(score, ("b",)) == "fake, not counted"
+    assert texts.vote(ModelScore("a", 0, "failed", "not_finite"), ("a",)) == ""
 
 
 def test_the_command_survives_a_shell() -> None:
     command = texts.repeat_command(make_report(name="my clip; rm.mp4"))
     assert command.startswith("tbd analyze 'my clip; rm.mp4' --models effnetv2_b0_frame,")
     assert "--frames 32 --face-confidence 0.9 --explain" in command
+    report = make_report()
+    for asked in (["all"], ["default", "effnet_b0_image"]):
+        settings = report.settings | {"asked": asked}
+        assert f"--models {','.join(asked)} " in texts.repeat_command(replace(report, settings=settings))
     assert texts.repeat_command(make_report(name="-x.mp4")).startswith("tbd analyze ./-x.mp4 ")

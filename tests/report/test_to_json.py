@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from tbd_app.errors import EmptyFile, TooLarge
+from tbd_app.known import MEASURED_AS, Family, KnownPerformance
 from tbd_app.report.to_json import SCHEMA_PATH, dumps, error_to_dict, to_dict
-from tests.report_factory import make_report
+from tbd_app.types import Reason
+from tests.report_factory import KNOWN, make_report
 
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
 
@@ -24,6 +27,32 @@ def test_the_schema_is_a_schema() -> None:
 @pytest.mark.parametrize("kind", ["video", "image", "frames"])
 def test_every_report_matches_the_schema(label, kind) -> None:
     VALIDATOR.validate(json.loads(dumps(make_report(label=label, kind=kind))))
+
+
+def test_codes_are_those_of_the_types() -> None:
+    definitions = VALIDATOR.schema["$defs"]
+    assert definitions["reason"]["enum"] == list(get_args(Reason))
+    assert definitions["family"]["enum"] == list(get_args(Family))
+
+
+def test_a_report_written_before_these_keys_still_matches() -> None:
+    document = to_dict(make_report())
+    for key in ("models", "known_performance"):
+        del document[key]
+    del document["settings"]["asked"]
+    for part in (document, *document["people"]):
+        del part["verdict"]["voters"]
+    for person in document["people"]:
+        for score in person["scores"]:
+            del score["real_below"]
+    VALIDATOR.validate(document)
+
+
+def test_known_figures_survive_and_are_of_the_kind_of_media() -> None:
+    for kind in ("video", "frames", "image"):
+        known = to_dict(make_report(kind=kind))["models"][0]["known_performance"]
+        assert KnownPerformance.from_dict(known) == KNOWN[MEASURED_AS[kind]]
+    assert to_dict(make_report())["models"][1]["known_performance"] is None
 
 
 def test_error_documents_match_the_schema() -> None:
@@ -48,14 +77,21 @@ def test_the_documented_keys_in_their_order() -> None:
     document = to_dict(make_report())
     person = document["people"][0]
     assert " ".join(document) == (
-        "schema_version media verdict people frames settings stability provenance warnings versions timings_s"
+        "schema_version media verdict people frames settings models known_performance stability provenance "
+        "warnings versions timings_s"
     )
     assert " ".join(document["media"]) == "name kind sha256 width height fps duration_s n_frames codec"
-    assert " ".join(document["verdict"]) == "label fake_prob votes reasons"
+    assert " ".join(document["verdict"]) == "label fake_prob votes reasons voters"
+    assert " ".join(document["models"][0]) == "name architecture licence known_performance"
+    assert " ".join(document["models"][0]["known_performance"]) == (
+        "data n_real n_fake flagged_real found_fake called_real_fake auc sees blind_to"
+    )
     assert " ".join(person) == (
         "track_id span_s n_frames median_face_px frame_positions times_s quality verdict scores"
     )
-    assert " ".join(person["scores"][0]) == "model status reason fake_prob vote threshold frame_fake_prob"
+    assert " ".join(person["scores"][0]) == (
+        "model status reason fake_prob vote threshold real_below frame_fake_prob"
+    )
 
 
 def test_values_survive() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tbd_app.settings import weights_dirs
 from tests import media_factory
 from training import card, cost, evaluate, export
 from training.data.index import Item
+from training.figures import known
 
 NAME = "effnetv2_b0_frame"
 
@@ -88,6 +90,35 @@ def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkey
     assert told.index("The vote of `a`, `b`:") < told.index(f"`{NAME}`, calls a face fake")
     assert manifest.ensemble()["metrics"]["val_clips"]["n_real"] == 2
     assert manifest.entries()[NAME].raw["metrics"] == entry["metrics"]
+    assert entry["known_performance"] == known(entry["metrics"])
+    assert registry.spec(NAME).known["video"].n_real == 2
+    assert written["ensemble"]["known_performance"] == known(written["ensemble"]["metrics"])
+
+
+def test_what_the_project_says_that_reports_show_is_what_its_figures_give(tmp_path, monkeypatch) -> None:
+    """`--known-only` changes nothing in the manifest as it is committed, and puts right one that was edited."""
+    path = Path(shutil.copy(weights_dirs()[-1] / manifest.MANIFEST, tmp_path))
+    committed = json.loads(path.read_text(encoding="utf-8"))
+    monkeypatch.setattr(export, "WEIGHTS", tmp_path)
+    evaluate.main(evaluate.Config(known_only=True))
+    assert json.loads(path.read_text(encoding="utf-8")) == committed
+    edited = json.loads(json.dumps(committed))
+    for part in (*edited["models"], edited["ensemble"]):
+        part["known_performance"] = {}
+    path.write_text(json.dumps(edited), encoding="utf-8")
+    evaluate.main(evaluate.Config(known_only=True))
+    assert json.loads(path.read_text(encoding="utf-8")) == committed
+
+
+def test_pictures_of_a_generator_meet_real_ones_of_the_same_folder() -> None:
+    def item(path: str, label: int, generator: str = "", kind: str = "image") -> Item:
+        return Item(Path(path), kind, label, "val", path, generator)
+
+    pictures = [
+        item("a/1.jpg", 1, "StyleGAN2"), item("a/2.jpg", 0), item("b/3.jpg", 0), item("a/4.jpg", 1, "FLUX.1"),
+        item("a/5.jpg", 0, kind="crop"),
+    ]  # fmt: skip
+    assert evaluate._same_source(pictures, "StyleGAN2").tolist() == [True, True, False, False, False]
 
 
 def test_blends_of_the_whole_face_and_of_parts_are_told_apart() -> None:

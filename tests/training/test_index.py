@@ -72,6 +72,32 @@ def test_an_empty_index_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "family", "groups"),
+    [
+        ({}, "blending", [True, False]),  # no such column, or empty: by the generator's name
+        ({"family": "swap"}, "swap", [True, False]),
+        ({"family": "lipsync"}, "lipsync", [True, False]),
+        ({"family": "talking"}, "talking", [False, True]),
+        ({"family": "edit"}, "edit", [False, False]),
+        ({"family": "unknown"}, "unknown", [False, False]),
+        ({"family": "", "generator": ""}, "unknown", [False, False]),
+        ({"family": "real", "label": "real", "generator": ""}, "", [False, False]),
+    ],
+)
+def test_the_family_is_the_column_or_else_by_the_generator(tmp_path, change, family, groups) -> None:
+    columns = [*COLUMNS, "family"] if "family" in change else COLUMNS
+    (item,) = read_index(write_index(tmp_path, CLIP | change, columns=columns))
+    assert item.family == family
+    assert [item.is_of(group) for group in ("blending", "synthesis")] == groups
+
+
+def test_a_family_that_no_one_knows_is_refused(tmp_path) -> None:
+    root = write_index(tmp_path, CLIP | {"family": "lipsink"}, columns=[*COLUMNS, "family"])
+    with pytest.raises(SystemExit, match=r"line 2 .*family must be .*not 'lipsink'"):
+        read_index(root)
+
+
+@pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"label": "genuine"}, "label must be real or fake, not 'genuine'"),

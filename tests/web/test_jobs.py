@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tbd_app.errors import BadSetting
+from tbd_app.models import registry
 from tbd_app.report.to_json import dumps
 from tbd_app.web import jobs
 from tests.report_factory import make_report
@@ -14,6 +15,16 @@ def test_settings_take_what_json_can_carry():
     settings = jobs.settings(16.0, 1, "all", 0)
     assert (settings.n_frames, settings.face_confidence) == (16, 1.0)
     assert (settings.models, settings.explain) == (("all",), False)
+
+
+def test_ticks_of_the_default_voters_are_default_and_others_are_names():
+    default = registry.resolve(["default"])
+    assert jobs.settings(32, 0.9, default, True, ticked=True).models == ("default",)
+    assert jobs.settings(32, 0.9, default, True).models == tuple(default)
+    every = registry.list_models()
+    assert jobs.settings(32, 0.9, every, True, ticked=True).models == tuple(every)
+    with pytest.raises(BadSetting):
+        jobs.settings(32, 0.9, [], True, ticked=True)
 
 
 @pytest.mark.parametrize(

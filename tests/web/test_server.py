@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import deque
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from tbd_app.models import registry
 from tbd_app.report.to_json import dumps
-from tbd_app.web import texts
+from tbd_app.web import texts, uploads
+from tbd_app.web.page import EXAMPLES
 from tests.report_factory import make_report
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -64,6 +67,17 @@ def test_settings_reach_the_engine(client, server, clip):
     settings = server.engine.seen[0][2]
     assert (settings.n_frames, settings.face_confidence) == (16, 0.8)
     assert (settings.models, settings.explain) == (("swin_tiny_mean",), False)
+
+
+@pytest.mark.parametrize("extra", [[], ["swin_tiny_mean"]])
+def test_ticks_on_the_page_ask_for_default_or_for_names(server, extra):
+    ticked = [*registry.resolve(["default"]), *extra]
+    (press,) = (fn.fn for fn in server.blocks.fns.values() if fn.name == "on_analyze")
+    example = uploads.stage(EXAMPLES / "no_face.mp4")
+    upload = [{"path": str(example), "orig_name": example.name, "meta": {"_type": "gradio.FileData"}}]
+    deque(press(upload, 32, 0.9, ticked, True), maxlen=0)
+    assert server.engine.seen[0][2].models == (tuple(ticked) if extra else ("default",))
+    assert server.leftovers() == []
 
 
 def test_a_refused_file_gives_code_and_message(client, server, clip, refused):

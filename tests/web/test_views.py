@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tbd_app import catalogue
 from tbd_app.errors import TooLarge
 from tbd_app.report import texts as words
 from tbd_app.report.to_json import dumps
@@ -48,6 +49,20 @@ def test_summary_has_a_table_per_person_with_every_model():
     assert words.STATUSES["not_installed"] in summary
     assert words.REASONS["weights_missing"].split("'")[0] in summary
     assert f"{THRESHOLD:.2f}" in summary
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ("video", "5% (1%–12%) of 40 real items (made clips)"),
+        ("frames", "5% (1%–12%) of 40 real items (made clips)"),
+        ("image", "5% (3%–7%) of 534 real items (made pictures)"),
+    ],
+)
+def test_what_is_known_of_a_model_comes_from_the_report_and_fits_the_media(kind, known):
+    summary = views.summary(make_report(kind=kind))
+    assert f"wrongly flags {known}" in summary
+    assert "Architecture of effnetv2_b0_frame" in summary
 
 
 def test_no_score_is_shown_as_a_percentage_or_made_up():
@@ -122,14 +137,14 @@ def test_the_link_holds_the_report_under_a_safe_name(name, expected):
     assert base64.b64decode(data).decode() == dumps(report) + "\n"
 
 
-def test_models_without_weights_are_marked(monkeypatch):
-    monkeypatch.setattr(views.registry, "is_installed", lambda name: name == "swin_tiny_mean")
-    labels = {name: label for label, name in views.model_choices()}
+def test_models_without_weights_are_marked():
+    rows = [replace(m, installed=m.name == "swin_tiny_mean") for m in catalogue.listing()]
+    labels = {name: label for label, name in views.model_choices(rows)}
     assert texts.NOT_INSTALLED not in labels["swin_tiny_mean"]
     assert texts.NOT_INSTALLED in labels["effnet_b0_lstm"]
 
 
 def test_footer_says_what_a_result_is_not():
-    footer = views.footer()
+    footer = views.footer(catalogue.listing())
     assert "not proof" in footer
     assert "Nothing is kept" in footer

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import numpy as np
 import pyarrow as pa
 
-# Which trace a val generator leaves (a face swapped or a mouth redrawn in a real frame, or a whole head generated).
+from tbd_app.known import Family
+
+# What a generator does (a face swapped or a mouth redrawn in a real frame, or a whole head generated), by its name: for an
+# index without the column `family`, whose words are finer.
 FAMILIES = {
     "blending": (
         "part swap, uadfv, fakeapp, wav2lip, deepfakes, face2face, faceswap, neuraltextures, faceshifter, "
@@ -22,6 +25,11 @@ FAMILIES = {
         "one_shot_free, pirender, tpsm, lia, danet, sadtalker, mcnet, hyperreenact, heygen, vqgan, sd2.1, ddim, rddm, "
         "pixart, dit, sit, midjourney, whichisreal, collabdiff, e4e, stargan, styleclip"
     ).split(", "),
+}
+# The same two in the words of the column; `edit` may be either and is in neither.
+GROUPS = {
+    "blending": ("blending", "swap", "lipsync"),
+    "synthesis": ("synthesis", "reenact", "talking", "t2v", "still"),
 }
 KINDS = ("crop", "image", "video")
 LABELS = {"real": 0, "fake": 1}
@@ -66,6 +74,7 @@ class Item:
         split: "train" or "val".
         group: identity or source; averages and intervals may be taken over it.
         generator: name, empty for real media.
+        family: of a fake, as the index names it or else by its generator; "unknown" for neither, empty for real media.
         box: (4,) xyxy px of the face in a crop, else None.
         landmarks: (5,2) px in a crop, else None.
     """
@@ -78,6 +87,15 @@ class Item:
     generator: str
     box: np.ndarray | None = None
     landmarks: np.ndarray | None = None
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        if self.label and not self.family:
+            object.__setattr__(self, "family", family(self.generator) or "unknown")
+
+    def is_of(self, group: str) -> bool:
+        """Whether it is a fake of "blending" or of "synthesis"."""
+        return self.family in GROUPS[group]
 
     @property
     def source(self) -> str:
@@ -132,6 +150,9 @@ def _item(index: Path, number: int, row: dict[str, str]) -> Item:
         refuse(f"the label must be real or fake, not {row['label']!r}")
     if row["kind"] not in KINDS:
         refuse(f"the kind must be {', '.join(KINDS)}, not {row['kind']!r}")
+    named = (row.get("family") or "").strip()
+    if named not in ("", "real", "unknown", *get_args(Family)):
+        refuse(f"the family must be real, unknown, {', '.join(get_args(Family))}, or empty, not {named!r}")
     points = numbers("landmarks", 10)
     return Item(
         path=index.parent / row["path"],
@@ -142,4 +163,5 @@ def _item(index: Path, number: int, row: dict[str, str]) -> Item:
         generator=row["generator"],
         box=numbers("face_box", 4),
         landmarks=None if points is None else points.reshape(5, 2),
+        family=named if LABELS[row["label"]] else "",
     )

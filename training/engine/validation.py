@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
+from tbd_app.known import Family
 from training.data.clips import ClipReader
-from training.data.index import FAMILIES, Item, family
+from training.data.index import GROUPS, Item
 from training.engine.metrics import auc
 
 
@@ -39,7 +40,7 @@ def score_batches(model: nn.Module, batches: Iterable[Sequence[Any]]) -> np.ndar
 def video_figures(
     items: Sequence[Item], probs: np.ndarray, known: AbstractSet[str] = frozenset()
 ) -> dict[str, float]:
-    """Video-level AUC and accuracy at 0.5 of media with fake_prob (N,), and the AUC of each family of fakes.
+    """Video-level AUC and accuracy at 0.5 of media with fake_prob (N,), and the AUC of each group and family of fakes.
 
     Args:
         items: N media.
@@ -47,10 +48,10 @@ def video_figures(
         known: generators of the train split; where there are any, "unseen_auc" leaves their fakes out.
     """
     labels = np.array([i.label for i in items])
-    families = np.array([family(i.generator) for i in items])
+    families = {i.family: {i.family} for i in items if i.family in get_args(Family)}
     out = {"video_auc": auc(labels, probs), "video_accuracy": float(((probs >= 0.5) == labels).mean())}
-    for name in FAMILIES:
-        keep = (labels == 0) | (families == name)
+    for name, part in (families | GROUPS).items():
+        keep = np.array([not i.label or i.family in part for i in items])
         out[f"{name}_auc"] = auc(labels[keep], probs[keep])
     if known:
         keep = np.array([not i.label or i.generator not in known for i in items])

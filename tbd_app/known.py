@@ -1,0 +1,109 @@
+"""What was measured of a model, or of the vote, on media whose truth is known: the figures that every report carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# Families of fakes: what was done to a face. "blending" and "synthesis" are older words for swap and lip-sync, and for
+# heads generated whole, in figures that were measured before the data named six families.
+Family = Literal["swap", "lipsync", "reenact", "talking", "t2v", "edit", "still", "blending", "synthesis"]
+MeasuredKind = Literal["video", "image"]
+# What a report's kind of media is measured as.
+MEASURED_AS: dict[str, MeasuredKind] = {"video": "video", "frames": "video", "image": "image"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure in [0,1] with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Measured:
+        """The figure that `to_dict` wrote."""
+        return cls(raw["value"], *raw["ci"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return {"value": self.value, "ci": [self.low, self.high]}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerformance:
+    """What one model, or a vote, did on one kind of media.
+
+    Attributes:
+        data: the media in words, such as "val clips".
+        n_real: how many of them are real.
+        n_fake: how many of them are fake; 0 where only reals were measured.
+        flagged_real: share of the reals that were called fake; None for "not measured", here and below.
+        found_fake: share of the fakes that were called fake.
+        called_real_fake: share of the fakes that were called real.
+        auc: area under the ROC curve.
+        sees: families of fakes that are told from reals better than the evaluation's bound.
+        blind_to: families that are not; a family that was never measured is in neither.
+    """
+
+    data: str
+    n_real: int
+    n_fake: int = 0
+    flagged_real: Measured | None = None
+    found_fake: Measured | None = None
+    called_real_fake: Measured | None = None
+    auc: Measured | None = None
+    sees: tuple[Family, ...] = ()
+    blind_to: tuple[Family, ...] = ()
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> KnownPerformance:
+        """The figures that `to_dict` wrote, as a manifest holds them."""
+        figures = {k: Measured.from_dict(raw[k]) for k in FIGURES if raw.get(k) is not None}
+        return cls(
+            raw["data"],
+            raw["n_real"],
+            raw.get("n_fake", 0),
+            **figures,
+            sees=tuple(raw.get("sees", ())),
+            blind_to=tuple(raw.get("blind_to", ())),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data, every key there."""
+        figures = {k: m.to_dict() if (m := getattr(self, k)) else None for k in FIGURES}
+        return {
+            "data": self.data,
+            "n_real": self.n_real,
+            "n_fake": self.n_fake,
+            **figures,
+            "sees": list(self.sees),
+            "blind_to": list(self.blind_to),
+        }
+
+
+FIGURES = ("flagged_real", "found_fake", "called_real_fake", "auc")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a report says of a model that was asked, so that a view need not look it up.
+
+    Attributes:
+        known: measured on the kind of media that the report is about; None for "not measured".
+    """
+
+    name: str
+    architecture: str
+    licence: str
+    known: KnownPerformance | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return {
+            "name": self.name,
+            "architecture": self.architecture,
+            "licence": self.licence,
+            "known_performance": self.known.to_dict() if self.known else None,
+        }

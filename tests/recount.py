@@ -1,0 +1,84 @@
+"""Verdicts worked out again from a report's JSON and from nothing else, by rules written a second time.
+
+The rules are those of "Vote" in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def of_person(person: Json) -> Json:
+    """The verdict of a person, with the keys of the report's."""
+    voters = person["verdict"]["voters"]
+    asked = [s for s in person["scores"] if s["model"] in voters]
+    judged = [s for s in asked if s["status"] == "ok"]
+    votes = [_vote(s) for s in judged]
+    counts = {name: votes.count(name) for name in ("fake", "real", "abstain")}
+    prob = sum(s["fake_prob"] for s in judged) / len(judged) if judged else None
+    label, reasons = _answer(asked, votes, counts)
+    return {"label": label, "fake_prob": prob, "votes": counts, "reasons": reasons, "voters": voters}
+
+
+def of_file(document: Json) -> Json:
+    """The verdict of the file, from verdicts of its people that are worked out again too."""
+    voters = document["verdict"]["voters"]
+    people = [of_person(p) for p in document["people"]]
+    judged = [v for v in people if v["label"] != "not_applicable"]
+    if not judged:
+        reasons = list(dict.fromkeys(code for v in people for code in v["reasons"]))
+        lacking = "no_verified_face" if document["frames"]["with_face"] else "no_face"
+        none = {"fake": 0, "real": 0, "abstain": 0}
+        return {
+            "label": "not_applicable",
+            "fake_prob": None,
+            "votes": none,
+            "reasons": reasons or [lacking],
+            "voters": voters,
+        }
+    worst_first = ("fake", "uncertain", "real")
+    label = next(name for name in worst_first if any(v["label"] == name for v in judged))
+    decisive = max((v for v in judged if v["label"] == label), key=lambda v: v["fake_prob"] or 0)
+    probs = [v["fake_prob"] for v in judged if v["fake_prob"] is not None]
+    reasons = [*decisive["reasons"], *(["several_people"] if len(judged) > 1 else [])]
+    if label == "real":
+        reasons += _blind_spots(document)
+    return decisive | {"fake_prob": max(probs, default=None), "reasons": reasons, "voters": voters}
+
+
+def _vote(score: Json) -> str:
+    if score["fake_prob"] >= score["threshold"]:
+        return "fake"
+    return "real" if score["fake_prob"] < score["real_below"] else "abstain"
+
+
+def _answer(asked: list[Json], votes: list[str], counts: dict[str, int]) -> tuple[str, list[str]]:
+    statuses = [s["status"] for s in asked]
+    if not votes:
+        if "failed" in statuses:
+            return "uncertain", ["model_failed"]
+        if statuses and set(statuses) == {"not_applicable"}:
+            return "not_applicable", list(dict.fromkeys(s["reason"] for s in asked))
+        return "uncertain", ["no_model_installed"]
+    if len(votes) == 1 and len(asked) > 1:
+        return "uncertain", ["too_few_voters"]
+    reasons = ["single_voter"] if len(asked) == 1 else []
+    reasons += ["models_disagree"] if counts["fake"] and counts["real"] else []
+    for label in ("fake", "real"):
+        if counts[label] > len(votes) / 2:
+            return label, reasons
+    tied = counts["fake"] == counts["real"] > 0
+    return "uncertain", [*reasons, "tie" if tied else "between_thresholds"]
+
+
+def _blind_spots(document: Json) -> list[str]:
+    voters = document["verdict"]["voters"]
+    judged = {s["model"] for p in document["people"] for s in p["scores"] if s["status"] == "ok"}
+    alone = [m["known_performance"] for m in document["models"] if m["name"] in judged & set(voters)]
+    whole = document["known_performance"]
+    measured = [whole] if whole else [known for known in alone if known]
+    seen = [family for known in measured for family in known["sees"]]
+    blind = [family for known in measured for family in known["blind_to"] if family not in seen]
+    return [f"blind_to_{family}" for family in dict.fromkeys(blind)]
