@@ -344,13 +344,18 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class FrameCounts:
-    """How many frames were asked for, decoded, showed a face, and showed one that the second pass confirmed."""
+    """How many frames were asked for, decoded, showed a face, and showed one that the second pass confirmed.
+
+    Attributes:
+        size: width and height of the first frame, px; boxes are measured in it. Frames of a large video are made smaller.
+    """
 
     requested: int
     decoded: int
     with_face: int
     verified: int
     times_s: tuple[float, ...]
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

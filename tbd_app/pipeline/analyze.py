@@ -139,6 +139,7 @@ def analyze_events(
         with_face=sum(len(f) > 0 for f in faces_by_frame),
         verified=sum(bool(f.verified.any()) for f in faces_by_frame),
         times_s=tuple(sampled.times_s.tolist()),
+        size=(sampled.images[0].shape[1], sampled.images[0].shape[0]),
     )
     yield Report(
         media=_named(media, name),

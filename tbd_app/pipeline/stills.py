@@ -13,7 +13,7 @@ import itertools
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -113,6 +113,27 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
                 times.append(start_s)
     notes = [bounds.reduced_warning(limits)] if reduced else []
     return {"indices": indices[: len(arrays)], "times_s": times, "warnings": notes}, arrays
+
+
+def play(
+    *, limits: Limits, path: str, format_name: str, fit: Callable[[int, int], tuple[int, int]]
+) -> Iterator[tuple[float, np.ndarray]]:
+    """All frames of an animation in order, until the first damage; for jobs in the sandbox.
+
+    Args:
+        fit: from width and height of an upright frame, px, to those that are wanted.
+
+    Yields:
+        Seconds since the first frame, and the frame (H,W,3) uint8 RGB, upright.
+
+    Raises:
+        NotMedia, TooManyPixels, CorruptMedia: as for `probe`.
+    """
+    with _opened(Path(path), format_name, limits) as image:
+        for start_s, _ in _times(image, []):
+            bounds.check_frame(image.width, image.height, limits)
+            rgb = upright_rgb(image)
+            yield start_s, np.asarray(rgb.resize(fit(*rgb.size)))
 
 
 def read(content: bytes, plugin: str, limits: Limits, max_bytes: float) -> tuple[np.ndarray, bool]:

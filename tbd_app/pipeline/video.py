@@ -6,7 +6,7 @@ around the wanted frames. Where timestamps or seeking prove unreliable, one pass
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import av
 import numpy as np
@@ -105,6 +105,32 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
         warnings.append(bounds.reduced_warning(limits))
     times = [float(times_s[i]) for i in indices]
     return {"indices": indices, "times_s": times, "warnings": warnings, "sent": tally.sent}, arrays
+
+
+def play(
+    *, limits: Limits, path: str, format_name: str, fit: Callable[[int, int], tuple[int, int]]
+) -> Iterator[tuple[float, np.ndarray]]:
+    """All frames of a video in order, until the first damage that cannot be passed over; for jobs in the sandbox.
+
+    Args:
+        fit: from width and height, px, to those that are wanted, before the frame is turned upright.
+
+    Yields:
+        Seconds since the first frame, and the frame (H,W,3) uint8 RGB, upright.
+
+    Raises:
+        NotMedia, TooManyPixels, CorruptMedia: as for `probe`.
+    """
+    with ffmpeg.opened(path, format_name, limits) as (container, stream):
+        # The stream's clock: frames that the decoder gives up last carry none of their own.
+        start_s, tick_s, interval_s = None, stream.time_base, 1 / ffmpeg.header_fps(stream)
+        for i, frame in enumerate(ffmpeg.decoded(container, stream, Tally())):
+            bounds.check_frame(frame.width, frame.height, limits)
+            rgb = frame.reformat(*fit(frame.width, frame.height), "rgb24").to_ndarray()
+            pts = frame.pts
+            time_s = i * interval_s if pts is None or tick_s is None else float(pts * tick_s)
+            start_s = time_s if start_s is None else start_s
+            yield time_s - start_s, np.ascontiguousarray(ffmpeg.upright(rgb, frame))
 
 
 class _Unreliable(Exception):

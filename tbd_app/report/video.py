@@ -7,7 +7,6 @@ leaves it. There is no sound in it.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,17 +15,10 @@ from typing import Any
 import av
 import numpy as np
 from av.codec import Codec
-from av.container import InputContainer
-from av.error import InvalidDataError
-from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
-from PIL import Image, ImageSequence
 
 from tbd_app.errors import CorruptMedia, NotMedia
-from tbd_app.pipeline import sandbox, stills
-from tbd_app.pipeline.ffmpeg import upright
-from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
+from tbd_app.pipeline import answers, sandbox, stills, video
 from tbd_app.report import overlays, palette, texts, timeline
 from tbd_app.settings import Limits
 from tbd_app.types import Person, Report
@@ -36,7 +28,7 @@ TICKS = 90_000  # a second of the output's clock
 FRAMES_PER_TIMEOUT = 1000  # frames, encoded within one decode timeout at the slowest
 SAME_TIME_S = 1e-3
 
-Upright = tuple[float, np.ndarray]  # time in seconds, (H,W,3) uint8 RGB
+PLAYERS = {"video": video.play, "image": stills.play}
 
 
 def ffmpeg_version() -> str:
@@ -54,35 +46,34 @@ def write(report: Report, media_path: Path, out_path: Path, limits: Limits | Non
 
     Raises:
         NotMedia: the report is not about a video.
-        CorruptMedia, DecodeTimeout: it cannot be decoded again.
+        CorruptMedia, DecodeTimeout, TooManyPixels: it cannot be decoded again.
     """
     if report.media.kind != "video":
         raise NotMedia("There is no annotated video of something that is not a video.")
     limits = limits or Limits.from_env()
     patience = 1 + report.media.n_frames / FRAMES_PER_TIMEOUT
-    with media_path.open("rb") as file:
-        content = sniff(file.read(HEAD_BYTES))
     info, arrays = sandbox.run(
         annotate,
         replace(limits, decode_timeout_s=limits.decode_timeout_s * patience),
         path=str(media_path.absolute()),
-        reader=content.reader,
-        container=content.format,
+        reader=report.media.content.reader,
+        format_name=report.media.content.format,
         tracks=[_track(p, report) for p in report.people],
     )
+    film = answers.film(info, arrays)
     part = out_path.with_suffix(".part")
-    part.write_bytes(arrays[0].tobytes()[: info["bytes"]])
+    part.write_bytes(film)
     part.replace(out_path)
 
 
 def annotate(
-    *, limits: Limits, path: str, reader: str, container: str, tracks: list[dict[str, Any]]
+    *, limits: Limits, path: str, reader: str, format_name: str, tracks: list[dict[str, Any]]
 ) -> sandbox.Answer:
     """Sandbox job: decode, draw, encode.
 
     Args:
-        reader: "video" for FFmpeg, "image" for Pillow.
-        container: FFmpeg's demuxer or Pillow's format.
+        reader: `Content.reader`, a key of `PLAYERS`.
+        format_name: `Content.format`; nothing else is tried.
         tracks: what `_track` gives.
 
     Returns:
@@ -90,8 +81,9 @@ def annotate(
 
     Raises:
         CorruptMedia: no frame can be decoded.
+        NotMedia, TooManyPixels: as for the first look at the file.
     """
-    frames = _video(path, container) if reader == "video" else _animation(path, container)
+    frames = PLAYERS[reader](limits=limits, path=path, format_name=format_name, fit=_fit)
     buffer, n_frames = io.BytesIO(), 0
     with av.open(buffer, "w", format="mp4") as out:
         stream, last = None, -1
@@ -116,76 +108,23 @@ def annotate(
     return {"bytes": len(data), "frames": n_frames}, [pixels]
 
 
-def _video(path: str, demuxer: str) -> Iterator[Upright]:
-    options = {"protocol_whitelist": "file"}
-    with av.open(f"file:{path}", "r", demuxer, options, metadata_errors="replace") as container:
-        pictures = [
-            s for s in container.streams.video if not Disposition(s.disposition) & Disposition.attached_pic
-        ]
-        stream = max(pictures, key=lambda s: s.width * s.height)
-        stream.thread_type = "AUTO"
-        start, interval = None, 1 / float(stream.average_rate or stream.guessed_rate or 25)
-        for i, frame in enumerate(_whole(container, stream)):
-            size = _fit(frame.width, frame.height)
-            rgb = frame.reformat(*size, "rgb24").to_ndarray()
-            time_s = i * interval if frame.time is None else frame.time
-            start = time_s if start is None else start
-            yield time_s - start, np.ascontiguousarray(upright(rgb, frame))
-
-
-def _whole(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Frames until the end or the first damage that cannot be passed over."""
-    try:
-        for packet in container.demux(stream):
-            try:
-                yield from stream.decode(packet)
-            except InvalidDataError:
-                continue
-    except InvalidDataError:
-        return
-
-
-def _animation(path: str, plugin: str) -> Iterator[Upright]:
-    time_s = 0.0
-    with Image.open(path, formats=(plugin,)) as image:
-        for page in ImageSequence.Iterator(image):
-            rgb = stills.upright_rgb(page)
-            yield time_s, np.asarray(rgb.resize(_fit(*rgb.size)))
-            time_s += (image.info.get("duration") or stills.DEFAULT_DURATION_MS) / 1000
-
-
 def _fit(width: int, height: int) -> tuple[int, int]:
     scale = min(1.0, MAX_SIDE / max(width, height))
     return max(2, round(width * scale)), max(2, round(height * scale))
 
 
 def _track(person: Person, report: Report) -> dict[str, Any]:
-    """One person as plain data: boxes as shares of the picture's width and height."""
+    """One person as plain data: boxes as shares of the width and height of the frames in which they were measured."""
     probs = timeline.frame_probs(person)
     return {
         "times_s": list(person.times_s),
         "positions": person.track.positions.tolist(),
-        "boxes": (person.track.boxes / _frame_size(report)).tolist(),
+        "boxes": (person.track.boxes / np.array(report.frames.size * 2)).tolist(),
         "scores": None if probs is None else probs.tolist(),
         "score": person.verdict.fake_prob,
         "caption": texts.person_caption(person),
         "colour": palette.person(person.track.track_id),
     }
-
-
-def _frame_size(report: Report) -> np.ndarray:
-    """(4,) width, height, width, height of the frames in which the boxes were measured, px."""
-    # Frames of a large video may have been made smaller than the media; a face in a snapshot tells by how much.
-    for shot in report.snapshots:
-        for person in report.people:
-            track = person.track
-            if track.track_id in shot.track_ids and shot.position in track.positions:
-                here = shot.boxes[shot.track_ids.index(track.track_id)]
-                there = track.boxes[np.flatnonzero(track.positions == shot.position)[0]]
-                shrunk = np.sum(here[2:] - here[:2]) / np.sum(there[2:] - there[:2])
-                height, width = shot.image.shape[:2]
-                return np.array([width, height, width, height]) / shrunk
-    return np.array([report.media.width, report.media.height] * 2, float)
 
 
 def _box_at(track: dict[str, Any], time_s: float, shape: tuple[int, ...]) -> overlays.Box | None:

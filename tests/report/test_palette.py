@@ -69,7 +69,8 @@ def test_in_the_annotated_video(report: Report, track_id: int, tmp_path: Path) -
     boxes = np.tile(np.float32([80, 60, 160, 180]), (len(person.track), 1))
     times_s = tuple(np.linspace(0, 0.2, len(boxes)))
     alone = replace(person, track=replace(person.track, boxes=boxes), times_s=times_s)
-    about = replace(report, media=open_media(path, Limits()), people=(alone,), snapshots=())
+    counts = replace(report.frames, size=(320, 240))
+    about = replace(report, media=open_media(path, Limits()), people=(alone,), frames=counts)
     video.write(about, path, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="rgb24")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from tbd_app.errors import CorruptMedia, NotMedia
+from tbd_app.errors import CorruptMedia, NotMedia, TooManyPixels
+from tbd_app.pipeline import ffmpeg
 from tbd_app.pipeline.media import open_media
 from tbd_app.report import palette, video
 from tbd_app.settings import Limits
@@ -38,7 +39,9 @@ def report_of(path: Path, times_s: list[float], positions: list[int] | None = No
     person = replace(
         person, track=track, times_s=tuple(times_s), span_s=(times_s[0], times_s[-1]), scores=scores
     )
-    return replace(base, media=open_media(path, Limits()), people=(person,), snapshots=())
+    media = open_media(path, Limits())
+    counts = replace(base.frames, size=(media.width, media.height))
+    return replace(base, media=media, people=(person,), frames=counts, snapshots=())
 
 
 def written(path: Path) -> tuple[list[float], np.ndarray]:
@@ -82,13 +85,8 @@ def test_boxes_measured_on_smaller_frames_fit_the_video(clip, tmp_path) -> None:
     report = report_of(clip, [0.0, 0.92])
     person = report.people[0]
     halved = replace(person, track=replace(person.track, boxes=person.track.boxes / 2))
-    shot = replace(
-        make_report(n_people=1).snapshots[0],
-        image=np.zeros((120, 160, 3), np.uint8),
-        boxes=BOX[None] / 2,
-        track_ids=(0,),
-    )
-    video.write(replace(report, people=(halved,), snapshots=(shot,)), clip, tmp_path / "out.mp4")
+    counts = replace(report.frames, size=(160, 120))
+    video.write(replace(report, people=(halved,), frames=counts), clip, tmp_path / "out.mp4")
     assert box_is_drawn(written(tmp_path / "out.mp4")[1][0])
 
 
@@ -158,6 +156,37 @@ def test_an_old_file_survives_a_failure(clip, tmp_path) -> None:
     with pytest.raises(CorruptMedia):
         video.write(report, clip, out)
     assert out.read_bytes() == b"older"
+
+
+@pytest.mark.parametrize("make", ["portrait_clip", "portrait_animation"])
+def test_limits_hold_for_the_annotated_video_too(make, tmp_path) -> None:
+    name = {"portrait_clip": "a.mp4", "portrait_animation": "a.gif"}[make]
+    path = getattr(media_factory, make)(tmp_path / name, n_frames=3, size=(320, 240))
+    report = report_of(path, [0.0, 0.08])
+    with pytest.raises(TooManyPixels) as caught:
+        video.write(report, path, tmp_path / "out.mp4", Limits(max_frame_mpx=0.07))
+    assert caught.value.limit == 0.07
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_it_is_decoded_by_few_threads(clip, monkeypatch) -> None:
+    decoded, seen = ffmpeg.decoded, []
+    monkeypatch.setattr(ffmpeg.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(
+        ffmpeg, "decoded", lambda c, s, t: seen.append(s.codec_context.thread_count) or decoded(c, s, t)
+    )
+    info, _ = video.annotate(limits=Limits(), path=str(clip), reader="video", format_name="mov", tracks=[])
+    assert (info["frames"], seen) == (24, [ffmpeg.MAX_THREADS])
+
+
+def test_a_film_that_cannot_be_true_is_not_written(clip, tmp_path, monkeypatch) -> None:
+    report = report_of(clip, [0.0, 0.2])
+    monkeypatch.setattr(
+        video.sandbox, "run", lambda *_, **__: ({"bytes": 99}, [np.zeros((1, 4, 3), np.uint8)])
+    )
+    with pytest.raises(CorruptMedia, match="cannot be true"):
+        video.write(report, clip, tmp_path / "out.mp4")
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_ffmpeg_can_write_h264() -> None:
