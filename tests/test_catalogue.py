@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from tbd_app.models import footprint, registry, weights
 from tbd_app.models.recipes import RECIPES, Load
 from tbd_app.models.specs import CLIP_B16
+from tbd_app.types import Calibration
 from tests.hub import Hub, serve
 
 NAME, ON_CLIP = "effnet_b0_image", "clip_b16_ln1"
@@ -51,20 +52,19 @@ def published(hub: Hub, tmp_path: Path) -> dict[str, dict]:
             model = registry.create_model(name)
         file = tmp_path / f"{name}-of-a-test.safetensors"
         state = {key: torch.zeros(t.shape, dtype=torch.float16) for key, t in model.stored_state().items()}
-        header = weights.header_of(replace(registry.spec(name), threshold=0.5))
+        header = weights.header_of(replace(registry.spec(name), calibration=Calibration()))
         save_file(state, file, metadata={"tbd": json.dumps(header)})
         entries[name] = {
             "name": name,
             "file": file.name,
             "sha256": weights.sha256_of(file),
             "bytes": file.stat().st_size,
-            "threshold": 0.5,
-            "temperature": 1.0,
+            "calibration": {"threshold": 0.5, "temperature": 1.0},
             "licence": "research use",
             "hub": {"repo": REPO, "revision": hub.commit(REPO, **{file.name: file.read_bytes()})},
         }
     hub.commit(CLIP_B16.repo, **{weights.BACKBONE_HUB_FILE: b"stands for the public weights"})
-    document = {"schema": 1, "models": list(entries.values())}
+    document = {"schema": 2, "models": list(entries.values())}
     (tmp_path / "weights" / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
     return entries
 

@@ -1,14 +1,20 @@
-"""Model cards and the README's table of figures, rendered from the manifest and never typed by hand."""
+"""Model cards and the README's table of figures, rendered from what `ledger.py` keeps and never typed by hand.
+
+The text of a card is `card.md.j2`; what it says of one model, and how a figure is written, is here.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from tbd_app.models import manifest, registry
-from tbd_app.types import ModelSpec
-from training.export import WEIGHTS, write_metrics
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-ROOT = WEIGHTS.parent
+from tbd_app.models import registry
+from tbd_app.types import ModelSpec
+from training import ledger
+
+ROOT = ledger.WEIGHTS.parent
 BEGIN, END = "<!-- figures: begin, written by training/evaluate.py -->", "<!-- figures: end -->"
 ROWS = {
     "val_clips": "val clips, all generators",
@@ -29,33 +35,61 @@ ROWS = {
 }
 
 
+# What the README shows of it, at most six rows, and a name for each that says what it is about.
+README_ROWS = {
+    "val_clips": "clips of generators that no training saw",
+    "val_blending_clips": "of these, blended: swapped faces and redrawn mouths",
+    "val_synthesis_clips": "of these, heads generated whole",
+    "val_clips_h264_crf32": "all clips after strong compression (H.264 CRF 32)",
+    "real_pictures": "real pictures",
+    "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
+}
+
+
 def record(model: str, figures: dict[str, Any]) -> None:
-    """Store measured figures of a model in the manifest and its card."""
-    entry = write_metrics(model, figures)
-    (WEIGHTS / f"{model}.md").write_text(card(entry), encoding="utf-8")
+    """Store measured figures of a model in its file and its card."""
+    write_card(ledger.write_metrics(model, figures))
+
+
+def write_card(entry: dict[str, Any]) -> None:
+    """Write a model's card from what is known of it."""
+    (ledger.WEIGHTS / f"{entry['name']}.md").write_text(card(entry), encoding="utf-8")
 
 
 def record_readme() -> None:
-    """Write the figures of every measured model into the README, between its markers; who votes comes first."""
-    ensemble = manifest.ensemble()
-    measured = [entry.raw for entry in manifest.entries().values() if entry.raw["metrics"]]
-    tables = [table(entry) for entry in sorted(measured, key=lambda entry: not entry["default_voter"])]
-    if ensemble and len(ensemble["voters"]) > 1:
-        told = f"The vote of {', '.join(f'`{name}`' for name in ensemble['voters'])}:"
-        tables.insert(0, "\n".join([told, "", *rows(ensemble["metrics"])]))
+    """Write the figures of what votes by default into the README, between its markers."""
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise SystemExit(f"{readme.name} lacks the lines that enclose the figures: {BEGIN} and {END}.")
     head, rest = text.split(BEGIN, 1)
-    text = "\n\n".join([*tables, "Intervals are 95 %; every figure comes from `training/evaluate.py`."])
-    readme.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+    readme.write_text(f"{head}{BEGIN}\n{summary()}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
 
 
-def table(entry: dict[str, Any]) -> str:
+def summary() -> str:
+    """One Markdown table of what the default voters were measured to do: their vote, else the first that has the figure."""
+    entries, vote = ledger.entries(), ledger.ensemble()
+    voters = [name for name, entry in entries.items() if entry["default_voter"] and entry["metrics"]]
+    sources = {f"`{name}`": entries[name]["metrics"] for name in voters}
+    if vote and len(vote["voters"]) > 1:
+        sources = {"the vote": vote["metrics"]} | sources
+    lines = [
+        "| measured on | answered by | real / fake | AUC | reals called fake | fakes called fake |",
+        "|---|---|---|---|---|---|",
+    ]
+    for key, name in README_ROWS.items():
+        found = ((who, metrics[key]) for who, metrics in sources.items() if key in metrics)
+        who, f = next(found, (None, None))
+        if f is not None:
+            cells = [_value(f, "auc"), _value(f, "fpr", percent=True), _value(f, "tpr", percent=True)]
+            lines.append(f"| {name} | {who} | {f['n_real']} / {f.get('n_fake', 0)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def table(entry: dict[str, Any], spec: ModelSpec) -> str:
     """Markdown table of a model's figures."""
-    told = f"`{entry['name']}`, calls a face {_bounds(entry, 'in a single picture')}:"
-    return "\n".join([told, "", *rows(entry["metrics"])])
+    head = f"`{entry['name']}`, calls a face {_bounds(spec, 'in a single picture')}:"
+    return "\n".join([head, "", *rows(entry["metrics"])])
 
 
 def rows(metrics: dict[str, Any]) -> list[str]:
@@ -80,14 +114,6 @@ def rows(metrics: dict[str, Any]) -> list[str]:
             f"calibration error (ECE) {clips['ece']:.2f}.",
         ]
     return lines
-
-
-def generators(entry: dict[str, Any]) -> str:
-    """Markdown table of the generators of fakes, each against all real clips."""
-    lines = ["| generator | clips | AUC | found |", "|---|---|---|---|"]
-    for name, f in entry["metrics"]["generators"].items():
-        lines.append(f"| {name} | {f['n_fake']} | {f['auc']:.2f} | {_value(f, 'tpr', percent=True)} |")
-    return "\n".join(lines)
 
 
 def _value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
@@ -122,7 +148,7 @@ _LEARNED_BLENDS = (
 )
 
 
-def _sees(entry: dict[str, Any], spec: ModelSpec) -> str:
+def _sees(spec: ModelSpec) -> str:
     """What goes in, and how the answer for a person comes about."""
     square = (
         f"of {spec.crop.margin:g} times the longer side of the MTCNN box, {spec.input_size} px, RGB, ImageNet mean and "
@@ -130,23 +156,27 @@ def _sees(entry: dict[str, Any], spec: ModelSpec) -> str:
     )
     if spec.task == "frame":
         seen, answer = f"one face crop: a square {square}", "the mean over the sampled frames"
-        if spec.reference:
-            answer += f" (of each logit less {spec.reference:g} times that of the same face at half its size)"
+        if share := spec.calibration.softened_share:
+            answer += f" (of each logit less {share:g} times that of the same face at half its size)"
     else:
         seen = f"a clip of {spec.clip_len} face crops, spread over the frames in which a person was seen: squares {square}"
         answer = "that of the clip"
     return (
         f"Scores {seen}. `fake_prob` of a person is {answer} after dividing the logit by the temperature "
-        f"{entry['temperature']:g}. It votes {_bounds(entry, 'where fewer than 8 frames were seen')}, and abstains between."
+        f"{spec.calibration.temperature:g}. "
+        f"It votes {_bounds(spec, 'where fewer than 8 frames were seen')}, and abstains between."
     )
 
 
-def _bounds(entry: dict[str, Any], of_few: str) -> str:
+def _bounds(spec: ModelSpec, of_few: str) -> str:
     """From where a model votes fake and below what real, and what holds for few frames instead."""
-    real = f"real below {entry['real_below']:g}"
-    if "image_real_below" in entry:
-        real += f" ({entry['image_real_below']:g})"
-    return f"fake from {entry['threshold']:g} ({entry['image_threshold']:g} {of_few}), {real}"
+    bounds = spec.calibration
+    fake, real = f"fake from {bounds.threshold:g}", f"real below {bounds.real_below:g}"
+    if bounds.few_frames_threshold is not None:
+        fake += f" ({bounds.few_frames_threshold:g} {of_few})"
+    if bounds.few_frames_real_below is not None:
+        real += f" ({bounds.few_frames_real_below:g})"
+    return f"{fake}, {real}"
 
 
 def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:
@@ -182,100 +212,72 @@ def _averaged(recipe: dict[str, Any]) -> str:
     return f" The file holds the mean of these weights and those of {', '.join(others)}." if others else ""
 
 
-def _more(recipe: dict[str, Any]) -> str:
-    """What else was done; nothing for recipes that do not tell."""
-    told = ""
+def _more(recipe: dict[str, Any]) -> list[str]:
+    """Lines about what else was done; none for recipes that say nothing of it."""
+    lines = []
+    if recipe.get("where"):
+        lines.append("A second task, left out of the file: which cells of the last map were changed.")
+    if recipe.get("freeze_bn"):
+        lines.append("BatchNorm stayed on its running statistics.")
+    if recipe.get("train_backbone") is False:
+        lines.append("The CNN stayed as it was.")
+    return lines
+
+
+def _material(recipe: dict[str, Any]) -> str:
+    """What a batch is made of, and in which shares."""
+    text = _MATERIAL.get(recipe["script"], "Media and degradations are those of the script.")
     if shares := recipe.get("pair_shares"):
         parts = ", ".join(f"{share:.0%} {source.replace('_', ' ')}" for source, share in shares.items())
-        told += f" Shares: {parts}."
-    if recipe.get("where"):
-        told += "\n- A second task, left out of the file: which cells of the last map were changed."
-    if recipe.get("freeze_bn"):
-        told += "\n- BatchNorm stayed on its running statistics."
-    if recipe.get("train_backbone") is False:
-        told += "\n- The CNN stayed as it was."
-    return told
+        text += f" Shares: {parts}."
+    return text
 
 
-def _chosen(spec: ModelSpec, recipe: dict[str, Any]) -> str:
-    """A line about a reference that came after training."""
-    if not spec.reference or spec.reference == recipe.get("reference"):
-        return ""
-    told = f"The share of {spec.reference:g} was chosen on val, too, after training; the figures on val clips are"
-    return f"\n- {told} optimistic."
+def _chosen_share(spec: ModelSpec, recipe: dict[str, Any]) -> float:
+    """The softened share, if it came after training, else 0."""
+    share = spec.calibration.softened_share
+    return 0.0 if share == recipe.get("softened_share", recipe.get("reference")) else share
 
 
 def card(entry: dict[str, Any]) -> str:
-    """The model card in Markdown."""
-    spec = registry.spec(entry["name"])
-    clips, cost = entry["metrics"]["val_clips"], entry["metrics"]["cost"]
-    recipe = entry["recipe"]
-    start = (
-        f"{recipe['init']}, an earlier checkpoint"
-        if recipe.get("init")
-        else recipe["backbone"] or "random weights"
-    )
-    origin = _ORIGIN.get(entry["name"], "no public features were at hand")
-    chosen = _chosen(spec, recipe)
-    frame_auc = f"frame-level AUC {clips['frame_auc']:.2f}, " if "frame_auc" in clips else ""
+    """The model card in Markdown.
+
+    Args:
+        entry: all that is known of a measured model, as `ledger.entry` gives it.
+    """
+    spec, recipe = registry.spec(entry["name"]), entry["recipe"]
+    start = f"{recipe['init']}, an earlier checkpoint" if recipe.get("init") else recipe["backbone"]
     scope = {
         "clips": "real clips and clips of the blending family",
         "pictures": "real and generated pictures",
     }[recipe.get("made_for", "clips")]
-    return f"""---
-license: other
-license_name: research-use
-library_name: pytorch
-pipeline_tag: image-classification
-tags: [deepfake-detection]
----
+    return _TEMPLATES.get_template("card.md.j2").render(
+        entry=entry,
+        spec=spec,
+        recipe=recipe,
+        clips=entry["metrics"]["val_clips"],
+        cost=entry["metrics"]["cost"],
+        sees=_sees(spec),
+        start=start or "random weights",
+        origin=_ORIGIN.get(entry["name"], "no public features were at hand"),
+        steps=_steps(recipe, spec),
+        material=_material(recipe),
+        more=_more(recipe),
+        scope=scope,
+        chosen_share=_chosen_share(spec, recipe),
+        table=table(entry, spec),
+        limits=_LIMITS.get(recipe["script"], _LEARNED_BLENDS),
+    )
 
-# {entry["name"]}
 
-{spec.architecture}; {spec.n_params:,} parameters; {entry["bytes"] / 1e6:.1f} MB in fp16.
-Paper of the architecture: {spec.paper}
-
-**Licence of the weights: {entry["licence"]}.** The training media have mixed and partly unstated licences.
-
-## What it does
-
-{_sees(entry, spec)}
-
-## How it was trained
-
-- Data: {entry["trained_on"]}.
-- Start: {start}; {origin}.
-- Recipe: {_steps(recipe, spec)}
-  {recipe.get("note", "")}
-- {_MATERIAL.get(recipe["script"], "Media and degradations are those of the script.")}{_more(recipe)}
-- Temperature and bounds were chosen on val: the temperature on {scope}, the thresholds so that at most 5 % of the real val
-  clips, and of the real val pictures, reach theirs. The figures on real val media are therefore optimistic.{chosen}
-
-## Measured
-
-{table(entry)}
-
-Clips are judged whole by `tbd_app.analyze`, as `tbd analyze` does; {clips["coverage"]:.0%} of the val clips, from
-{clips["n_sources"]} sources, could be judged; the rest counts as 0.5. The model abstains on
-{clips["abstained"]:.0%} of them and calls {clips["missed_as_real"]:.0%} of the fakes real.
-Several fakes share a source, so the intervals are narrower than the truth.
-Further: {frame_auc}EER {clips["eer"]:.2f},
-average precision {clips["ap"]:.2f}, balanced accuracy {clips["balanced_accuracy"]:.2f},
-F1 of fakes {clips["f1_fake"]:.2f} and of reals {clips["f1_real"]:.2f}, calibration error (ECE) {clips["ece"]:.2f}.
-All figures, corruption by corruption, are in
-`weights/manifest.json`.
-
-{generators(entry)}
-
-![ROC curves and confusion on val clips](../docs/figures/{entry["name"]}.png)
-
-## Cost
-
-{cost["n_params"]:,} parameters, {cost["file_mb"]:g} MB, {cost["gflops"]:g} GFLOP and {cost["clip_s"]:g} s for a clip of
-{cost["frames"]} frames on {cost["threads"]} CPU threads, face detection not counted.
-
-## What it cannot do
-
-{_LIMITS.get(recipe["script"], _LEARNED_BLENDS)} It has not been measured by skin tone, age or sex. It does not hear
-audio, sees nothing outside a face, and is not proof of anything.
-"""
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).resolve().parent),
+    undefined=StrictUndefined,
+    autoescape=False,  # noqa: S701 - Markdown from the project's own figures
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters |= {
+    "percent": "{:.0%}".format,
+    "score": "{:.2f}".format,
+    "interval": lambda figures, key: _value(figures, key, percent=True),
+}

@@ -30,7 +30,7 @@ from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec, Report
-from training import card, cost, export, plots
+from training import card, cost, export, ledger, plots
 from training.data import facebank
 from training.data.codecs import h264
 from training.data.corruptions import CORRUPTIONS
@@ -107,7 +107,7 @@ def main(config: Config) -> None:
         _write_rows(config.out / f"{ENSEMBLE}.csv", clips, verdicts)
         if len(voters) > 1:  # one voter's curves are drawn already
             plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
-        export.write_ensemble(voters, clip_figures(clips, verdicts))
+        ledger.write_ensemble(voters, clip_figures(clips, verdicts))
     card.record_readme()
 
 
@@ -194,7 +194,7 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
             scores.append(_probs(model, spec, np.stack(crops)))
     labels = np.tile([0, 1], n_stills)
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    probs = expit(export.logits_of_pictures(spec, model, bank, rows) / spec.temperature)
+    probs = expit(export.logits_of_pictures(spec, model, bank, rows) / spec.calibration.temperature)
     threshold = score.bounds_for(spec, 1)[1]
     owners = [items[bank.item[r]] for r in rows]
     real = np.array([i.label == 0 for i in owners])
@@ -248,7 +248,7 @@ def redrawn_figures(
 
 def _probs(model: Any, spec: ModelSpec, crops: np.ndarray) -> np.ndarray:
     logits = score.of_pictures(model, spec, for_spec(spec).tensor(crops))
-    return expit(logits / spec.temperature)
+    return expit(logits / spec.calibration.temperature)
 
 
 if __name__ == "__main__":

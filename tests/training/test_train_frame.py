@@ -89,7 +89,7 @@ def test_the_loss_is_that_of_what_is_served() -> None:
     y, where = torch.tensor([[0, 1]]), torch.zeros(1, 2, 4, 4)
     dark, light = torch.full((3, 8, 8), -2.0), torch.full((3, 8, 8), 2.0)
     whole = pair_loss(Told(), (torch.stack((dark, light))[None] / 2, y, where))["loss"]
-    less = pair_loss(Told(), (torch.stack((dark, light))[None], y, where), reference=0.5)["loss"]
+    less = pair_loss(Told(), (torch.stack((dark, light))[None], y, where), softened_share=0.5)["loss"]
     torch.testing.assert_close(less, whole)
 
 
@@ -164,7 +164,10 @@ def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
     assert json.loads((tmp_path / "run/config.json").read_text())["recipe"]["size_px"] == [64]
     assert len(list((tmp_path / "runs/cache").glob("*.npz"))) == 2
 
-    assert registry.spec("effnetv2_b0_frame", tmp_path / "run/model.safetensors").reference == 0.5
+    assert (
+        registry.spec("effnetv2_b0_frame", tmp_path / "run/model.safetensors").calibration.softened_share
+        == 0.5
+    )
     model = registry.load("effnetv2_b0_frame", path=tmp_path / "run/model.safetensors")
     with torch.inference_mode():
         logits = model(torch.zeros(1, 3, 224, 224))

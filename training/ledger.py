@@ -1,0 +1,116 @@
+"""The one writer of what lies in weights/ beside the checkpoints: the manifest, figures and recipes.
+
+    python training/ledger.py    # writes all of it again in today's form, for example after a merge
+
+`manifest.json` holds what the app needs to load a model. `NAME.metrics.json` holds its measured figures (and
+`ensemble.metrics.json` those of the vote), `NAME.recipe.json` how the weights came about; only cards and tables need that.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+
+from tbd_app.models.manifest import ENSEMBLE, MANIFEST, METRICS, SCHEMA, modern
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+RECIPE = "{}.recipe.json"
+ORIGIN = ("trained_on", "recipe", "revision", "dtype")  # what of an entry goes to its recipe file
+
+
+def manifest() -> dict[str, Any]:
+    """The manifest as it is written."""
+    return json.loads((WEIGHTS / MANIFEST).read_text(encoding="utf-8"))
+
+
+def entry(model: str) -> dict[str, Any]:
+    """All that is known of a model: its manifest entry with its figures and its recipe.
+
+    Raises:
+        SystemExit: it is not in the manifest.
+    """
+    for raw in manifest()["models"]:
+        if raw["name"] == model:
+            return _whole(raw)
+    raise SystemExit(f"{model} is not in the manifest; training/export.py --run puts it there.")
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """The same of all listed models, by name."""
+    return {raw["name"]: _whole(raw) for raw in manifest()["models"]}
+
+
+def ensemble() -> dict[str, Any]:
+    """The voters and the figures of their vote, {"voters", "metrics"}; empty where nobody measured it."""
+    return manifest().get("ensemble") or _read(ENSEMBLE)
+
+
+def write_entry(whole: dict[str, Any]) -> None:
+    """Write a model's entry, figures and recipe, in place of those under the same name; no figures leave no file."""
+    _write_all(entries() | {whole["name"]: whole}, ensemble())
+
+
+def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """Replace a model's figures and return all that is known of it."""
+    whole = entry(model) | {"metrics": figures}
+    write_entry(whole)
+    return whole
+
+
+def write_ensemble(voters: Sequence[str], figures: dict[str, Any]) -> None:
+    """Replace the figures of the vote."""
+    _write_all(entries(), {"voters": list(voters), "metrics": figures})
+
+
+def rewrite() -> None:
+    """Write all of it again in today's form."""
+    _write_all(entries(), ensemble())
+
+
+def listed(whole: dict[str, Any]) -> dict[str, Any]:
+    """What of a model the manifest holds."""
+    return modern({key: value for key, value in whole.items() if key not in (*ORIGIN, "metrics")})
+
+
+def beside(model: str) -> list[Path]:
+    """The files of a model's figures and recipe that there are."""
+    return [path for name in (METRICS, RECIPE) if (path := WEIGHTS / name.format(model)).is_file()]
+
+
+def _whole(raw: dict[str, Any]) -> dict[str, Any]:
+    # Manifests of schema 1 hold figures and recipe themselves, and are then newer than the files.
+    figures = raw.get("metrics") or _read(METRICS.format(raw["name"]))
+    origin = {key: raw[key] for key in ORIGIN if key in raw}
+    return modern(raw) | _read(RECIPE.format(raw["name"])) | origin | {"metrics": figures}
+
+
+def _write_all(wholes: dict[str, dict[str, Any]], vote: dict[str, Any]) -> None:
+    for name, whole in wholes.items():
+        _write(METRICS.format(name), whole["metrics"])
+        _write(RECIPE.format(name), {key: whole[key] for key in ORIGIN if key in whole})
+    _write(ENSEMBLE, vote)
+    _write("manifest.schema.json", SCHEMA)
+    _write(MANIFEST, {"schema": 2, "models": [listed(wholes[name]) for name in sorted(wholes)]})
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = WEIGHTS / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _write(name: str, content: dict[str, Any]) -> None:
+    """A file of one object; an empty one is taken away."""
+    path = WEIGHTS / name
+    if content:
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    rewrite()
