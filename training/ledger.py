@@ -16,11 +16,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
 
-from tbd_app.models.manifest import ENSEMBLE, MANIFEST, METRICS, SCHEMA, modern
+from tbd_app.models.manifest import MANIFEST, METRICS, SCHEMA, modern
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 RECIPE = "{}.recipe.json"
-ORIGIN = ("trained_on", "recipe", "revision", "dtype")  # what of an entry goes to its recipe file
+FIGURES = ("metrics",)  # what of an entry goes to its file of figures
+ORIGIN = ("trained_on", "recipe", "revision", "dtype")  # and what to its recipe file
 
 
 def manifest() -> dict[str, Any]:
@@ -47,7 +48,7 @@ def entries() -> dict[str, dict[str, Any]]:
 
 def ensemble() -> dict[str, Any]:
     """The voters and the figures of their vote, {"voters", "metrics"}; empty where nobody measured it."""
-    return manifest().get("ensemble") or _read(ENSEMBLE)
+    return manifest().get("ensemble") or _read(METRICS.format("ensemble"))
 
 
 def write_entry(whole: dict[str, Any]) -> None:
@@ -74,7 +75,7 @@ def rewrite() -> None:
 
 def listed(whole: dict[str, Any]) -> dict[str, Any]:
     """What of a model the manifest holds."""
-    return modern({key: value for key, value in whole.items() if key not in (*ORIGIN, "metrics")})
+    return modern({key: value for key, value in whole.items() if key not in (*FIGURES, *ORIGIN)})
 
 
 def beside(model: str) -> list[Path]:
@@ -84,16 +85,16 @@ def beside(model: str) -> list[Path]:
 
 def _whole(raw: dict[str, Any]) -> dict[str, Any]:
     # Manifests of schema 1 hold figures and recipe themselves, and are then newer than the files.
-    figures = raw.get("metrics") or _read(METRICS.format(raw["name"]))
-    origin = {key: raw[key] for key in ORIGIN if key in raw}
-    return modern(raw) | _read(RECIPE.format(raw["name"])) | origin | {"metrics": figures}
+    own = {key: raw[key] for key in (*FIGURES, *ORIGIN) if raw.get(key)}
+    files = _read(METRICS.format(raw["name"])) | _read(RECIPE.format(raw["name"]))
+    return {key: {} for key in FIGURES} | modern(raw) | files | own
 
 
 def _write_all(wholes: dict[str, dict[str, Any]], vote: dict[str, Any]) -> None:
     for name, whole in wholes.items():
-        _write(METRICS.format(name), whole["metrics"])
+        _write(METRICS.format(name), {key: whole[key] for key in FIGURES if whole.get(key)})
         _write(RECIPE.format(name), {key: whole[key] for key in ORIGIN if key in whole})
-    _write(ENSEMBLE, vote)
+    _write(METRICS.format("ensemble"), vote)
     _write("manifest.schema.json", SCHEMA)
     _write(MANIFEST, {"schema": 2, "models": [listed(wholes[name]) for name in sorted(wholes)]})
 

@@ -7,8 +7,8 @@ file a model, so that an evaluation changes no line that loading depends on.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from tbd_app.errors import WeightsCorrupt
 from tbd_app.settings import weights_dirs
 from tbd_app.types import Backbone, Calibration, CropRecipe, ModelSpec
 
-MANIFEST, METRICS, ENSEMBLE = "manifest.json", "{}.metrics.json", "ensemble.metrics.json"
+MANIFEST, METRICS = "manifest.json", "{}.metrics.json"  # figures of the vote: "ensemble.metrics.json"
 # What a calibrated number is called in manifests and headers of schema 1, such as those of the first bundled checkpoints.
 _FORMER = {
     "threshold": "threshold",
@@ -105,7 +105,19 @@ SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["schema", "models"],
     "additionalProperties": False,
-    "properties": {"schema": {"const": 2}, "models": {"type": "array", "items": _ENTRY}},
+    "properties": {
+        "schema": {"const": 2},
+        "models": {"type": "array", "items": _ENTRY},
+        "ensemble": {  # what the vote was measured to do, in place of ensemble.metrics.json
+            "type": "object",
+            "required": ["voters", "metrics"],
+            "additionalProperties": False,
+            "properties": {
+                "voters": {"type": "array", "items": {"type": "string"}},
+                "metrics": {"type": "object"},
+            },
+        },
+    },
 }
 _OVERRIDES = ("input_size", "clip_len", "default_voter", "licence", "metrics")
 
@@ -126,7 +138,7 @@ class ManifestEntry:
         file: bare file name, ending in .safetensors.
         sha256: hex digest of the file.
         hub: where it can be downloaded, or None when it only comes with the project.
-        raw: the whole entry in the words of today's schema, with the model's figures as `metrics`.
+        raw: the whole entry in the words of today's schema, joined with the model's figures.
     """
 
     name: str
@@ -141,53 +153,33 @@ def entries() -> dict[str, ManifestEntry]:
     """The listed checkpoints by model name; a manifest in `TBD_WEIGHTS_DIR` overrides the project's by entry.
 
     Raises:
-        WeightsCorrupt: a manifest does not follow the schema, or figures are not an object of JSON.
+        WeightsCorrupt: a manifest, with the figures beside it, does not follow the schema.
     """
     found: dict[str, ManifestEntry] = {}
-    for path in _manifests():
-        found |= {raw["name"]: _entry(raw, path) for raw in _stamped(path, _read)["models"]}
+    for name, document in _documents():
+        found |= {raw["name"]: _entry(raw, name) for raw in document["models"]}
     return found
 
 
 def ensemble() -> dict[str, Any]:
-    """What the vote was measured to do, {"voters", "metrics"}; empty where nobody measured it.
-
-    Raises:
-        WeightsCorrupt: the figures are not an object of JSON.
-    """
-    return next((vote for path in reversed(_manifests()) if (vote := _figures(path.with_name(ENSEMBLE)))), {})
+    """What the vote was measured to do, {"voters", "metrics"}; empty where nobody measured it."""
+    return next((d["ensemble"] for _, d in reversed(_documents()) if "ensemble" in d), {})
 
 
-def _manifests() -> list[Path]:
-    """The manifests that there are, the one that overrides the others last."""
-    return [path for folder in reversed(weights_dirs()) if (path := folder / MANIFEST).is_file()]
-
-
-def _figures(path: Path) -> dict[str, Any]:
-    """Measured figures; none where there is no file."""
-    return _stamped(path, _object) if path.is_file() else {}
-
-
-def _stamped(path: Path, read: Callable[[Path, int, int], dict[str, Any]]) -> dict[str, Any]:
-    """A file, read again only when it changed."""
-    stat = path.stat()
-    return read(path, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=64)
-def _object(path: Path, _mtime_ns: int, _size: int) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsCorrupt(f"{path.name} is not JSON: {error}.") from error
-    if not isinstance(content, dict):
-        raise WeightsCorrupt(f"{path.name} is not an object of JSON.")
-    return content
+def _documents() -> list[tuple[str, dict[str, Any]]]:
+    """Manifests joined with the figures beside them, by file name, the one that overrides the others last."""
+    out = []
+    for folder in reversed(weights_dirs()):
+        if (path := folder / MANIFEST).is_file():
+            files = [path, *sorted(folder.glob(METRICS.format("*")))]
+            stamps = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+            out.append((path.name, _read(path, stamps)))
+    return out
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
-    document = _modern_document(_object(path, mtime_ns, size))
+def _read(path: Path, _stamps: tuple[tuple[Path, int, int], ...]) -> dict[str, Any]:
+    document = _with_figures(_modern_document(_object(path)), path.parent)
     fault = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
     if fault is not None:
         raise WeightsCorrupt(f"{path.name} does not follow its schema: {fault.json_path}: {fault.message}.")
@@ -197,13 +189,38 @@ def _read(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
     return document
 
 
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise WeightsCorrupt(f"{path.name} is not JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise WeightsCorrupt(f"{path.name} is not an object of JSON.")
+    return content
+
+
+def _with_figures(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A manifest with what lies beside it in files of figures; what it says itself comes first."""
+    models = document.get("models")
+    if not isinstance(models, list):
+        return document
+    joined = [
+        _object(folder / METRICS.format(m["name"])) | m
+        if isinstance(m, dict) and re.match(f"{_BARE_NAME}$", str(m.get("name")))
+        else m
+        for m in models
+    ]
+    vote = _object(folder / METRICS.format("ensemble"))
+    return ({"ensemble": vote} if vote else {}) | document | {"models": joined}
+
+
 def _modern_document(document: dict[str, Any]) -> dict[str, Any]:
     """A manifest of schema 1 in the words of schema 2; any other as it is, for the schema to judge."""
     models = document.get("models")
     if document.get("schema") != 1 or not isinstance(models, list):
         return document
-    kept = {key: value for key, value in document.items() if key != "ensemble"}
-    return kept | {"schema": 2, "models": [modern(m) if isinstance(m, dict) else m for m in models]}
+    return document | {"schema": 2, "models": [modern(m) if isinstance(m, dict) else m for m in models]}
 
 
 def modern(raw: dict[str, Any]) -> dict[str, Any]:
@@ -215,13 +232,12 @@ def modern(raw: dict[str, Any]) -> dict[str, Any]:
     return kept | {"calibration": numbers} | ({"schema": 2} if raw.get("schema") == 1 else {})
 
 
-def _entry(raw: dict[str, Any], manifest: Path) -> ManifestEntry:
+def _entry(raw: dict[str, Any], manifest_name: str) -> ManifestEntry:
     name, bounds = raw["name"], Calibration(**{"real_below": 0.0} | raw["calibration"])
     if any(below > threshold for below, threshold in (bounds.bounds(few_frames=f) for f in (False, True))):
-        raise WeightsCorrupt(f"{manifest.name}: real_below of {name} is above its threshold.")
+        raise WeightsCorrupt(f"{manifest_name}: real_below of {name} is above its threshold.")
     hub = HubFile(**raw["hub"]) if "hub" in raw else None
-    figures = raw.get("metrics") or _figures(manifest.with_name(METRICS.format(name)))
-    return ManifestEntry(name, raw["file"], raw["sha256"], raw["bytes"], hub, raw | {"metrics": figures})
+    return ManifestEntry(name, raw["file"], raw["sha256"], raw["bytes"], hub, raw)
 
 
 def overlay(spec: ModelSpec, raw: dict[str, Any]) -> ModelSpec:

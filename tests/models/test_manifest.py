@@ -142,11 +142,15 @@ def test_figures_lie_beside_the_manifest_and_are_read_again_when_they_change(wri
     assert registry.spec("effnet_b0_image").metrics == {}
     path = folder / "effnet_b0_image.metrics.json"
     for auc in (0.75, 0.5):
-        path.write_text(json.dumps({"val_clips": {"auc": auc}}), encoding="utf-8")
+        path.write_text(json.dumps({"metrics": {"val_clips": {"auc": auc}}}), encoding="utf-8")
         assert registry.spec("effnet_b0_image").metrics == {"val_clips": {"auc": auc}}
-    for broken, why in (("[]", "not an object"), ("{", "not JSON")):
+    for broken, why in (
+        ("[]", "metrics.json is not an object"),
+        ("{", "metrics.json is not JSON"),
+        ('{"b": 1}', "'b' was"),
+    ):
         path.write_text(broken, encoding="utf-8")
-        with pytest.raises(WeightsCorrupt, match=f"effnet_b0_image.metrics.json is {why}"):
+        with pytest.raises(WeightsCorrupt, match=why):
             manifest.entries()
 
 

@@ -74,7 +74,7 @@ def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkey
     card.record(NAME, figures)
     ledger.write_ensemble(["a", "b"], {k: v for k, v in figures.items() if k != "cost"})
     card.record_readme()
-    written = json.loads((root / "weights" / f"{NAME}.metrics.json").read_text(encoding="utf-8"))
+    written = json.loads((root / "weights" / f"{NAME}.metrics.json").read_text(encoding="utf-8"))["metrics"]
     assert written["val_clips"]["n_real"] == 2
     assert written["generators"]["wav2lip"]["n_fake"] == 1
     page = (root / "weights" / f"{NAME}.md").read_text(encoding="utf-8")

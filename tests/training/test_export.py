@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
         "licence": "research use only",
     }
     (folder / "manifest.json").write_text(json.dumps({"schema": 2, "models": [entry]}), encoding="utf-8")
-    (folder / f"{NAME}.metrics.json").write_text('{"val_clips": {}}', encoding="utf-8")
+    (folder / f"{NAME}.metrics.json").write_text('{"metrics": {"val_clips": {}}}', encoding="utf-8")
     (folder / f"{NAME}.md").write_text("---\nlicense: other\n---\n\n# A card\n", encoding="utf-8")
     return folder
 
@@ -91,7 +91,7 @@ def test_what_is_published_comes_back_by_the_commit_that_the_manifest_names(
     assert revision in done.stdout
     held = hub.files(REPO, revision)
     assert held.keys() == {FILE, "README.md", "manifest.json", f"{NAME}.metrics.json"}
-    assert json.loads(held[f"{NAME}.metrics.json"]) == {"val_clips": {}}
+    assert json.loads(held[f"{NAME}.metrics.json"]) == {"metrics": {"val_clips": {}}}
     assert b"# A card" in held["README.md"]
     assert json.loads(held["manifest.json"]) == {"schema": 2, "models": [before]}
 

@@ -52,7 +52,7 @@ def test_a_manifest_of_schema_1_is_split_and_loses_nothing(folder: Path) -> None
     spec = registry.spec(NAME)
     ledger.rewrite()
     assert registry.spec(NAME) == spec
-    assert read(folder / f"{NAME}.metrics.json") == former(NAME)["metrics"]
+    assert read(folder / f"{NAME}.metrics.json") == {"metrics": former(NAME)["metrics"]}
     recipe = read(folder / f"{NAME}.recipe.json")
     assert recipe == {key: former(NAME)[key] for key in ("trained_on", "recipe", "revision", "dtype")}
     listed = read(folder / "manifest.json")
@@ -73,7 +73,7 @@ def test_a_manifest_of_schema_1_is_split_and_loses_nothing(folder: Path) -> None
 
 def test_one_write_keeps_what_is_known_of_the_others(folder: Path) -> None:
     ledger.write_metrics(NAME, {"val_clips": {"auc": 1.0}})
-    assert read(folder / f"{NAME}.metrics.json") == {"val_clips": {"auc": 1.0}}
+    assert read(folder / f"{NAME}.metrics.json") == {"metrics": {"val_clips": {"auc": 1.0}}}
     assert ledger.entry(OTHER)["recipe"] == former(OTHER)["recipe"]
     assert ledger.entry(OTHER)["metrics"] == former(OTHER)["metrics"]
     assert ledger.ensemble()["voters"] == [NAME, OTHER]
