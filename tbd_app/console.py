@@ -93,20 +93,19 @@ class Screen:
             known = texts.known_error(registry.spec(name).metrics)
             self.out.print(escape(f"Known error rate of {name}: {known}"), highlight=False, soft_wrap=True)
 
-    def models(self, rows: Sequence[ModelRow]) -> None:
-        """The registered models, then how to get those that are not here."""
-        table = _table("Model", "Weights", "Voter", "Licence", "AUC", "Known error rate")
-        for row in rows:
-            table.add_row(
-                row.name,
-                f"{row.bytes / 1e6:.1f} MB" if row.installed and row.bytes else "not installed",
-                "default" if row.default_voter else "on request",
-                escape(row.licence),
-                texts.known_auc(row.metrics),
-                texts.known_error(row.metrics),
-            )
-        self.out.print(table)
-        for row in rows:
+    def models(self, rows: Sequence[ModelRow], *, all_of_them: bool = True) -> None:
+        """The models that are here, then those that are not and how to get them, or only how many these are."""
+        here = [row for row in rows if row.installed]
+        absent = [row for row in rows if not row.installed]
+        if not all_of_them and here:
+            hint = f"{len(absent)} more are registered and not installed: tbd models --all" if absent else ""
+            rows, absent = here, []
+        else:
+            hint, rows = "", [*here, *absent]
+        self.out.print(_models(rows))
+        if hint:
+            self.out.print(escape(hint), highlight=False)
+        for row in absent:
             if row.how_to_get:
                 self.out.print(escape(f"{row.name}: {row.how_to_get}"), highlight=False, soft_wrap=True)
 
@@ -142,6 +141,32 @@ def _table(*titles: str) -> Table:
         column.overflow = "fold"  # nothing is cut off, however narrow the terminal
         column.no_wrap = title in ("Model", "Person", "Preset")
     return table
+
+
+def _models(rows: Sequence[ModelRow]) -> Table:
+    titles = ("Model", "Weights", "Votes", "Licence", "Measured")
+    cells = [
+        (
+            row.name,
+            f"{row.bytes / 1e6:.1f} MB" if row.installed and row.bytes else "absent",
+            "by default" if row.default_voter else "if named" if row.installed else "",
+            row.licence,
+            _measured(row),
+        )
+        for row in rows
+    ]
+    table = _table(*titles)
+    for column, *words in list(zip(table.columns, titles, *cells, strict=True))[1:-1]:
+        column.width = max(len(word) for text in words for word in text.split())  # no word is broken
+    for row in cells:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _measured(row: ModelRow) -> str:
+    if not row.metrics:
+        return texts.NOT_MEASURED
+    return f"AUC {texts.known_auc(row.metrics)}; {texts.known_error(row.metrics)}"
 
 
 def _summary(done: Sequence[Result]) -> Table:
