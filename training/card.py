@@ -1,4 +1,4 @@
-"""Model cards and the README's table of figures, rendered from what `ledger.py` keeps and never typed by hand.
+"""Model cards, rendered from what `ledger.py` keeps and never typed by hand.
 
 The text of a card is `card.md.j2`; what it says of one model, and how a figure is written, is here.
 """
@@ -14,8 +14,6 @@ from tbd_app.models import registry
 from tbd_app.types import ModelSpec
 from training import ledger
 
-ROOT = ledger.WEIGHTS.parent
-BEGIN, END = "<!-- figures: begin, written by training/evaluate.py -->", "<!-- figures: end -->"
 ROWS = {
     "val_clips": "val clips, all generators",
     "val_blending_clips": "val clips, blending family (part swap, UADFV, FakeApp, Wav2Lip)",
@@ -35,17 +33,6 @@ ROWS = {
 }
 
 
-# What the README shows of it, at most six rows, and a name for each that says what it is about.
-README_ROWS = {
-    "val_clips": "clips of generators that no training saw",
-    "val_blending_clips": "of these, blended: swapped faces and redrawn mouths",
-    "val_synthesis_clips": "of these, heads generated whole",
-    "val_clips_h264_crf32": "all clips after strong compression (H.264 CRF 32)",
-    "real_pictures": "real pictures",
-    "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
-}
-
-
 def record(model: str, figures: dict[str, Any]) -> None:
     """Store measured figures of a model in its file and its card."""
     write_card(ledger.write_metrics(model, figures))
@@ -54,36 +41,6 @@ def record(model: str, figures: dict[str, Any]) -> None:
 def write_card(entry: dict[str, Any]) -> None:
     """Write a model's card from what is known of it."""
     (ledger.WEIGHTS / f"{entry['name']}.md").write_text(card(entry), encoding="utf-8")
-
-
-def record_readme() -> None:
-    """Write the figures of what votes by default into the README, between its markers."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise SystemExit(f"{readme.name} lacks the lines that enclose the figures: {BEGIN} and {END}.")
-    head, rest = text.split(BEGIN, 1)
-    readme.write_text(f"{head}{BEGIN}\n{summary()}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
-
-
-def summary() -> str:
-    """One Markdown table of what the default voters were measured to do: their vote, else the first that has the figure."""
-    entries, vote = ledger.entries(), ledger.ensemble()
-    voters = [name for name, entry in entries.items() if entry["default_voter"] and entry["metrics"]]
-    sources = {f"`{name}`": entries[name]["metrics"] for name in voters}
-    if vote and len(vote["voters"]) > 1:
-        sources = {"the vote": vote["metrics"]} | sources
-    lines = [
-        "| measured on | answered by | real / fake | AUC | reals called fake | fakes called fake |",
-        "|---|---|---|---|---|---|",
-    ]
-    for key, name in README_ROWS.items():
-        found = ((who, metrics[key]) for who, metrics in sources.items() if key in metrics)
-        who, f = next(found, (None, None))
-        if f is not None:
-            cells = [_value(f, "auc"), _value(f, "fpr", percent=True), _value(f, "tpr", percent=True)]
-            lines.append(f"| {name} | {who} | {f['n_real']} / {f.get('n_fake', 0)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def table(entry: dict[str, Any], spec: ModelSpec) -> str:
@@ -101,13 +58,13 @@ def rows(metrics: dict[str, Any]) -> list[str]:
     for key, name in ROWS.items():
         if (f := metrics.get(key)) is None:
             continue
-        cells = [_value(f, "auc"), _value(f, "fpr", percent=True), _value(f, "tpr", percent=True)]
+        cells = [value(f, "auc"), value(f, "fpr", percent=True), value(f, "tpr", percent=True)]
         lines.append(
             f"| {name} ({f['level']}) | {f['n_real']} / {f.get('n_fake', 0)} | {' | '.join(cells)} |"
         )
     clips = metrics["val_clips"]
     if "error_where_decided" in clips:
-        wrong = _value(clips, "error_where_decided", percent=True)
+        wrong = value(clips, "error_where_decided", percent=True)
         lines += [
             "",
             f"It gives an answer on {1 - clips['abstained']:.0%} of the val clips and is wrong on {wrong} of those; "
@@ -116,7 +73,8 @@ def rows(metrics: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
+def value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
+    """A figure with its interval as it is printed; a dash where there is none."""
     if key not in figures:
         return "–"
     show = "{:.0%}" if percent else "{:.2f}"
@@ -279,5 +237,5 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters |= {
     "percent": "{:.0%}".format,
     "score": "{:.2f}".format,
-    "interval": lambda figures, key: _value(figures, key, percent=True),
+    "interval": lambda figures, key: value(figures, key, percent=True),
 }

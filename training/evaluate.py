@@ -1,6 +1,7 @@
 """Measure the installed models on val, through the engine that serves users, and write their cards and figures.
 
     python training/evaluate.py --data ../shared/data
+    python training/evaluate.py --no-measure    # cards and README again, from the figures that are stored
 
 Clips are scored at file level by `tbd_app.analyze`, as `tbd analyze` does, whole and after each corruption; every installed
 model sees the same faces. `figures.py` says how scores become figures.
@@ -30,7 +31,7 @@ from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec, Report
-from training import card, cost, export, ledger, plots
+from training import card, cost, export, ledger, plots, readme
 from training.data import facebank
 from training.data.codecs import h264
 from training.data.corruptions import CORRUPTIONS
@@ -56,6 +57,7 @@ class Config:
     generators: folder of train_generators.py; where it holds the architecture that no training saw, what that one draws of
         val stills is measured, too.
     out: where the predictions per file are written as CSV.
+    measure: off to write cards and README again from the figures that are stored, for example after a merge.
     """
 
     data: Path = Path("../shared/data")
@@ -64,6 +66,7 @@ class Config:
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     generators: Path = Path("runs/generators")
     out: Path = Path("runs/evaluate")
+    measure: bool = True
 
 
 @dataclass
@@ -82,7 +85,13 @@ class Scores:
 
 
 def main(config: Config) -> None:
-    """Measure, then rewrite the models' figures in the manifest, their cards, their curves and the README's table."""
+    """Measure, then rewrite the figures of the models and of their vote, their cards and curves, and the README."""
+    if not config.measure:
+        ledger.rewrite()
+        for entry in ledger.entries().values():
+            if entry["metrics"]:
+                card.write_card(entry)
+        return readme.write()
     items = [i for i in read_index(config.data) if i.split == "val"]
     names = config.models or tuple(n for n in registry.list_models() if registry.is_installed(n))
     clips = [i for i in items if i.kind == "video"]
@@ -108,7 +117,7 @@ def main(config: Config) -> None:
         if len(voters) > 1:  # one voter's curves are drawn already
             plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
         ledger.write_ensemble(voters, clip_figures(clips, verdicts))
-    card.record_readme()
+    readme.write()
 
 
 def voters_among(names: Sequence[str]) -> list[str]:

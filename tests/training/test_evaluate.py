@@ -13,7 +13,7 @@ from tbd_app import analyze
 from tbd_app.models import manifest, registry
 from tbd_app.settings import weights_dirs
 from tests import media_factory
-from training import card, cost, evaluate, ledger
+from training import card, cost, evaluate, ledger, readme
 from training.data.index import Item
 
 NAME = "effnetv2_b0_frame"
@@ -64,23 +64,24 @@ def test_clips_are_scored_as_tbd_analyze_scores_them(clips, scored) -> None:
 def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkeypatch) -> None:
     root = tmp_path / "project"
     shutil.copytree(weights_dirs()[-1], root / "weights")
-    readme = root / "README.md"
-    readme.write_text(f"before\n{card.BEGIN}\nold\n{card.END}\nafter\n", encoding="utf-8")
+    page = root / "README.md"
+    blocks = "\n".join(f"{begin}\nold\n{end}" for begin, end in readme.BLOCKS.values())
+    page.write_text(f"before\n{blocks}\nafter\n", encoding="utf-8")
     monkeypatch.setattr(ledger, "WEIGHTS", root / "weights")
-    monkeypatch.setattr(card, "ROOT", root)
+    monkeypatch.setattr(readme, "ROOT", root)
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(root / "weights"))
     figures = evaluate.clip_figures(clips, scored) | {"cost": cost.of(NAME)}
     assert figures["cost"]["n_params"] == registry.spec(NAME).n_params
     card.record(NAME, figures)
     ledger.write_ensemble(["a", "b"], {k: v for k, v in figures.items() if k != "cost"})
-    card.record_readme()
+    readme.write()
     written = json.loads((root / "weights" / f"{NAME}.metrics.json").read_text(encoding="utf-8"))["metrics"]
     assert written["val_clips"]["n_real"] == 2
     assert written["generators"]["wav2lip"]["n_fake"] == 1
-    page = (root / "weights" / f"{NAME}.md").read_text(encoding="utf-8")
-    assert "| wav2lip | 1 |" in page
-    assert "val clips, all, at half the size (video) | 2 / 1 |" in page
-    text = readme.read_text(encoding="utf-8")
+    written_card = (root / "weights" / f"{NAME}.md").read_text(encoding="utf-8")
+    assert "| wav2lip | 1 |" in written_card
+    assert "val clips, all, at half the size (video) | 2 / 1 |" in written_card
+    text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
@@ -119,5 +120,33 @@ def test_a_card_says_what_was_chosen_after_training(monkeypatch) -> None:
 def test_the_cards_and_the_readme_are_what_the_figures_say() -> None:
     for name, entry in ledger.entries().items():
         assert (ledger.WEIGHTS / f"{name}.md").read_text(encoding="utf-8") == card.card(entry)
-    readme = (card.ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.split(card.BEGIN)[1].split(card.END)[0].strip() == card.summary()
+    text = (readme.ROOT / "README.md").read_text(encoding="utf-8")
+    for part, content in readme.parts().items():
+        begin, end = readme.BLOCKS[part]
+        assert text.split(begin)[1].split(end)[0].strip() == content
+
+
+def test_cards_and_readme_are_written_again_without_measuring(tmp_path, monkeypatch) -> None:
+    shutil.copytree(weights_dirs()[-1], tmp_path / "weights", ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copy(readme.ROOT / "README.md", tmp_path)
+    expected = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.[jm]*")}
+    for path in expected:
+        if path.suffix == ".md" and path.name != "README.md":
+            path.unlink()
+    page = tmp_path / "README.md"
+    page.write_text(expected[page].replace(readme.parts()["figures"], "stale"), encoding="utf-8")
+    assert "stale" in page.read_text(encoding="utf-8")
+    monkeypatch.setattr(ledger, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    evaluate.main(evaluate.Config(measure=False))
+    assert {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.[jm]*")} == expected
+
+
+def test_the_readme_says_in_one_sentence_what_was_measured() -> None:
+    sentence = readme.parts()["trust"]
+    metrics = ledger.entry(NAME)["metrics"]
+    blended, whole = metrics["val_blending_clips"], metrics["val_synthesis_clips"]
+    if ledger.ensemble()["voters"] == [NAME]:
+        assert f"{blended['tpr']:.0%} of {blended['n_fake']} blended clips" in sentence
+        assert f"{whole['tpr']:.0%} of {whole['n_fake']} clips whose head" in sentence
+    assert sentence.endswith(f"of {metrics['real_pictures']['n_real']} real pictures.")
