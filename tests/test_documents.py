@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 import tbd_app
+from tbd_app.models import registry
 from tbd_app.settings import Limits
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = sorted((ROOT / "docs" / "log").glob("*.md"))
-PAGES = [*(ROOT / name for name in ("README.md", "CHANGELOG.md")), ROOT / "docs" / "experiments.md", *LOGS]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md")),
+    ROOT / "docs" / "experiments.md",
+    *LOGS,
+    *(ROOT / "weights").glob("*.md"),
+]
 # Words that had several meanings; docs/architecture.md, 5, has those that are used.
 WORN = re.compile(r"\b(told|drawn|redrawn|one-off looks?)\b", re.IGNORECASE)
 
@@ -68,9 +74,7 @@ def test_a_log_begins_with_verdict_date_commit_and_command(path: Path) -> None:
     assert re.search(r"`python \S+.*`|no kept script", fields["Command"])
 
 
-@pytest.mark.parametrize(
-    "path", [*PAGES, *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").glob("*.md")], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", [*PAGES, *(ROOT / "docs").glob("*.md")], ids=lambda p: p.name)
 def test_links_between_documents_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text_of(path))
     assert [link for link in links if not (path.parent / link).exists()] == []
@@ -79,6 +83,20 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_words_with_several_meanings_are_not_used(path: Path) -> None:
     assert WORN.findall(text_of(path).replace("drawn_face", "")) == []
+
+
+def test_the_code_that_adds_weights_gives_a_model_that_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = text_of(ROOT / "weights" / "README.md").split("```python\n")[1].split("```")[0]
+    name = re.findall(r'name = Path\("my_weights"\), "(\w+)"', code)[0]
+    (tmp_path / "my_weights").mkdir()
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "weights/README.md", "exec"), {"model": registry.create_model(name)})  # noqa: S102
+    monkeypatch.setenv("TBD_WEIGHTS_DIR", str(tmp_path / "my_weights"))
+    assert registry.load(name).training is False
+    assert registry.spec(name).default_voter
+    assert registry.spec(name).calibration.threshold == 0.62
 
 
 def test_the_newest_section_of_the_changelog_is_this_version() -> None:

@@ -27,7 +27,7 @@ ROWS = {
     "self_blends_whole_face": "those of the whole face, as the paper makes them",
     "self_blends_part": "those of a part: mouth, lower face, eyes or nose",
     "self_blends_h264_crf32": "self-blends of val stills, after H.264 CRF 32",
-    "redrawn_stills": "val stills redrawn by a generator of an architecture held out",
+    "redrawn_stills": "val stills made again by a generator of an architecture held out",
     "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
     "real_pictures": "real val pictures",
 }
@@ -87,17 +87,17 @@ _ORIGIN = {
     "effnetv2_b0_frame": "at first the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of "
     "`tf.keras.applications`), all weights fine-tuned",
 }
-_ONE_DRAW = "light, blur, resolution, noise, JPEG and H.264 are drawn once per pair and applied to both."
+_ALIKE = "light, blur, resolution, noise, JPEG and H.264 are chosen once per pair and applied to both."
 # What a batch is made of, by script.
 _MATERIAL = {
     "training/train_frame.py": "Each pair is a real face and a fake made of it, or real and generated media of one kind; "
-    + _ONE_DRAW,
-    "training/train_video.py": f"Each pair is a real clip and a fake made of it, or a real and a generated clip; {_ONE_DRAW}",
+    + _ALIKE,
+    "training/train_video.py": f"Each pair is a real clip and a fake made of it, or a real and a generated clip; {_ALIKE}",
     "training/train_image.py": "Each picture comes with its own label, the classes weighed; light, blur, resolution, noise, "
-    "JPEG and H.264 are drawn for each.",
+    "JPEG and H.264 are chosen for each.",
 }
 _LIMITS = {
-    "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, redrawn mouths and "
+    "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, replaced mouths and "
     "moving heads leave other traces: see the rows of the clips before trusting its votes on video.",
 }
 _LEARNED_BLENDS = (

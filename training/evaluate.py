@@ -183,8 +183,8 @@ def _write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) ->
         rows.writerow(("file", "variant", "label", "generator", "group", "fake_prob", "vote"))
         for variant, scores in scored.items():
             for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
-                told = "" if np.isnan(prob) else f"{prob:.6f}"
-                rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, told, vote))
+                shown = "" if np.isnan(prob) else f"{prob:.6f}"
+                rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, shown, vote))
 
 
 def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
         sys.executable, str(SCRIPT), "--data", str(data), "--backbone", str(tmp_path / "backbone.safetensors"),
         "--out", str(tmp_path / "run"), "--batch-pairs", "2", "--size-px", "64", "--size-share", "1",
         "--frames-per-clip", "2", "--val-blends", "4", "--workers", "0", "--loop.steps", "2", "--loop.warmup-steps", "1",
-        "--loop.validate-every", "2", "--reference", "0.5",
+        "--loop.validate-every", "2", "--softened-share", "0.5",
     ]  # fmt: skip
     # The cache of faces lies below the working folder: the test has its own.
     done = subprocess.run(
