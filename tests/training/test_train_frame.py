@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tbd_app.models import manifest, registry, weights
+from tbd_app.models import registry, weights
 from tests.media_factory import portrait_clip
 from tests.training.faces import bank_of, face, item
 from tests.training.test_facebank import write_collection
 from tests.training.test_index import CROP, write_index
-from training import train_frame
+from training import ledger, train_frame
 from training.data.faces import Faces
 from training.engine.config import LoopConfig, load_preset
 from training.engine.distill import TeacherConfig
@@ -109,12 +109,12 @@ def test_the_bundled_preset_says_what_the_defaults_are_and_how_its_last_stage_we
     assert load_preset(Config, NAME, "bundled") == shipped
 
 
-def test_the_bundled_preset_is_the_recipe_in_the_manifest() -> None:
+def test_the_bundled_preset_is_the_recipe_that_is_kept() -> None:
     """But for what was given beside it: data, folders, weights."""
-    preset, made = load_preset(Config, NAME, "bundled"), manifest.entries()["effnetv2_b0_frame"].raw["recipe"]
+    preset, made = load_preset(Config, NAME, "bundled"), ledger.entry("effnetv2_b0_frame")["recipe"]
     for key in ("batch_pairs", "size_px", "size_share", "freeze_bn", "where", "frames_per_clip", "seed"):
-        told = getattr(preset, key)
-        assert made[key] == (list(told) if isinstance(told, tuple) else told), key
+        value = getattr(preset, key)
+        assert made[key] == (list(value) if isinstance(value, tuple) else value), key
     assert {key: made["loop"][key] for key in ("steps", "lr", "warmup_steps", "ema_decay")} == {
         key: getattr(preset.loop, key) for key in ("steps", "lr", "warmup_steps", "ema_decay")
     }
