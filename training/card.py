@@ -201,7 +201,7 @@ def card(entry: dict[str, Any]) -> str:
     """The model card in Markdown.
 
     Args:
-        entry: all that is known of a measured model, as `ledger.entry` gives it.
+        entry: all that is known of a measured model, as `ledger.entry_of` gives it.
     """
     spec, recipe = registry.spec(entry["name"]), entry["recipe"]
     start = f"{recipe['init']}, an earlier checkpoint" if recipe.get("init") else recipe["backbone"]

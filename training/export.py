@@ -177,7 +177,7 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
         few_real_below = round(min(missed, few_threshold), 3)
     else:
         real_below = min(real_below, few_threshold)
-    others = [m for m in ledger.manifest()["models"] if m["name"] != spec.name and m["default_voter"]]
+    others = [m for m in ledger.read()["models"] if m["name"] != spec.name and m["default_voter"]]
     calibration = Calibration(
         threshold=threshold,
         few_frames_threshold=few_threshold,
@@ -239,7 +239,7 @@ def push(model: str, repo: str) -> None:
     Raises:
         SystemExit: weights or card are not as evaluate.py leaves them, or the hub does not take them.
     """
-    entry, card = ledger.entry(model), ledger.WEIGHTS / f"{model}.md"
+    entry, card = ledger.entry_of(model), ledger.WEIGHTS / f"{model}.md"
     path = ledger.WEIGHTS / entry["file"]
     if not path.is_file() or weights.sha256_of(path) != entry["sha256"]:
         raise SystemExit(f"{path} is not the file that the manifest lists.")

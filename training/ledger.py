@@ -24,18 +24,18 @@ FIGURES = ("metrics",)  # what of an entry goes to its file of figures
 ORIGIN = ("trained_on", "recipe", "revision", "dtype")  # and what to its recipe file
 
 
-def manifest() -> dict[str, Any]:
+def read() -> dict[str, Any]:
     """The manifest as it is written."""
     return json.loads((WEIGHTS / MANIFEST).read_text(encoding="utf-8"))
 
 
-def entry(model: str) -> dict[str, Any]:
+def entry_of(model: str) -> dict[str, Any]:
     """All that is known of a model: its manifest entry with its figures and its recipe.
 
     Raises:
         SystemExit: it is not in the manifest.
     """
-    for raw in manifest()["models"]:
+    for raw in read()["models"]:
         if raw["name"] == model:
             return _whole(raw)
     raise SystemExit(f"{model} is not in the manifest; training/export.py --run puts it there.")
@@ -43,12 +43,12 @@ def entry(model: str) -> dict[str, Any]:
 
 def entries() -> dict[str, dict[str, Any]]:
     """The same of all listed models, by name."""
-    return {raw["name"]: _whole(raw) for raw in manifest()["models"]}
+    return {raw["name"]: _whole(raw) for raw in read()["models"]}
 
 
 def ensemble() -> dict[str, Any]:
     """The voters and the figures of their vote, {"voters", "metrics"}; empty where nobody measured it."""
-    return manifest().get("ensemble") or _read(METRICS.format("ensemble"))
+    return read().get("ensemble") or _read(METRICS.format("ensemble"))
 
 
 def write_entry(whole: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ def write_entry(whole: dict[str, Any]) -> None:
 
 def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
     """Replace a model's figures and return all that is known of it."""
-    whole = entry(model) | {"metrics": figures}
+    whole = entry_of(model) | {"metrics": figures}
     write_entry(whole)
     return whole
 

@@ -105,7 +105,7 @@ def test_blends_of_the_whole_face_and_of_parts_are_told_apart() -> None:
 
 def test_a_card_says_what_was_chosen_after_training(monkeypatch) -> None:
     spec = registry.spec(NAME)
-    entry = ledger.entry(NAME)
+    entry = ledger.entry_of(NAME)
 
     def page(share: float, trained_with: float) -> str:
         served = replace(spec, calibration=replace(spec.calibration, softened_share=share))
@@ -144,7 +144,7 @@ def test_cards_and_readme_are_written_again_without_measuring(tmp_path, monkeypa
 
 def test_the_readme_says_in_one_sentence_what_was_measured() -> None:
     sentence = readme.parts()["trust"]
-    metrics = ledger.entry(NAME)["metrics"]
+    metrics = ledger.entry_of(NAME)["metrics"]
     blended, whole = metrics["val_blending_clips"], metrics["val_synthesis_clips"]
     if ledger.ensemble()["voters"] == [NAME]:
         assert f"{blended['tpr']:.0%} of {blended['n_fake']} blended clips" in sentence

@@ -220,7 +220,7 @@ def test_a_run_can_be_averaged_with_the_checkpoint_it_began_with(tmp_path, monke
     monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
     monkeypatch.setattr(export, "read_index", lambda _: [])
     export.main(export.Config(run=(run,), also=(first,), model=NAME))
-    entry = ledger.entry(NAME)
+    entry = ledger.entry_of(NAME)
     assert entry["recipe"]["averaged_with"] == ["first.safetensors"]
     assert "mean of these weights and those of first.safetensors." in card._steps(
         entry["recipe"], registry.spec(NAME)

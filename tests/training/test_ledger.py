@@ -74,17 +74,17 @@ def test_a_manifest_of_schema_1_is_split_and_loses_nothing(folder: Path) -> None
 def test_one_write_keeps_what_is_known_of_the_others(folder: Path) -> None:
     ledger.write_metrics(NAME, {"val_clips": {"auc": 1.0}})
     assert read(folder / f"{NAME}.metrics.json") == {"metrics": {"val_clips": {"auc": 1.0}}}
-    assert ledger.entry(OTHER)["recipe"] == former(OTHER)["recipe"]
-    assert ledger.entry(OTHER)["metrics"] == former(OTHER)["metrics"]
+    assert ledger.entry_of(OTHER)["recipe"] == former(OTHER)["recipe"]
+    assert ledger.entry_of(OTHER)["metrics"] == former(OTHER)["metrics"]
     assert ledger.ensemble()["voters"] == [NAME, OTHER]
 
 
 def test_new_weights_leave_no_figures_of_the_old(folder: Path) -> None:
     ledger.rewrite()
-    ledger.write_entry(ledger.entry(NAME) | {"sha256": "1" * 64, "metrics": {}})
+    ledger.write_entry(ledger.entry_of(NAME) | {"sha256": "1" * 64, "metrics": {}})
     assert not (folder / f"{NAME}.metrics.json").exists()
     assert registry.spec(NAME).metrics == {}
-    assert ledger.entry(NAME)["sha256"] == "1" * 64
+    assert ledger.entry_of(NAME)["sha256"] == "1" * 64
 
 
 def test_the_figures_of_a_vote_are_replaced(folder: Path) -> None:

@@ -111,7 +111,7 @@ def test_the_bundled_preset_says_what_the_defaults_are_and_how_its_last_stage_we
 
 def test_the_bundled_preset_is_the_recipe_that_is_kept() -> None:
     """But for what was given beside it: data, folders, weights."""
-    preset, made = load_preset(Config, NAME, "bundled"), ledger.entry("effnetv2_b0_frame")["recipe"]
+    preset, made = load_preset(Config, NAME, "bundled"), ledger.entry_of("effnetv2_b0_frame")["recipe"]
     for key in ("batch_pairs", "size_px", "size_share", "freeze_bn", "where", "frames_per_clip", "seed"):
         value = getattr(preset, key)
         assert made[key] == (list(value) if isinstance(value, tuple) else value), key
