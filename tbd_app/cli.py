@@ -131,9 +131,12 @@ def models(
     train_memory: Annotated[
         bool, typer.Option("--train-memory", help="Show what a training step of each takes in memory.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show those that are not installed, too, and how to get them.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON of all of them.")] = False,
 ) -> None:
-    """List the models: installed or not, size, licence, measured figures, how to get them.
+    """List the installed models: size, whether they vote, licence, measured figures.
 
     With --download only those named. Exit code: 0 all of them are here, 2 some, 3 none.
     """
@@ -149,7 +152,7 @@ def models(
         elif train_memory:
             screen.memory(catalogue.train_memory(names))
         else:
-            screen.models(catalogue.listing(names))
+            screen.models(catalogue.listing(names), all_of_them=every or download is not None)
     except TBDError as error:
         _give_up(screen, error, code=1 if download is None else NOTHING_ANALYSED)
     if lacking:

@@ -96,20 +96,19 @@ class Screen:
         if vote := texts.known_vote(report):
             self.out.print(escape(vote), highlight=False, soft_wrap=True)
 
-    def models(self, rows: Sequence[ModelRow]) -> None:
-        """The registered models, then how to get those that are not here."""
-        table = _table("Model", "Weights", "Voter", "Licence", "AUC", "Known error rate")
-        for row in rows:
-            table.add_row(
-                row.name,
-                f"{row.bytes / 1e6:.1f} MB" if row.installed and row.bytes else "not installed",
-                "default" if row.default_voter else "on request",
-                escape(row.licence),
-                _lines(texts.known_auc(known) for known in row.known.values()),
-                _lines(texts.known_error(known) for known in row.known.values()),
-            )
-        self.out.print(table)
-        for row in rows:
+    def models(self, rows: Sequence[ModelRow], *, all_of_them: bool = True) -> None:
+        """The models that are here, then those that are not and how to get them, or only how many these are."""
+        here = [row for row in rows if row.installed]
+        absent = [row for row in rows if not row.installed]
+        if not all_of_them and here:
+            hint = f"{len(absent)} more are registered and not installed: tbd models --all" if absent else ""
+            rows, absent = here, []
+        else:
+            hint, rows = "", [*here, *absent]
+        self.out.print(_models(rows))
+        if hint:
+            self.out.print(escape(hint), highlight=False)
+        for row in absent:
             if row.how_to_get:
                 self.out.print(escape(f"{row.name}: {row.how_to_get}"), highlight=False, soft_wrap=True)
 
@@ -145,6 +144,36 @@ def _table(*titles: str) -> Table:
         column.overflow = "fold"  # nothing is cut off, however narrow the terminal
         column.no_wrap = title in ("Model", "Person", "Preset")
     return table
+
+
+def _models(rows: Sequence[ModelRow]) -> Table:
+    titles = ("Model", "Weights", "Votes", "Licence", "Measured")
+    cells = [
+        (
+            row.name,
+            f"{row.bytes / 1e6:.1f} MB" if row.installed and row.bytes else "absent",
+            "by default" if row.default_voter else "if named" if row.installed else "",
+            row.licence,
+            _measured(row),
+        )
+        for row in rows
+    ]
+    table = _table(*titles)
+    for column, *words in list(zip(table.columns, titles, *cells, strict=True))[1:-1]:
+        column.width = max(len(word) for text in words for word in text.split())  # no word is broken
+    for row in cells:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _measured(row: ModelRow) -> str:
+    """Figures of each kind of media, one a line; what was not measured is left out where something was."""
+    lines = []
+    for known in row.known.values():
+        auc, error = texts.known_auc(known), texts.known_error(known)
+        figures = [f"AUC {auc}" if auc != texts.NOT_MEASURED else auc, error]
+        lines.append("; ".join(part for part in figures if part != texts.NOT_MEASURED))
+    return "\n".join(filter(None, lines)) or texts.NOT_MEASURED
 
 
 def _summary(done: Sequence[Result]) -> Table:
@@ -208,12 +237,6 @@ def _absence(score: ModelScore) -> str:
     if score.reason is None or score.status == "not_installed":
         return status
     return f"{status}: {texts.reason(score.reason)}"
-
-
-def _lines(figures: Iterable[str]) -> str:
-    """Figures of each kind of media, one a line; those not measured are left out where others were."""
-    measured = [line for line in figures if line != texts.NOT_MEASURED]
-    return escape("\n".join(measured) or texts.NOT_MEASURED)
 
 
 def _number(value: float | None) -> str:

@@ -259,7 +259,7 @@ def test_models_lists_all_with_how_to_get_them() -> None:
     rows = json.loads(tbd("models", "--json").stdout)
     assert [row["name"] for row in rows] == registry.list_models()
     assert all(row["installed"] or row["how_to_get"] for row in rows)
-    table = tbd("models").stdout
+    table = tbd("models", "--all").stdout
     assert all(name in table for name in registry.list_models())
 
 

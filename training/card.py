@@ -1,16 +1,19 @@
-"""Model cards and the README's table of figures, rendered from the manifest and never typed by hand."""
+"""Model cards, rendered from what `ledger.py` keeps and never typed by hand.
+
+The text of a card is `card.md.j2`; what it says of one model, and how a figure is written, is here.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from tbd_app.models import manifest, registry
-from tbd_app.types import ModelSpec
-from training import card_input
-from training.export import WEIGHTS, write_metrics
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-ROOT = WEIGHTS.parent
-BEGIN, END = "<!-- figures: begin, written by training/evaluate.py -->", "<!-- figures: end -->"
+from tbd_app.models import registry
+from tbd_app.types import ModelSpec
+from training import card_input, ledger
+
 FAMILY_NAMES = {
     "swap": "swapped faces",
     "lipsync": "lip-sync",
@@ -34,7 +37,7 @@ ROWS = {
     "self_blends_whole_face": "those of the whole face, as the paper makes them",
     "self_blends_part": "those of a part: mouth, lower face, eyes or nose",
     "self_blends_h264_crf32": "self-blends of val stills, after H.264 CRF 32",
-    "redrawn_stills": "val stills redrawn by a generator of an architecture held out",
+    "redrawn_stills": "val stills made again by a generator of an architecture held out",
     "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
     "real_pictures": "real val pictures",
     "val_pictures": "val pictures, all generators",
@@ -43,32 +46,19 @@ ROWS = {
 
 
 def record(model: str, figures: dict[str, Any]) -> None:
-    """Store measured figures of a model in the manifest and its card."""
-    entry = write_metrics(model, figures)
-    (WEIGHTS / f"{model}.md").write_text(card(entry), encoding="utf-8")
+    """Store measured figures of a model in its file and its card."""
+    write_card(ledger.write_metrics(model, figures))
 
 
-def record_readme() -> None:
-    """Write the figures of every measured model into the README, between its markers; who votes comes first."""
-    ensemble = manifest.ensemble()
-    measured = [entry.raw for entry in manifest.entries().values() if entry.raw["metrics"]]
-    tables = [table(entry) for entry in sorted(measured, key=lambda entry: not entry["default_voter"])]
-    if ensemble and len(ensemble["voters"]) > 1:
-        told = f"The vote of {', '.join(f'`{name}`' for name in ensemble['voters'])}:"
-        tables.insert(0, "\n".join([told, "", *rows(ensemble["metrics"])]))
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise SystemExit(f"{readme.name} lacks the lines that enclose the figures: {BEGIN} and {END}.")
-    head, rest = text.split(BEGIN, 1)
-    text = "\n\n".join([*tables, "Intervals are 95 %; every figure comes from `training/evaluate.py`."])
-    readme.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+def write_card(entry: dict[str, Any]) -> None:
+    """Write a model's card from what is known of it."""
+    (ledger.WEIGHTS / f"{entry['name']}.md").write_text(card(entry), encoding="utf-8")
 
 
-def table(entry: dict[str, Any]) -> str:
+def table(entry: dict[str, Any], spec: ModelSpec) -> str:
     """Markdown table of a model's figures."""
-    told = f"`{entry['name']}`, calls a face {card_input.bounds(entry, 'in a single picture')}:"
-    return "\n".join([told, "", *rows(entry["metrics"])])
+    head = f"`{entry['name']}`, calls a face {card_input.bounds(spec, 'in a single picture')}:"
+    return "\n".join([head, "", *rows(entry["metrics"])])
 
 
 def rows(metrics: dict[str, Any]) -> list[str]:
@@ -80,13 +70,13 @@ def rows(metrics: dict[str, Any]) -> list[str]:
     for key, name in ROWS.items():
         if (f := metrics.get(key)) is None:
             continue
-        cells = [_value(f, "auc"), _value(f, "fpr", percent=True), _value(f, "tpr", percent=True)]
+        cells = [value(f, "auc"), value(f, "fpr", percent=True), value(f, "tpr", percent=True)]
         lines.append(
             f"| {name} ({f['level']}) | {f['n_real']} / {f.get('n_fake', 0)} | {' | '.join(cells)} |"
         )
     clips = metrics["val_clips"]
     if "error_where_decided" in clips:
-        wrong = _value(clips, "error_where_decided", percent=True)
+        wrong = value(clips, "error_where_decided", percent=True)
         lines += [
             "",
             f"It gives an answer on {1 - clips['abstained']:.0%} of the val clips and is wrong on {wrong} of those; "
@@ -95,15 +85,8 @@ def rows(metrics: dict[str, Any]) -> list[str]:
     return lines
 
 
-def generators(entry: dict[str, Any]) -> str:
-    """Markdown table of the generators of fakes, each against all real clips."""
-    lines = ["| generator | clips | AUC | found |", "|---|---|---|---|"]
-    for name, f in entry["metrics"]["generators"].items():
-        lines.append(f"| {name} | {f['n_fake']} | {f['auc']:.2f} | {_value(f, 'tpr', percent=True)} |")
-    return "\n".join(lines)
-
-
-def _value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
+def value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
+    """A figure with its interval as it is printed; a dash where there is none."""
     if key not in figures:
         return "–"
     show = "{:.0%}" if percent else "{:.2f}"
@@ -116,17 +99,17 @@ _ORIGIN = {
     "effnetv2_b0_frame": "at first the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of "
     "`tf.keras.applications`), all weights fine-tuned",
 }
-_ONE_DRAW = "light, blur, resolution, noise, JPEG and H.264 are drawn once per pair and applied to both."
+_ALIKE = "light, blur, resolution, noise, JPEG and H.264 are chosen once per pair and applied to both."
 # What a batch is made of, by script.
 _MATERIAL = {
     "training/train_frame.py": "Each pair is a real face and a fake made of it, or real and generated media of one kind; "
-    + _ONE_DRAW,
-    "training/train_video.py": f"Each pair is a real clip and a fake made of it, or a real and a generated clip; {_ONE_DRAW}",
+    + _ALIKE,
+    "training/train_video.py": f"Each pair is a real clip and a fake made of it, or a real and a generated clip; {_ALIKE}",
     "training/train_image.py": "Each picture comes with its own label, the classes weighed; light, blur, resolution, noise, "
-    "JPEG and H.264 are drawn for each.",
+    "JPEG and H.264 are chosen for each.",
 }
 _LIMITS = {
-    "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, redrawn mouths and "
+    "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, replaced mouths and "
     "moving heads leave other traces: see the rows of the clips before trusting its votes on video.",
 }
 _LEARNED_BLENDS = (
@@ -168,100 +151,73 @@ def _averaged(recipe: dict[str, Any]) -> str:
     return f" The file holds the mean of these weights and those of {', '.join(others)}." if others else ""
 
 
-def _more(recipe: dict[str, Any]) -> str:
-    """What else was done; nothing for recipes that do not tell."""
-    told = ""
+def _more(recipe: dict[str, Any]) -> list[str]:
+    """Lines about what else was done; none for recipes that say nothing of it."""
+    lines = []
+    if recipe.get("where"):
+        lines.append("A second task, left out of the file: which cells of the last map were changed.")
+    if recipe.get("freeze_bn"):
+        lines.append("BatchNorm stayed on its running statistics.")
+    if recipe.get("train_backbone") is False:
+        lines.append("The CNN stayed as it was.")
+    return lines
+
+
+def _material(recipe: dict[str, Any]) -> str:
+    """What a batch is made of, and in which shares."""
+    text = _MATERIAL.get(recipe["script"], "Media and degradations are those of the script.")
     if shares := recipe.get("pair_shares"):
         parts = ", ".join(f"{share:.0%} {source.replace('_', ' ')}" for source, share in shares.items())
-        told += f" Shares: {parts}."
-    if recipe.get("where"):
-        told += "\n- A second task, left out of the file: which cells of the last map were changed."
-    if recipe.get("freeze_bn"):
-        told += "\n- BatchNorm stayed on its running statistics."
-    if recipe.get("train_backbone") is False:
-        told += "\n- The CNN stayed as it was."
-    return told
+        text += f" Shares: {parts}."
+    return text
 
 
-def _chosen(spec: ModelSpec, recipe: dict[str, Any]) -> str:
-    """A line about a reference that came after training."""
-    if not spec.reference or spec.reference == recipe.get("reference"):
-        return ""
-    told = f"The share of {spec.reference:g} was chosen on val, too, after training; the figures on val clips are"
-    return f"\n- {told} optimistic."
+def _chosen_share(spec: ModelSpec, recipe: dict[str, Any]) -> float:
+    """The softened share, if it came after training, else 0."""
+    share = spec.calibration.softened_share
+    return 0.0 if share == recipe.get("softened_share", recipe.get("reference")) else share
 
 
 def card(entry: dict[str, Any]) -> str:
-    """The model card in Markdown."""
-    spec = registry.spec(entry["name"])
-    clips, cost = entry["metrics"]["val_clips"], entry["metrics"]["cost"]
-    recipe = entry["recipe"]
-    start = (
-        f"{recipe['init']}, an earlier checkpoint"
-        if recipe.get("init")
-        else recipe["backbone"] or "random weights"
-    )
-    origin = _ORIGIN.get(entry["name"], "no public features were at hand")
-    chosen = _chosen(spec, recipe)
-    frame_auc = f"frame-level AUC {clips['frame_auc']:.2f}, " if "frame_auc" in clips else ""
+    """The model card in Markdown.
+
+    Args:
+        entry: all that is known of a measured model, as `ledger.entry_of` gives it.
+    """
+    spec, recipe = registry.spec(entry["name"]), entry["recipe"]
+    start = f"{recipe['init']}, an earlier checkpoint" if recipe.get("init") else recipe["backbone"]
     scope = {
         "clips": "real clips and clips of the blending family",
         "pictures": "real and generated pictures",
     }[recipe.get("made_for", "clips")]
-    return f"""---
-license: other
-license_name: research-use
-library_name: pytorch
-pipeline_tag: image-classification
-tags: [deepfake-detection]
----
+    return _TEMPLATES.get_template("card.md.j2").render(
+        entry=entry,
+        spec=spec,
+        recipe=recipe,
+        clips=entry["metrics"]["val_clips"],
+        cost=entry["metrics"]["cost"],
+        size=card_input.size(entry, spec),
+        sees=card_input.sees(spec),
+        start=start or "random weights",
+        origin=_ORIGIN.get(entry["name"], "no public features were at hand"),
+        steps=_steps(recipe, spec),
+        material=_material(recipe),
+        more=_more(recipe),
+        scope=scope,
+        chosen_share=_chosen_share(spec, recipe),
+        table=table(entry, spec),
+        limits=_LIMITS.get(recipe["script"], _LEARNED_BLENDS),
+    )
 
-# {entry["name"]}
 
-{spec.architecture}; {spec.n_params:,} parameters; {card_input.size(entry, spec)}.
-Paper of the architecture: {spec.paper}
-
-**Licence of the weights: {entry["licence"]}.** The training media have mixed and partly unstated licences.
-
-## What it does
-
-{card_input.sees(entry, spec)}
-
-## How it was trained
-
-- Data: {entry["trained_on"]}.
-- Start: {start}; {origin}.
-- Recipe: {_steps(recipe, spec)}
-  {recipe.get("note", "")}
-- {_MATERIAL.get(recipe["script"], "Media and degradations are those of the script.")}{_more(recipe)}
-- Temperature and bounds were chosen on val: the temperature on {scope}, the thresholds so that at most 5 % of the real val
-  clips, and of the real val pictures, reach theirs. The figures on real val media are therefore optimistic.{chosen}
-
-## Measured
-
-{table(entry)}
-
-Clips are judged whole by `tbd_app.analyze`, as `tbd analyze` does; {clips["coverage"]:.0%} of the val clips, from
-{clips["n_sources"]} sources, could be judged; the rest counts as 0.5. The model abstains on
-{clips["abstained"]:.0%} of them and calls {clips["missed_as_real"]:.0%} of the fakes real.
-Several fakes share a source, so the intervals are narrower than the truth.
-Further: {frame_auc}EER {clips["eer"]:.2f},
-average precision {clips["ap"]:.2f}, balanced accuracy {clips["balanced_accuracy"]:.2f},
-F1 of fakes {clips["f1_fake"]:.2f} and of reals {clips["f1_real"]:.2f}, calibration error (ECE) {clips["ece"]:.2f}.
-All figures, corruption by corruption, are in
-`weights/manifest.json`.
-
-{generators(entry)}
-
-![ROC curves and confusion on val clips](../docs/figures/{entry["name"]}.png)
-
-## Cost
-
-{cost["n_params"]:,} parameters, {cost["file_mb"]:g} MB, {cost["gflops"]:g} GFLOP and {cost["clip_s"]:g} s for a clip of
-{cost["frames"]} frames on {cost["threads"]} CPU threads, face detection not counted.
-
-## What it cannot do
-
-{_LIMITS.get(recipe["script"], _LEARNED_BLENDS)} It has not been measured by skin tone, age or sex. It does not hear
-audio, sees nothing outside a face, and is not proof of anything.
-"""
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).resolve().parent),
+    undefined=StrictUndefined,
+    autoescape=False,  # noqa: S701 - Markdown from the project's own figures
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters |= {
+    "percent": "{:.0%}".format,
+    "score": "{:.2f}".format,
+    "interval": lambda figures, key: value(figures, key, percent=True),
+}

@@ -29,12 +29,12 @@ def _cut(spec: ModelSpec) -> str:
     return f"{cut}, {spec.input_size} px, RGB, {_NORMALISATIONS.get((spec.mean, spec.std), told)}"
 
 
-def sees(entry: dict[str, Any], spec: ModelSpec) -> str:
+def sees(spec: ModelSpec) -> str:
     """What goes in, and how the answer for a person comes about."""
     if spec.task == "frame":
         seen, answer = f"one face crop: a square {_cut(spec)}", "the mean over the sampled frames"
-        if spec.reference:
-            answer += f" (of each logit less {spec.reference:g} times that of the same face at half its size)"
+        if share := spec.calibration.softened_share:
+            answer += f" (of each logit less {share:g} times that of the same face at half its size)"
     else:
         seen = (
             f"a clip of {spec.clip_len} face crops, spread over the frames in which a person was seen: "
@@ -43,7 +43,8 @@ def sees(entry: dict[str, Any], spec: ModelSpec) -> str:
         answer = "that of the clip"
     return (
         f"Scores {seen}. `fake_prob` of a person is {answer} after dividing the logit by the temperature "
-        f"{entry['temperature']:g}. It votes {bounds(entry, 'where fewer than 8 frames were seen')}, and abstains between."
+        f"{spec.calibration.temperature:g}. "
+        f"It votes {bounds(spec, 'where fewer than 8 frames were seen')}, and abstains between."
     )
 
 
@@ -53,9 +54,12 @@ def size(entry: dict[str, Any], spec: ModelSpec) -> str:
     return f"{size} besides the public weights {spec.backbone.file}" if spec.backbone else size
 
 
-def bounds(entry: dict[str, Any], of_few: str) -> str:
+def bounds(spec: ModelSpec, of_few: str) -> str:
     """From where a model votes fake and below what real, and what holds for few frames instead."""
-    real = f"real below {entry['real_below']:g}"
-    if "image_real_below" in entry:
-        real += f" ({entry['image_real_below']:g})"
-    return f"fake from {entry['threshold']:g} ({entry['image_threshold']:g} {of_few}), {real}"
+    numbers = spec.calibration
+    fake, real = f"fake from {numbers.threshold:g}", f"real below {numbers.real_below:g}"
+    if numbers.few_frames_threshold is not None:
+        fake += f" ({numbers.few_frames_threshold:g} {of_few})"
+    if numbers.few_frames_real_below is not None:
+        real += f" ({numbers.few_frames_real_below:g})"
+    return f"{fake}, {real}"

@@ -28,7 +28,7 @@ def of(name: str) -> dict[str, Any]:
     spec, model = registry.spec(name), score.loaded(name, "cpu")
     side, length = spec.input_size, spec.clip_len if spec.task == "clip" else FRAMES
     x = torch.zeros((1, length, 3, side, side) if spec.task == "clip" else (length, 3, side, side))
-    passes = [x, reduced(x[:: score.REFERENCE_EVERY])] if spec.reference else [x]
+    passes = [x, reduced(x[:: score.SOFTENED_EVERY])] if spec.calibration.softened_share else [x]
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         for part in passes:
             model(part)

@@ -126,8 +126,8 @@ def clip_features(backbone: nn.Module, x: Tensor) -> Tensor:
 def reduced(x: Tensor) -> Tensor:
     """A batch (N,3,S,S) at half its size, enlarged again: what is left when the finest detail is gone.
 
-    Pictures that are soft anyway make a frame model say the same of both, so `ModelSpec.reference` of the second is taken
-    off the first.
+    Pictures that are soft anyway make a frame model say the same of both, so a share of the second
+    (`Calibration.softened_share`) is taken off the first.
     """
     half = nn.functional.interpolate(x, scale_factor=0.5, mode="area")
     return nn.functional.interpolate(half, x.shape[-2:], mode="bilinear", align_corners=False)

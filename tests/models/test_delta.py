@@ -194,7 +194,7 @@ def write_manifest_here(tmp_path: Path, entry):
             raw["backbone"] = {
                 key: getattr(backbone, key) for key in ("name", "tag", "activation", "repo", "sha256")
             }
-        text = json.dumps({"schema": 1, "models": [raw]})
+        text = json.dumps({"schema": 2, "models": [raw]})
         (tmp_path / "weights" / "manifest.json").write_text(text, encoding="utf-8")
 
     return write

@@ -10,7 +10,7 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec
 from training import card_input
 
-ENTRY = {"temperature": 1.5, "threshold": 0.7, "image_threshold": 0.8, "real_below": 0.3, "bytes": 3_000_000}
+ENTRY = {"bytes": 3_000_000}
 SQUARE = "1.3 times the longer side of the MTCNN box"
 
 
@@ -27,14 +27,14 @@ SQUARE = "1.3 times the longer side of the MTCNN box"
     ],
 )  # fmt: skip
 def test_what_a_model_sees(name: str, words: str) -> None:
-    assert words in card_input.sees(ENTRY, registry.spec(name))
+    assert words in card_input.sees(registry.spec(name))
 
 
 @pytest.mark.parametrize("name", registry.list_models())
 def test_the_words_are_those_of_the_crop_that_is_cut(name: str) -> None:
     """A crop reads the box or the landmarks, whichever the card names, and is normalised by the numbers it names."""
     spec = registry.spec(name)
-    seen = card_input.sees(ENTRY, spec)
+    seen = card_input.sees(spec)
     moved_box, moved_points = (changed(spec, what) for what in ("box", "landmarks"))
     assert (moved_box, moved_points) == ("MTCNN box" in seen, "landmarks of MTCNN" in seen)
     assert ("ImageNet mean" in seen) == np.allclose(spec.mean, (0.485, 0.456, 0.406))
@@ -56,4 +56,4 @@ def changed(spec: ModelSpec, what: str) -> bool:
 def test_a_file_without_its_tower_says_so() -> None:
     assert card_input.size(ENTRY, registry.spec("effnet_b4")) == "3.0 MB in fp16"
     told = card_input.size(ENTRY, registry.spec("clip_b16_ln1"))
-    assert told == "3.0 MB in fp16 besides the public weights ViT-B-16-quickgelu.openai.safetensors"
+    assert told == "3.0 MB in fp16 besides the public weights ViT-B-16-quickgelu.openai-int8.safetensors"

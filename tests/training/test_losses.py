@@ -10,6 +10,7 @@ from torch import nn
 
 from tbd_app.models import registry, weights
 from tbd_app.models.base import reduced
+from tbd_app.types import Calibration
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.losses import class_weights, cross_entropy, distillation
 from training.engine.reference import AgainstReduced
@@ -90,7 +91,9 @@ def test_what_a_picture_says_without_its_detail_is_taken_off() -> None:
 
 
 def test_a_teacher_speaks_as_it_is_served(checkpoint, tmp_path) -> None:
-    spec = dataclasses.replace(registry.spec("effnetv2_b0_frame"), reference=0.5)
+    spec = dataclasses.replace(
+        registry.spec("effnetv2_b0_frame"), calibration=Calibration(softened_share=0.5)
+    )
     path = tmp_path / "model.safetensors"
     model = registry.load(spec.name, path=checkpoint)
     weights.save_checkpoint(model, path, spec)

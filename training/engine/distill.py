@@ -61,7 +61,7 @@ class Teacher:
             mask: (B,T) of clips.
         """
         frames = x.flatten(0, -4)
-        teacher = AgainstReduced(self.model.to(x.device), self.spec.reference)
+        teacher = AgainstReduced(self.model.to(x.device), self.spec.calibration.softened_share)
         logits = teacher(self.as_own(frames)).float()
         soft = (logits / self.config.temperature).softmax(-1)
         return soft if x.ndim == 4 else masked_mean(soft.unflatten(0, x.shape[:2]), mask)

@@ -1,4 +1,4 @@
-"""Frame models that are served with a reference (`ModelSpec.reference`), as they learn."""
+"""Frame models that are served with a share of the softened face's logit (`Calibration.softened_share`), as they learn."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class AgainstReduced(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.share:
             return self.model(x)
-        reference = self.model(reduced(x))
-        return self.model(x) - self.share * reference
+        softened = self.model(reduced(x))
+        return self.model(x) - self.share * softened
