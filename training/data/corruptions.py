@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from tbd_app.pipeline import frames
+from tbd_app.pipeline.ffmpeg import upright
 from tbd_app.pipeline.media import open_media
-from tbd_app.pipeline.video import upright
 from tbd_app.settings import Limits
 
 Corruption = Callable[[Path, Path], Path]
