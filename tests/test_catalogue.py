@@ -244,7 +244,7 @@ def test_memory_is_listed_for_both_batches_and_a_small_card() -> None:
 def test_the_table_of_memory_names_what_a_small_card_holds(capsys: pytest.CaptureFixture[str]) -> None:
     from tbd_app import catalogue, console
 
-    rows = catalogue.train_memory(["clip_l14_ln1"])
+    rows = list(catalogue.train_memory(["clip_l14_ln1"]))
     console.Screen().memory(rows)
     out = capsys.readouterr().out
     assert f"max {rows[0].largest_batch_8gb}" in out
