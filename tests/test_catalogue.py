@@ -125,9 +125,9 @@ def test_other_content_than_listed_is_refused(tbd, published, hub: Hub) -> None:
 
 def shown(rows: list, capsys: pytest.CaptureFixture[str], *, every: bool) -> list[str]:
     """Lines of the table on a terminal of 80 columns."""
-    from tbd_app import console
+    from tbd_app.cli.screen import Screen
 
-    console.Screen().models(rows, all_of_them=every)
+    Screen().models(rows, all_of_them=every)
     return capsys.readouterr().out.splitlines()
 
 
@@ -242,10 +242,11 @@ def test_memory_is_listed_for_both_batches_and_a_small_card() -> None:
 
 
 def test_the_table_of_memory_names_what_a_small_card_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    from tbd_app import catalogue, console
+    from tbd_app import catalogue
+    from tbd_app.cli.screen import Screen
 
     rows = list(catalogue.train_memory(["clip_l14_ln1"]))
-    console.Screen().memory(rows)
+    Screen().memory(rows)
     out = capsys.readouterr().out
     assert f"max {rows[0].largest_batch_8gb}" in out
     assert "fits" in out

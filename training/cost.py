@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tbd_app.models import manifest, registry
-from tbd_app.models.base import reduced
+from tbd_app.models.nets.base import reduced
 from tbd_app.pipeline import score
 
 FRAMES = 32

@@ -32,14 +32,15 @@ from huggingface_hub.errors import HFValidationError
 from scipy.special import expit
 from tqdm import tqdm
 
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.models import registry, weights
-from tbd_app.models.base import Detector
 from tbd_app.models.manifest import MANIFEST
+from tbd_app.models.nets.base import Detector
 from tbd_app.models.specs import SPECS
-from tbd_app.pipeline import frames, score, tracks
+from tbd_app.pipeline import score, tracks
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.pipeline.faces import FaceDetector
-from tbd_app.pipeline.media import open_media
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Calibration, ModelSpec
 from training import ledger, systems
@@ -203,7 +204,7 @@ def _clip_logits(
     settings, detector = AnalysisSettings(), FaceDetector()
     logits, judged = [], []
     for clip in tqdm(clips, desc="calibrate", unit="clip"):
-        sampled = frames.sample(open_media(clip.path, settings.limits), settings.n_frames, settings.limits)
+        sampled = sample(open_media(clip.path, settings.limits), settings.n_frames, settings.limits)
         linked = tracks.link(sampled, detector.detect(sampled.images, settings.face_confidence))
         usable = [t for t in linked if t.exclusion is None]
         if usable:

@@ -20,7 +20,7 @@ import tyro
 from accelerate import PartialState
 
 from tbd_app.models import registry
-from tbd_app.models.dfd_fcg import DfdFcg
+from tbd_app.models.nets.dfd_fcg import DfdFcg
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec
 from training.data.components import prototypes_of, real_crops, real_rows, save_prototypes

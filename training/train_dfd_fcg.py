@@ -27,7 +27,7 @@ from accelerate import PartialState
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tbd_app.models.dfd_fcg import DfdFcg, Layout
+from tbd_app.models.nets.dfd_fcg import DfdFcg, Layout
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe, ModelSpec
 from training.data.clips import ClipPairs, ClipReader, FramesAt

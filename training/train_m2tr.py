@@ -28,8 +28,8 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tbd_app.models.m2tr import M2TR, Freeze
-from tbd_app.models.m2tr_swin import M2trSwin
+from tbd_app.models.nets.m2tr import M2TR, Freeze
+from tbd_app.models.nets.m2tr_swin import M2trSwin
 from tbd_app.pipeline.crops import for_spec
 from training.data.clips import ClipReader
 from training.data.faces import open_faces

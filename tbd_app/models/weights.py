@@ -23,7 +23,7 @@ from tbd_app.types import Backbone, Calibration, ModelSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tbd_app.models.base import Detector
+    from tbd_app.models.nets.base import Detector
 
 CLASS_NAMES = ("real", "fake")
 BACKBONE_HUB_FILE = "open_clip_model.safetensors"

@@ -16,11 +16,12 @@ import numpy as np
 
 import tbd_app
 from tbd_app.known import MEASURED_AS
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
-from tbd_app.pipeline import evidence, frames, score, tracks, verdict
+from tbd_app.pipeline import evidence, score, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
 from tbd_app.pipeline.faces import FaceDetector
-from tbd_app.pipeline.media import open_media
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
     Faces,
@@ -99,7 +100,7 @@ def analyze_events(
     media = open_media(path, settings.limits)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
-    sampled = frames.sample(media, settings.n_frames, settings.limits)
+    sampled = sample(media, settings.n_frames, settings.limits)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}

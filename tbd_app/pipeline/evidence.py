@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from tbd_app.models import registry
-from tbd_app.pipeline import explain as cam
+from tbd_app.pipeline import grad_cam as cam
 from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import Explanation, FaceTrack, Frames, ModelScore

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from tbd_app.errors import DeviceMissing, WeightsCorrupt, WeightsMissing
 from tbd_app.models import registry
-from tbd_app.models.base import Detector, reduced
-from tbd_app.models.clip import ClipDetector
+from tbd_app.models.nets.base import Detector, reduced
+from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.pipeline import verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec, ScoreReason, ScoreStatus

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDError, UnknownModel
+from tbd_app.media import sandbox
 from tbd_app.models import registry
-from tbd_app.pipeline import sandbox
 from tbd_app.pipeline.analyze import (
     SNAPSHOT_SIDE_PX,
     SNAPSHOTS,

@@ -13,7 +13,7 @@ import torch
 
 from tbd_app.errors import DeviceMissing
 from tbd_app.models import registry
-from tbd_app.models.base import reduced
+from tbd_app.models.nets.base import reduced
 from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score, tracks
 from tbd_app.pipeline.crops import for_spec

@@ -10,7 +10,7 @@ import torch
 
 from tbd_app.errors import WrongBackbone
 from tbd_app.models import registry
-from tbd_app.models.dfd_fcg import PARTS, DfdFcg
+from tbd_app.models.nets.dfd_fcg import PARTS, DfdFcg
 from tbd_app.pipeline.crops import MEAN_FACES, for_spec
 from tbd_app.types import CropRecipe
 from tests.models import small

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tbd_app.pipeline import frames
-from tbd_app.pipeline.media import open_media
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.settings import Limits
 from tests import media_factory
 from training.data.corruptions import CORRUPTIONS
@@ -19,8 +19,8 @@ def test_every_corruption_gives_a_file_that_is_read_and_differs(name, tmp_path) 
     clip = media_factory.portrait_clip(
         tmp_path / "clip.mp4", n_frames=12, size=(320, 240), rotation=90, crf=5
     )
-    original = frames.sample(open_media(clip, LIMITS), 4, LIMITS)
-    changed = frames.sample(open_media(CORRUPTIONS[name](clip, tmp_path), LIMITS), 4, LIMITS)
+    original = sample(open_media(clip, LIMITS), 4, LIMITS)
+    changed = sample(open_media(CORRUPTIONS[name](clip, tmp_path), LIMITS), 4, LIMITS)
     assert len(changed) == len(original)
     height, width = original.images[0].shape[:2]
     if name == "half_size":

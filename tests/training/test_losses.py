@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tbd_app.models import registry, weights
-from tbd_app.models.base import reduced
+from tbd_app.models.nets.base import reduced
 from tbd_app.types import Calibration
 from training.engine.distill import Teacher, TeacherConfig
 from training.engine.losses import class_weights, cross_entropy, distillation

@@ -10,7 +10,7 @@ import torch
 
 from tbd_app.errors import UnknownModel, WeightsCorrupt, WeightsMissing
 from tbd_app.models import weights
-from tbd_app.models.base import Detector
+from tbd_app.models.nets.base import Detector
 from training.engine.models import build, save_memory, spec_of
 
 TINY = "timm:test_efficientnet"  # 160 px, 0.4 M parameters

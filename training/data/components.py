@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tbd_app.models.dfd_fcg import PARTS, DfdFcg, attend
+from tbd_app.models.nets.dfd_fcg import PARTS, DfdFcg, attend
 from tbd_app.models.tensors import must_stand_on
 from tbd_app.pipeline.crops import Preprocess
 from tbd_app.types import ModelSpec

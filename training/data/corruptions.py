@@ -14,9 +14,9 @@ import av
 import cv2
 import numpy as np
 
-from tbd_app.pipeline import frames
-from tbd_app.pipeline.ffmpeg import upright
-from tbd_app.pipeline.media import open_media
+from tbd_app.media.ffmpeg import upright
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.settings import Limits
 
 Corruption = Callable[[Path, Path], Path]
@@ -80,7 +80,7 @@ def scaled(factor: float) -> Corruption:
 
 def _zipped(path: Path, target: Path, encode: Callable[[np.ndarray], np.ndarray], suffix: str) -> Path:
     limits, buffer = Limits(), io.BytesIO()
-    sampled = frames.sample(open_media(path, limits), N_FRAMES, limits)
+    sampled = sample(open_media(path, limits), N_FRAMES, limits)
     with zipfile.ZipFile(buffer, "w") as archive:
         for number, image in enumerate(sampled.images):
             archive.writestr(

@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 
 from tbd_app.errors import CorruptMedia, TBDError
-from tbd_app.pipeline import frames as frames_room
+from tbd_app.media.open import open_media
+from tbd_app.media.packets import uniform_indices
+from tbd_app.media.sample import sample
 from tbd_app.pipeline import tracks as tracks_room
 from tbd_app.pipeline.faces import FaceDetector, iou
-from tbd_app.pipeline.media import open_media
-from tbd_app.pipeline.timeline import uniform_indices
 from tbd_app.settings import Limits
 from tbd_app.types import Faces, Frames
 from training.data.builders.layout import IMAGES, files
@@ -128,7 +128,7 @@ def _sample(medium: Medium, n: int, limits: Limits) -> tuple[float | None, int, 
         zero = np.zeros(1, np.int64)
         return None, 1, Frames((_picture(medium.path),), zero, zero.astype(np.float64), n)
     media = open_media(medium.path, limits)
-    return media.fps, media.n_frames, frames_room.sample(media, n, limits)
+    return media.fps, media.n_frames, sample(media, n, limits)
 
 
 def _picture(path: Path) -> np.ndarray:
@@ -176,7 +176,7 @@ def _found(sampled: Frames, settings: CutSettings) -> list[Place]:
 def _masks(medium: Medium, sampled: Frames, limits: Limits) -> list[np.ndarray]:
     """What was changed in each frame, (H,W) bool; a mask frame that is missing is replaced by the nearest."""
     media = open_media(medium.root / medium.mask, limits)
-    masks = frames_room.sample(media, sampled.requested, limits)
+    masks = sample(media, sampled.requested, limits)
     out = []
     for index, image in zip(sampled.indices, sampled.images, strict=True):
         mask = masks.images[int(np.abs(masks.indices - index).argmin())].max(axis=2)

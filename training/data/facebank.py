@@ -1,7 +1,7 @@
 """A bank of face pictures in one file: each face with some surroundings, found and cut by the serving code.
 
 Crops of stills are kept as they are; faces of images and videos are detected by `tbd_app.pipeline.faces` in frames sampled by
-`tbd_app.pipeline.frames`, cut 1.8 times as wide as their box and stored without loss.
+`tbd_app.media.sample`, cut 1.8 times as wide as their box and stored without loss.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from tqdm import tqdm
 
 from tbd_app.errors import TBDError
-from tbd_app.pipeline import frames as frames_room
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.pipeline.faces import FaceDetector
-from tbd_app.pipeline.media import open_media
 from tbd_app.settings import Limits
 from training.data.index import Item
 
@@ -82,7 +82,7 @@ def build(items: Sequence[Item], *, n_frames: int) -> FaceBank:
             rows.append((_known(item.box), _known(item.landmarks), number, 0))
             continue
         try:
-            frames = frames_room.sample(open_media(item.path, limits), n_frames, limits)
+            frames = sample(open_media(item.path, limits), n_frames, limits)
         except TBDError as error:
             tqdm.write(f"left out: {item.path.name}: {error.message}")
             continue

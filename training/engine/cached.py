@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from tbd_app.models.base import clip_features
+from tbd_app.models.nets.base import clip_features
 from training.engine.batches import batches
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tbd_app.models import registry, weights
-from tbd_app.models.base import Detector, masked_mean
+from tbd_app.models.nets.base import Detector, masked_mean
 from tbd_app.types import ModelSpec
 from training.engine.losses import distillation
 from training.engine.reference import AgainstReduced

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tbd_app.models.base import Detector
+from tbd_app.models.nets.base import Detector
 from training.engine.losses_clip import Tap
 
 _NAME = "hints"

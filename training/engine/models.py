@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from tbd_app.errors import WeightsMissing
 from tbd_app.models import registry, tensors
-from tbd_app.models.base import Detector, timm_backbone
+from tbd_app.models.nets.base import Detector, timm_backbone
 from tbd_app.types import ModelSpec
 from training.engine.config import ModelConfig
 

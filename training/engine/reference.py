@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tbd_app.models.base import reduced
+from tbd_app.models.nets.base import reduced
 
 
 class AgainstReduced(nn.Module):

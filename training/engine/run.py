@@ -22,7 +22,7 @@ from matplotlib import pyplot as plt
 from torch.utils.tensorboard import SummaryWriter
 
 from tbd_app.models import weights
-from tbd_app.models.base import Detector
+from tbd_app.models.nets.base import Detector
 from tbd_app.types import ModelSpec
 from training.data.index import Item
 from training.engine.config import RunConfig

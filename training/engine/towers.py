@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 
 from tbd_app.errors import WrongBackbone
-from tbd_app.models.clip import ClipDetector
+from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.models.specs import BACKBONES
 from tbd_app.types import CropRecipe, ModelSpec
 from training.engine.models import build, spec_of

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tbd_app.pipeline.archive import natural_key
+from tbd_app.media.archive import natural_key
 from training.data.builders.layout import IMAGES, VIDEOS, below, refuse
 from training.data.medium import Medium
 

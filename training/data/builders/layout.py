@@ -9,7 +9,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tbd_app.pipeline.archive import natural_key
+from tbd_app.media.archive import natural_key
 
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
