@@ -19,7 +19,7 @@ from tbd_app.known import MEASURED_AS
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
-from tbd_app.pipeline import evidence, score, tracks, verdict
+from tbd_app.pipeline import explain, score, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
 from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.settings import AnalysisSettings
@@ -124,7 +124,7 @@ def analyze_events(
     explanations = ()
     if settings.explain:
         yield _event("explain", 0, 1, "Drawing where the models looked")
-        explanations = evidence.explain(sampled, linked, scores, device)
+        explanations = explain.explain(sampled, linked, scores, device)
     clock.lap("explain")
 
     models = tuple(_info(name, media.kind) for name in names)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tbd_app.models import registry
-from tbd_app.pipeline import evidence, score, tracks
+from tbd_app.pipeline import explain, score, tracks
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import Faces, Frames, ModelScore
 from tests import media_factory
@@ -43,14 +43,14 @@ def judged(frames: Frames, name: str, people: int = 1) -> tuple[list, list[Model
 def test_the_most_and_the_least_suspicious_frames_are_explained() -> None:
     frames = media_of(T)
     people, scores = judged(frames, FRAME_MODEL)
-    highest, lowest = evidence.explain(frames, people, scores, "cpu")
+    highest, lowest = explain.explain(frames, people, scores, "cpu")
     by_frame = np.array(scores[0].frame_fake_prob)
     assert (highest.role, lowest.role) == ("highest", "lowest")
     assert highest.position == int(by_frame.argmax()) != lowest.position == int(by_frame.argmin())
     assert (highest.fake_prob, lowest.fake_prob) == (by_frame.max(), by_frame.min())
     for one in (highest, lowest):
         assert (one.model, one.track_id, one.time_s) == (FRAME_MODEL, 0, frames.times_s[one.position])
-        assert (one.crop.shape, one.crop.dtype) == ((evidence.CROP_PX, evidence.CROP_PX, 3), np.uint8)
+        assert (one.crop.shape, one.crop.dtype) == ((explain.CROP_PX, explain.CROP_PX, 3), np.uint8)
         assert one.overlay.shape == one.crop.shape
         assert one.heat.shape == one.crop.shape[:2]
         assert one.heat.min() >= 0
@@ -60,7 +60,7 @@ def test_the_shown_crop_is_what_the_model_saw() -> None:
     frames = media_of(T)
     people, scores = judged(frames, CLIP_MODEL)  # its input is as large as what is shown
     preprocess = for_spec(registry.spec(CLIP_MODEL))
-    for one in evidence.explain(frames, people, scores, "cpu"):
+    for one in explain.explain(frames, people, scores, "cpu"):
         seen = preprocess.crops([frames.images[one.position]], people[0].boxes[one.position][None])
         np.testing.assert_array_equal(one.crop, seen[0])
         assert one.fake_prob == scores[0].fake_prob
@@ -70,7 +70,7 @@ def test_one_frame_is_explained_once() -> None:
     frames = media_of(1)
     for name in (FRAME_MODEL, CLIP_MODEL):
         people, scores = judged(frames, name)
-        (one,) = evidence.explain(frames, people, scores, "cpu")
+        (one,) = explain.explain(frames, people, scores, "cpu")
         assert (one.role, one.position) == ("highest", 0)
 
 
@@ -78,14 +78,14 @@ def test_only_the_largest_people_are_explained() -> None:
     frames = media_of(2)
     people, scores = judged(frames, FRAME_MODEL, people=5)
     assert len(people) == 5
-    explained = evidence.explain(frames, people, scores, "cpu")
+    explained = explain.explain(frames, people, scores, "cpu")
     assert [e.track_id for e in explained] == [0, 0, 1, 1, 2, 2]
 
 
 def test_one_scale_holds_for_the_whole_report() -> None:
     frames = media_of(T)
     people, scores = judged(frames, FRAME_MODEL)
-    explained = evidence.explain(frames, people, scores, "cpu")
+    explained = explain.explain(frames, people, scores, "cpu")
     assert max(e.heat.max() for e in explained) <= 1
     # Were each map stretched to its own maximum, all would reach 1.
     peaks = sorted(float(e.heat.max()) for e in explained)
@@ -96,12 +96,12 @@ def test_who_was_not_judged_is_not_explained() -> None:
     frames = media_of(T)
     people, scores = judged(frames, FRAME_MODEL)
     unjudged = [ModelScore(FRAME_MODEL, s.track_id, "failed", "weights_corrupt") for s in scores]
-    assert evidence.explain(frames, people, unjudged, "cpu") == ()
-    assert evidence.explain(frames, [], [], "cpu") == ()
+    assert explain.explain(frames, people, unjudged, "cpu") == ()
+    assert explain.explain(frames, [], [], "cpu") == ()
 
 
 def test_explaining_leaves_the_scores_as_they_were() -> None:
     frames = media_of(T)
     people, before = judged(frames, FRAME_MODEL)
-    evidence.explain(frames, people, before, "cpu")
+    explain.explain(frames, people, before, "cpu")
     assert score.score_tracks(FRAME_MODEL, frames, people) == before
