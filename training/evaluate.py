@@ -27,21 +27,18 @@ import tyro
 from scipy.special import expit
 from tqdm import tqdm
 
+from tbd_app.media.recode import h264
 from tbd_app.models import registry
 from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec, Report
-from training import card, cost, export, ledger, plots, readme
-from training.data import facebank
-from training.data.codecs import h264
-from training.data.corruptions import CORRUPTIONS
-from training.data.index import Item, read_index
-from training.data.pairs import PairDataset
+from training import export
+from training.datasets.pairs import PairDataset
 from training.engine.metrics import auc
-from training.fakes.generators import HELD_OUT, load_generators, redraw
-from training.fakes.selfblend import REGIONS
-from training.figures import (
+from training.evaluation import card, cost, ledger, plots, readme
+from training.evaluation.corruptions import CORRUPTIONS
+from training.evaluation.figures import (
     by_family,
     by_generator,
     image_figures,
@@ -49,6 +46,10 @@ from training.figures import (
     rate,
     video_figures,
 )
+from training.faces.bank import FaceBank, load_or_build
+from training.faces.index import Item, read_index
+from training.fakes.generators import HELD_OUT, load_generators, redraw
+from training.fakes.selfblend import REGIONS
 
 CRF = 32
 ENSEMBLE = "ensemble"
@@ -61,7 +62,7 @@ class Config:
     data: folder with index.csv.
     models: installed models; none named means all of them.
     frames: sampled from each clip.
-    corruptions: which of `data/corruptions.py` to measure besides the original files.
+    corruptions: which of `evaluation/corruptions.py` to measure besides the original files.
     generators: folder of train_generators.py; where it holds the architecture that no training saw, what that one draws of
         val stills is measured, too.
     out: where the predictions per file are written as CSV.
@@ -107,7 +108,7 @@ def main(config: Config) -> None:
     scored = {"original": score_clips(clips, names, config.frames)}
     for corruption in config.corruptions:
         scored[corruption] = score_clips(clips, names, config.frames, corruption)
-    bank = facebank.load_or_build(items, Path("runs/cache"))
+    bank = load_or_build(items, Path("runs/cache"))
     config.out.mkdir(parents=True, exist_ok=True)
     for name in names:
         spec, mine = registry.spec(name), {variant: part[name] for variant, part in scored.items()}
@@ -196,7 +197,7 @@ def _write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) ->
                 rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, shown, vote))
 
 
-def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec) -> dict[str, Any]:
+def still_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dict[str, Any]:
     """Image-level figures: self-blends of val stills (plain and recoded), real and StyleGAN2 pictures."""
     preprocess = for_spec(spec)
     model = score.loaded(spec.name, "cpu")
@@ -264,7 +265,7 @@ def by_region(regions: Sequence[str], probs: np.ndarray, threshold: float) -> di
 
 
 def redrawn_figures(
-    items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec, generators: Path
+    items: Sequence[Item], bank: FaceBank, spec: ModelSpec, generators: Path
 ) -> dict[str, Any]:
     """Image-level figures: val stills against what the held-out generator draws of them; none where it is not there."""
     if not (generators / HELD_OUT / "generator.safetensors").is_file():

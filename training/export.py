@@ -43,10 +43,10 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Calibration, ModelSpec
-from training import ledger, systems
-from training.data import facebank
-from training.data.index import Item, read_index
 from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
+from training.evaluation import ledger, systems
+from training.faces.bank import FaceBank, load_or_build
+from training.faces.index import Item, read_index
 
 LEAST = 0.5  # no vote for fake below it, however few the reals that score so high
 
@@ -216,14 +216,12 @@ def _clip_logits(
 
 def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
     """Logits of the val pictures and their labels."""
-    bank = facebank.load_or_build(items, Path("runs/cache"))
+    bank = load_or_build(items, Path("runs/cache"))
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     return logits_of_pictures(spec, model, bank, rows), np.array([items[bank.item[r]].label for r in rows])
 
 
-def logits_of_pictures(
-    spec: ModelSpec, model: Detector, bank: facebank.FaceBank, rows: Sequence[int]
-) -> np.ndarray:
+def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int]) -> np.ndarray:
     """(N,) logits of rows of a bank, each scored as serving scores a picture."""
     preprocess, parts = for_spec(spec), []
     for r in tqdm(rows, desc="pictures", unit="picture"):

@@ -25,22 +25,22 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import Preprocess, for_spec
-from training.data.faces import Faces, open_faces
-from training.data.pairs import PairDataset, shares_of
-from training.engine import batches as engine_batches
+from training.datasets import batches as engine_batches
+from training.datasets.pairs import PairDataset, shares_of
 from training.engine.config import LoopConfig, ModelConfig, command
-from training.engine.distill import Teacher, TeacherConfig
-from training.engine.hints import Hints
 from training.engine.loop import fit
-from training.engine.losses import cross_entropy
 from training.engine.metrics import auc
-from training.engine.models import begin, spec_of
-from training.engine.reference import AgainstReduced
 from training.engine.run import Run
 from training.engine.validation import score, score_batches, video_figures
-from training.engine.where import Where
+from training.faces.open import Faces, open_faces
 from training.fakes.generators import Generator, load_generators
 from training.fakes.upscale import Upscaled
+from training.losses.change_map import Where
+from training.losses.classify import cross_entropy
+from training.losses.distill import Teacher, TeacherConfig
+from training.losses.hints import Hints
+from training.networks.models import begin, spec_of
+from training.networks.softened import AgainstReduced
 
 SCRIPT = Path(__file__).stem
 

@@ -1,6 +1,6 @@
 """What is listed in weights/: each model's checkpoint, its hash, what it overrides in the spec, and its figures.
 
-`manifest.json` follows `manifest.schema.json`, which training/ledger.py writes from `schema.py`. Figures lie beside it, one
+`manifest.json` follows `manifest.schema.json`, which training/evaluation/ledger.py writes from `schema.py`. Figures lie beside it, one
 file a model, so that an evaluation changes no line that loading depends on.
 """
 

@@ -14,9 +14,10 @@ from tbd_app import analyze
 from tbd_app.models import manifest, registry
 from tbd_app.settings import weights_dirs
 from tests import media_factory
-from training import card, cost, evaluate, ledger, readme
-from training.data.index import Item
-from training.figures import known
+from training import evaluate
+from training.evaluation import card, cost, ledger, readme
+from training.evaluation.figures import known
+from training.faces.index import Item
 
 NAME = "effnetv2_b0_frame"
 

@@ -20,10 +20,11 @@ from torch import nn
 
 from tbd_app.models import registry, weights
 from tests.hub import TOKEN, Hub, serve
-from tests.training.faces import bank_of, face
-from training import card, export, ledger
-from training.data.index import Item
+from tests.training.toy_faces import bank_of, face
+from training import export
 from training.engine.config import LoopConfig
+from training.evaluation import card, ledger
+from training.faces.index import Item
 
 NAME, REPO = "effnet_b0_image", "lab/effnet"
 FILE = f"{NAME}-of-a-test.safetensors"  # not the bundled one

@@ -17,15 +17,16 @@ from torch import nn
 
 from tbd_app.models import registry, weights
 from tests.media_factory import portrait_clip
-from tests.training.faces import bank_of, face, item
-from tests.training.test_facebank import write_collection
-from tests.training.test_index import CROP, write_index
-from training import ledger, train_frame
-from training.data.faces import Faces
+from tests.training.faces.test_bank import write_collection
+from tests.training.faces.test_index import CROP, write_index
+from tests.training.toy_faces import bank_of, face, item
+from training import train_frame
 from training.engine.config import LoopConfig, load_preset
-from training.engine.distill import TeacherConfig
 from training.engine.run import recipe
+from training.evaluation import ledger
+from training.faces.open import Faces
 from training.fakes.generators import Generator, save_generator
+from training.losses.distill import TeacherConfig
 from training.train_frame import SCRIPT as NAME
 from training.train_frame import Config, batches, main, pair_loss
 
