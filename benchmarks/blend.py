@@ -22,9 +22,9 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import cv2
 import numpy as np
 
-from training.data.augment import degrade, extreme
-from training.data.index import read_index
-from training.engine.toy import Face, face
+from training.datasets.augment import degrade, extreme
+from training.faces.index import read_index
+from training.faces.toy import Face, face
 from training.fakes.animate import animate
 from training.fakes.mouth import redraw_mouth
 from training.fakes.resynth import resample_like_decoder

@@ -23,9 +23,9 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import numpy as np
 from facenet_pytorch import MTCNN
 
-from tbd_app.pipeline import frames
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.pipeline.faces import FaceDetector, iou
-from tbd_app.pipeline.media import open_media
 from tbd_app.settings import Limits
 from training.engine.metrics import wilson
 
@@ -46,7 +46,7 @@ def main() -> None:
     wanted = found = clips = 0
     cost: dict[str, list[float]] = {"naive": [], "pass_1": [], "both_passes": []}
     for path in sorted((args.data / "clips").glob("*/*")):
-        images = frames.sample(open_media(path, Limits()), args.frames, Limits()).images
+        images = sample(open_media(path, Limits()), args.frames, Limits()).images
         start = time.perf_counter()
         reference = [naive.detect(image) for image in images]
         after_naive = time.perf_counter()

@@ -69,12 +69,12 @@ def measure(clip: Path, repeats: int) -> dict:
     from facenet_pytorch import MTCNN
 
     from tbd_app import analyze
-    from tbd_app.pipeline import frames
-    from tbd_app.pipeline.media import open_media
+    from tbd_app.media.open import open_media
+    from tbd_app.media.sample import sample
     from tbd_app.settings import Limits
 
     limits = Limits()
-    sampled = frames.sample(open_media(clip, limits), 32, limits)
+    sampled = sample(open_media(clip, limits), 32, limits)
     naive = MTCNN(keep_all=True)
     report = analyze(clip, explain=False)  # loads the models
     naive.detect(sampled.images[0])

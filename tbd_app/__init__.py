@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tbd_app.pipeline.analyze import analyze, analyze_events
     from tbd_app.types import Report
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Report", "__version__", "analyze", "analyze_events"]
 
 

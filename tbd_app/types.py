@@ -5,7 +5,7 @@ All are frozen; arrays are RGB uint8 unless a line says otherwise; boxes are xyx
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -199,6 +199,40 @@ class Backbone:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was chosen on validation media for one checkpoint; header, manifest, its schema and the card list these fields.
+
+    Attributes:
+        threshold: votes fake at or above it (calibrated fake_prob).
+        few_frames_threshold: in place of `threshold` for tracks of a few frames, whose mean varies more; None for the same.
+        real_below: votes real below it, abstains between; never above `threshold`.
+        few_frames_real_below: in place of `real_below` for tracks of a few frames; None for the same.
+        temperature: divides the logit.
+        softened_share: share of what a frame model says of the same crop at half its size that is taken off its logit:
+            `logit(x) - softened_share * logit(half_size(x))`.
+    """
+
+    threshold: float = 0.5
+    few_frames_threshold: float | None = None
+    real_below: float = 0.5
+    few_frames_real_below: float | None = None
+    temperature: float = 1.0
+    softened_share: float = 0.0
+
+    def bounds(self, *, few_frames: bool) -> tuple[float, float]:
+        """Below what is voted real, and from what fake, for a track of many or of few frames."""
+        real_below, threshold = self.real_below, self.threshold
+        if few_frames:
+            real_below = real_below if self.few_frames_real_below is None else self.few_frames_real_below
+            threshold = threshold if self.few_frames_threshold is None else self.few_frames_threshold
+        return real_below, threshold
+
+    def to_dict(self) -> dict[str, float]:
+        """The numbers that are set, by name."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """All that a model needs besides its weights; it travels with the weights and overrides the registered default.
 
@@ -206,12 +240,7 @@ class ModelSpec:
         task: "frame" scores single crops and averages; "clip" scores a sequence.
         input_size: side of the square input, px.
         clip_len: frames a clip model sees, 1 for frame models.
-        threshold: votes fake at or above it (calibrated fake_prob).
-        image_threshold: in place of `threshold` for tracks of a few frames, whose mean varies more; None for the same.
-        real_below: votes real below it, abstains between; never above `threshold`.
-        image_real_below: in place of `real_below` for tracks of a few frames; None for the same.
-        temperature: divides the logit.
-        reference: share of what a frame model says of the same crop without its finest detail that is taken off its logit.
+        calibration: bounds, temperature and the like, chosen on validation media.
         n_trainable: parameters that training changes, where that is not all of them.
         backbone: of a model whose checkpoints hold only the trained part.
         metrics: measured figures, as written by training/evaluate.py.
@@ -226,12 +255,7 @@ class ModelSpec:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     crop: CropRecipe = CropRecipe()
-    threshold: float = 0.5
-    image_threshold: float | None = None
-    real_below: float = 0.5
-    image_real_below: float | None = None
-    temperature: float = 1.0
-    reference: float = 0.0
+    calibration: Calibration = Calibration()
     default_voter: bool = False
     n_params: int = 0
     n_trainable: int | None = None
@@ -344,13 +368,18 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class FrameCounts:
-    """How many frames were asked for, decoded, showed a face, and showed one that the second pass confirmed."""
+    """How many frames were asked for, decoded, showed a face, and showed one that the second pass confirmed.
+
+    Attributes:
+        size: width and height of the first frame, px; boxes are measured in it. Frames of a large video are made smaller.
+    """
 
     requested: int
     decoded: int
     with_face: int
     verified: int
     times_s: tuple[float, ...]
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

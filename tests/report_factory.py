@@ -78,6 +78,7 @@ def make_report(
             with_face=n_frames if people else 0,
             verified=n_frames - 1 if people and n_frames > 1 else len(people[:1]),
             times_s=times_s,
+            size=(512, 512),
         ),
         settings={
             "n_frames": 32,

@@ -50,7 +50,7 @@ def test_asking_about_models_loads_no_torch() -> None:
 
 
 def test_the_decoding_process_loads_no_torch() -> None:
-    code = "import sys, tbd_app.pipeline.frames, tbd_app.report.video; print('torch' in sys.modules)"
+    code = "import sys, tbd_app.media.sample, tbd_app.report.annotate; print('torch' in sys.modules)"
     assert fresh_python(code) == "False"
 
 

@@ -80,7 +80,7 @@ def judged_alone(report: Report) -> None:
     spec = registry.spec(BUNDLED)
     for person in report.people:
         (score,) = (s for s in person.scores if s.model == BUNDLED)
-        threshold = spec.threshold if len(person.track) >= 8 else spec.image_threshold
+        _, threshold = spec.calibration.bounds(few_frames=len(person.track) < 8)
         assert (score.status, score.reason, score.threshold) == ("ok", None, threshold)
         assert len(score.frame_fake_prob) == len(person.track) == len(person.times_s)
         assert score.fake_prob == pytest.approx(np.mean(score.frame_fake_prob), abs=1e-5)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.pipeline.faces import FaceDetector
-from tbd_app.pipeline.frames import sample
-from tbd_app.pipeline.media import open_media
 from tbd_app.settings import Limits
 from tbd_app.web.page import EXAMPLES
 from tbd_app.web.texts import EXAMPLE_FILES

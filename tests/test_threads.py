@@ -34,7 +34,7 @@ def asked(module: str, **given: str) -> list[str | None]:
     return ast.literal_eval(fresh_python(code, **given).stdout)
 
 
-@pytest.mark.parametrize("module", ["app", "tbd_app", "tbd_app.cli", "tbd_app.pipeline.confined"])
+@pytest.mark.parametrize("module", ["app", "tbd_app", "tbd_app.cli", "tbd_app.media.confined"])
 def test_every_way_in_asks_for_sleeping_threads(module: str) -> None:
     assert asked(module) == ["passive", "0"]
 

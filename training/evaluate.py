@@ -1,6 +1,7 @@
 """Measure the installed models on val, through the engine that serves users, and write their cards and figures.
 
     python training/evaluate.py --data ../shared/data
+    python training/evaluate.py --no-measure    # what reports show, cards and README again, from the figures that are kept
 
 Clips are scored at file level by `tbd_app.analyze`, as `tbd analyze` does, whole and after each corruption; every installed
 model sees the same faces. `figures.py` says how scores become figures.
@@ -26,21 +27,18 @@ import tyro
 from scipy.special import expit
 from tqdm import tqdm
 
+from tbd_app.media.recode import h264
 from tbd_app.models import registry
 from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec, Report
-from training import card, cost, export, plots
-from training.data import facebank
-from training.data.codecs import h264
-from training.data.corruptions import CORRUPTIONS
-from training.data.index import Item, read_index
-from training.data.pairs import PairDataset
+from training import export
+from training.datasets.pairs import PairDataset
 from training.engine.metrics import auc
-from training.fakes.generators import HELD_OUT, load_generators, redraw
-from training.fakes.selfblend import REGIONS
-from training.figures import (
+from training.evaluation import card, cost, ledger, plots, readme
+from training.evaluation.corruptions import CORRUPTIONS
+from training.evaluation.figures import (
     by_family,
     by_generator,
     image_figures,
@@ -48,6 +46,10 @@ from training.figures import (
     rate,
     video_figures,
 )
+from training.faces.bank import FaceBank, load_or_build
+from training.faces.index import Item, read_index
+from training.fakes.generators import HELD_OUT, load_generators, redraw
+from training.fakes.selfblend import REGIONS
 
 CRF = 32
 ENSEMBLE = "ensemble"
@@ -60,12 +62,12 @@ class Config:
     data: folder with index.csv.
     models: installed models; none named means all of them.
     frames: sampled from each clip.
-    corruptions: which of `data/corruptions.py` to measure besides the original files.
+    corruptions: which of `evaluation/corruptions.py` to measure besides the original files.
     generators: folder of train_generators.py; where it holds the architecture that no training saw, what that one draws of
         val stills is measured, too.
     out: where the predictions per file are written as CSV.
-    known_only: measure nothing; work out anew, from the figures in the manifest, those that reports show and what the models
-        are blind to.
+    measure: off to write known_performance, cards and README again from the figures that are kept, for example after a merge
+        or with another bound of what counts as seen.
     """
 
     data: Path = Path("../shared/data")
@@ -74,7 +76,7 @@ class Config:
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     generators: Path = Path("runs/generators")
     out: Path = Path("runs/evaluate")
-    known_only: bool = False
+    measure: bool = True
 
 
 @dataclass
@@ -93,16 +95,20 @@ class Scores:
 
 
 def main(config: Config) -> None:
-    """Measure, then rewrite the models' figures in the manifest, their cards, their curves and the README's table."""
-    if config.known_only:
-        return export.renew_known()
+    """Measure, then rewrite the figures of the models and of their vote, their cards and curves, and the README."""
+    if not config.measure:
+        ledger.rewrite()
+        for entry in ledger.entries().values():
+            if entry["metrics"]:
+                card.write_card(entry)
+        return readme.write()
     items = [i for i in read_index(config.data) if i.split == "val"]
     names = config.models or tuple(n for n in registry.list_models() if registry.is_installed(n))
     clips = [i for i in items if i.kind == "video"]
     scored = {"original": score_clips(clips, names, config.frames)}
     for corruption in config.corruptions:
         scored[corruption] = score_clips(clips, names, config.frames, corruption)
-    bank = facebank.load_or_build(items, Path("runs/cache"))
+    bank = load_or_build(items, Path("runs/cache"))
     config.out.mkdir(parents=True, exist_ok=True)
     for name in names:
         spec, mine = registry.spec(name), {variant: part[name] for variant, part in scored.items()}
@@ -120,8 +126,8 @@ def main(config: Config) -> None:
         _write_rows(config.out / f"{ENSEMBLE}.csv", clips, verdicts)
         if len(voters) > 1:  # one voter's curves are drawn already
             plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
-        export.write_ensemble(voters, clip_figures(clips, verdicts))
-    card.record_readme()
+        ledger.write_ensemble(voters, clip_figures(clips, verdicts))
+    readme.write()
 
 
 def voters_among(names: Sequence[str]) -> list[str]:
@@ -187,11 +193,11 @@ def _write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) ->
         rows.writerow(("file", "variant", "label", "generator", "group", "fake_prob", "vote"))
         for variant, scores in scored.items():
             for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
-                told = "" if np.isnan(prob) else f"{prob:.6f}"
-                rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, told, vote))
+                shown = "" if np.isnan(prob) else f"{prob:.6f}"
+                rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, shown, vote))
 
 
-def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec) -> dict[str, Any]:
+def still_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dict[str, Any]:
     """Image-level figures: self-blends of val stills (plain and recoded), real and StyleGAN2 pictures."""
     preprocess = for_spec(spec)
     model = score.loaded(spec.name, "cpu")
@@ -207,7 +213,7 @@ def still_figures(items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpe
             scores.append(_probs(model, spec, np.stack(crops)))
     labels = np.tile([0, 1], n_stills)
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    probs = expit(export.logits_of_pictures(spec, model, bank, rows) / spec.temperature)
+    probs = expit(export.logits_of_pictures(spec, model, bank, rows) / spec.calibration.temperature)
     bounds = score.bounds_for(spec, 1)
     threshold = bounds[1]
     owners = [items[bank.item[r]] for r in rows]
@@ -259,7 +265,7 @@ def by_region(regions: Sequence[str], probs: np.ndarray, threshold: float) -> di
 
 
 def redrawn_figures(
-    items: Sequence[Item], bank: facebank.FaceBank, spec: ModelSpec, generators: Path
+    items: Sequence[Item], bank: FaceBank, spec: ModelSpec, generators: Path
 ) -> dict[str, Any]:
     """Image-level figures: val stills against what the held-out generator draws of them; none where it is not there."""
     if not (generators / HELD_OUT / "generator.safetensors").is_file():
@@ -277,7 +283,7 @@ def redrawn_figures(
 
 def _probs(model: Any, spec: ModelSpec, crops: np.ndarray) -> np.ndarray:
     logits = score.of_pictures(model, spec, for_spec(spec).tensor(crops))
-    return expit(logits / spec.temperature)
+    return expit(logits / spec.calibration.temperature)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@
     python training/evaluate.py --data ../shared/data
     python training/export.py --model effnetv2_b0_frame --push OWNER/NAME    # publish what the two have written
 
-Temperature, threshold and the bound for "real" come from val, scored by the serving code. This file is the manifest's
-only writer. A published model is pinned: the manifest names the commit that holds it, and `tbd models --download` gets
-that one.
+Temperature, threshold and the bound for "real" come from val, scored by the serving code; `ledger.py` writes them. A
+published model is pinned: the manifest names the commit that holds it, and `tbd models --download` gets that one.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ from huggingface_hub.errors import HFValidationError
 from scipy.special import expit
 from tqdm import tqdm
 
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.models import registry, weights
-from tbd_app.models.base import Detector
+from tbd_app.models.manifest import MANIFEST
+from tbd_app.models.nets.base import Detector
 from tbd_app.models.specs import SPECS
-from tbd_app.pipeline import frames, score, tracks
+from tbd_app.pipeline import score, tracks
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.pipeline.faces import FaceDetector
-from tbd_app.pipeline.media import open_media
 from tbd_app.settings import AnalysisSettings
-from tbd_app.types import ModelSpec
-from training import systems
-from training.data import facebank
-from training.data.index import Item, read_index
+from tbd_app.types import Calibration, ModelSpec
 from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
-from training.figures import known
+from training.evaluation import ledger, systems
+from training.faces.bank import FaceBank, load_or_build
+from training.faces.index import Item, read_index
 
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 LEAST = 0.5  # no vote for fake below it, however few the reals that score so high
 
 
@@ -61,7 +60,7 @@ class Config:
     model: the registered name.
     made_for: the val media that the temperature comes from: clips of the blending family, or pictures. The bound for "real"
         comes from clips; of a model for pictures there is a second one, from pictures and for them.
-    reference: `ModelSpec.reference` in place of what it was trained with.
+    softened_share: as in `Calibration`, in place of what it was trained with.
     max_fpr: of val reals at the threshold, for clips and for pictures each.
     max_missed: share of the val fakes of a kind that may fall below its bound for "real".
     min_auc: of all val clips, for a place in the default vote; a model that is alone there has it whatever its AUC.
@@ -75,7 +74,7 @@ class Config:
     data: Path = Path("../shared/data")
     model: str = "effnetv2_b0_frame"
     made_for: Literal["clips", "pictures"] = "clips"
-    reference: float | None = None
+    softened_share: float | None = None
     max_fpr: float = 0.05
     max_missed: float = 0.15
     min_auc: float = 0.80
@@ -95,17 +94,18 @@ def main(config: Config) -> None:
     paths = [run / "model.safetensors" for run in config.run]
     model = averaged(config.model, [*paths, *config.also])
     spec = registry.spec(config.model, paths[0])
-    if config.reference is not None:
-        spec = dataclasses.replace(spec, reference=config.reference)
+    if config.softened_share is not None:
+        served = dataclasses.replace(spec.calibration, softened_share=config.softened_share)
+        spec = dataclasses.replace(spec, calibration=served)
     spec = calibrated(spec, model, items, config)
-    target = WEIGHTS / f"{config.model}.safetensors"
+    target = ledger.WEIGHTS / f"{config.model}.safetensors"
     digest = weights.save_checkpoint(model, target, spec)
     target.chmod(0o644)
     recipes = [json.loads((run / "config.json").read_text(encoding="utf-8"))["recipe"] for run in config.run]
     recipe = recipes[0] | {"seed": [r["seed"] for r in recipes]} if recipes[1:] else recipes[0]
     if config.also:
         recipe = recipe | {"averaged_with": [path.name for path in config.also]}
-    write_entry(
+    ledger.write_entry(
         {
             "name": config.model,
             "file": target.name,
@@ -115,10 +115,7 @@ def main(config: Config) -> None:
             "trained_on": config.trained_on,
             "recipe": recipe | {"made_for": config.made_for},
             "revision": _git_revision(),
-            "threshold": spec.threshold,
-            "image_threshold": spec.image_threshold,
-            "real_below": spec.real_below,
-            "temperature": spec.temperature,
+            "calibration": spec.calibration.to_dict(),
             "default_voter": spec.default_voter,
             "licence": config.licence,
             "metrics": {},
@@ -126,9 +123,8 @@ def main(config: Config) -> None:
         | unlike_registered(spec)
     )
     votes = "votes by default" if spec.default_voter else "is shown where it is asked for, and does not vote"
-    print(
-        f"{target}: temperature {spec.temperature}, fake from {spec.threshold}, real below {spec.real_below}; {votes}"
-    )
+    chosen = ", ".join(f"{name} {value:g}" for name, value in spec.calibration.to_dict().items())
+    print(f"{target}: {chosen}; {votes}")
 
 
 def averaged(name: str, paths: Sequence[Path]) -> Detector:
@@ -147,9 +143,9 @@ def averaged(name: str, paths: Sequence[Path]) -> Detector:
 
 
 def unlike_registered(spec: ModelSpec) -> dict[str, Any]:
-    """What holds for a model and the registry says otherwise, as the manifest writes it; bounds that all have aside."""
+    """What holds for a model and the registry says otherwise, as the manifest writes it; the calibration aside."""
     own, registered = weights.header_of(spec), weights.header_of(SPECS[spec.name])
-    kept = ("input_size", "clip_len", "mean", "std", "crop", "image_real_below", "reference")
+    kept = ("input_size", "clip_len", "mean", "std", "crop")
     return {key: own[key] for key in kept if own.get(key) != registered.get(key)}
 
 
@@ -175,24 +171,25 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
         np.array([expit(z / temperature).mean() for z in part]) for part in (logits, picture_logits)
     )
     threshold = max(_up(threshold_for_fpr(probs[labels == 0], config.max_fpr)), LEAST)
-    image_threshold = max(_up(threshold_for_fpr(pictures[picture_labels == 0], config.max_fpr)), LEAST)
+    few_threshold = max(_up(threshold_for_fpr(pictures[picture_labels == 0], config.max_fpr)), LEAST)
     real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold)
-    image_real_below = None
+    few_real_below = None
     if for_pictures:
         missed = float(np.quantile(pictures[picture_labels == 1], config.max_missed))
-        image_real_below = round(min(missed, image_threshold), 3)
+        few_real_below = round(min(missed, few_threshold), 3)
     else:
-        real_below = min(real_below, image_threshold)
-    others = [m for m in _manifest()["models"] if m["name"] != spec.name and m["default_voter"]]
-    return dataclasses.replace(
-        spec,
-        temperature=temperature,
+        real_below = min(real_below, few_threshold)
+    others = [m for m in ledger.read()["models"] if m["name"] != spec.name and m["default_voter"]]
+    calibration = Calibration(
         threshold=threshold,
-        image_threshold=image_threshold,
+        few_frames_threshold=few_threshold,
         real_below=round(real_below, 3),
-        image_real_below=image_real_below,
-        default_voter=auc(labels, probs) >= config.min_auc or not others,
+        few_frames_real_below=few_real_below,
+        temperature=temperature,
+        softened_share=spec.calibration.softened_share,
     )
+    voter = auc(labels, probs) >= config.min_auc or not others
+    return dataclasses.replace(spec, calibration=calibration, default_voter=voter)
 
 
 def _up(value: float) -> float:
@@ -207,7 +204,7 @@ def _clip_logits(
     settings, detector = AnalysisSettings(), FaceDetector()
     logits, judged = [], []
     for clip in tqdm(clips, desc="calibrate", unit="clip"):
-        sampled = frames.sample(open_media(clip.path, settings.limits), settings.n_frames, settings.limits)
+        sampled = sample(open_media(clip.path, settings.limits), settings.n_frames, settings.limits)
         linked = tracks.link(sampled, detector.detect(sampled.images, settings.face_confidence))
         usable = [t for t in linked if t.exclusion is None]
         if usable:
@@ -219,14 +216,12 @@ def _clip_logits(
 
 def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
     """Logits of the val pictures and their labels."""
-    bank = facebank.load_or_build(items, Path("runs/cache"))
+    bank = load_or_build(items, Path("runs/cache"))
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     return logits_of_pictures(spec, model, bank, rows), np.array([items[bank.item[r]].label for r in rows])
 
 
-def logits_of_pictures(
-    spec: ModelSpec, model: Detector, bank: facebank.FaceBank, rows: Sequence[int]
-) -> np.ndarray:
+def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int]) -> np.ndarray:
     """(N,) logits of rows of a bank, each scored as serving scores a picture."""
     preprocess, parts = for_spec(spec), []
     for r in tqdm(rows, desc="pictures", unit="picture"):
@@ -244,18 +239,21 @@ def push(model: str, repo: str) -> None:
     Raises:
         SystemExit: weights or card are not as evaluate.py leaves them, or the hub does not take them.
     """
-    entry, card = _entry(model), WEIGHTS / f"{model}.md"
-    path = WEIGHTS / entry["file"]
+    entry, card = ledger.entry_of(model), ledger.WEIGHTS / f"{model}.md"
+    path = ledger.WEIGHTS / entry["file"]
     if not path.is_file() or weights.sha256_of(path) != entry["sha256"]:
         raise SystemExit(f"{path} is not the file that the manifest lists.")
     if not card.is_file():
         raise SystemExit(f"{model} has no card at {card}; training/evaluate.py writes it.")
-    listed = {"schema": 1, "models": [{key: told for key, told in entry.items() if key != "hub"}]}
+    listed = {
+        "schema": 2,
+        "models": [{key: value for key, value in ledger.listed(entry).items() if key != "hub"}],
+    }
     files = {
         path.name: path,
         "README.md": card,
-        "manifest.json": (json.dumps(listed, indent=1) + "\n").encode(),
-    }
+        MANIFEST: (json.dumps(listed, indent=1) + "\n").encode(),
+    } | {file.name: file for file in ledger.beside(model)}
     try:
         create_repo(repo, exist_ok=True)
         commit = create_commit(
@@ -264,62 +262,17 @@ def push(model: str, repo: str) -> None:
             commit_message=f"{model} {entry['sha256'][:12]}",
         )
     except (OSError, HTTPError, HFValidationError) as error:
-        told = str(error).strip().splitlines()[0]
+        why = str(error).strip().splitlines()[0]
         raise SystemExit(
-            f"{repo} did not take {model}: {told} A token that may write comes from `hf auth login`, or HF_TOKEN."
+            f"{repo} did not take {model}: {why} A token that may write comes from `hf auth login`, or HF_TOKEN."
         ) from error
-    write_entry(entry | {"hub": {"repo": repo, "revision": commit.oid}})
+    ledger.write_entry(entry | {"hub": {"repo": repo, "revision": commit.oid}})
     print(f"{commit.commit_url}; the manifest names this commit.")
-
-
-def write_entry(entry: dict[str, Any]) -> None:
-    """Put an entry into weights/manifest.json, in place of one of the same name."""
-    manifest = _manifest()
-    others = [m for m in manifest["models"] if m["name"] != entry["name"]]
-    _write(manifest | {"models": sorted([*others, entry], key=lambda m: m["name"])})
-
-
-def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
-    """Replace a model's figures in the manifest, and those of them that reports show; return its entry."""
-    entry = _entry(model) | {"metrics": figures, "known_performance": known(figures)}
-    write_entry(entry)
-    return entry
-
-
-def write_ensemble(voters: Sequence[str], figures: dict[str, Any]) -> None:
-    """Put the figures of the vote into the manifest."""
-    vote = {"voters": list(voters), "metrics": figures, "known_performance": known(figures)}
-    _write(_manifest() | {"ensemble": vote})
-
-
-def renew_known() -> None:
-    """Work out anew what reports show, of the models and of the vote, from the figures that the manifest holds."""
-    listed = _manifest()
-    for entry in listed["models"]:
-        if entry.get("metrics"):
-            write_metrics(entry["name"], entry["metrics"])
-    if "ensemble" in listed:
-        write_ensemble(listed["ensemble"]["voters"], listed["ensemble"]["metrics"])
-
-
-def _manifest() -> dict[str, Any]:
-    return json.loads((WEIGHTS / "manifest.json").read_text(encoding="utf-8"))
-
-
-def _write(manifest: dict[str, Any]) -> None:
-    (WEIGHTS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-
-
-def _entry(model: str) -> dict[str, Any]:
-    for entry in _manifest()["models"]:
-        if entry["name"] == model:
-            return entry
-    raise SystemExit(f"{model} is not in the manifest; training/export.py --run puts it there.")
 
 
 def _git_revision() -> str:
     command = ["git", "rev-parse", "HEAD"]
-    done = subprocess.run(command, cwd=WEIGHTS, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=ledger.WEIGHTS, capture_output=True, text=True, check=False)  # noqa: S603
     return done.stdout.strip() or "unknown"
 
 

@@ -32,11 +32,11 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import tyro
 from tqdm import tqdm
 
-from training.data import splits
-from training.data.builders import build, layout
-from training.data.cut import CutMedium, CutSettings, cut, start_worker
-from training.data.medium import Medium
-from training.data.store import FaceWriter, Kind
+from training.collect import splits
+from training.collect.builders import build, layout
+from training.collect.cut import CutMedium, CutSettings, cut, start_worker
+from training.collect.medium import Medium
+from training.collect.store import FaceWriter, Kind
 
 AHEAD = 4  # media a worker may be ahead of the writer, which keeps their order
 SHOWN_FAILURES = 10

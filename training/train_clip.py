@@ -29,19 +29,19 @@ from torch.utils.data import Dataset
 
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
-from training.data.clips import ClipReader
-from training.data.faces import open_faces
-from training.data.pairs import GENERATOR_SHARES, LabelledPairs, PairDataset
-from training.data.partners import Pairing, paired
-from training.engine.batches import batches, steps_per_epoch
+from training.datasets.batches import batches, steps_per_epoch
+from training.datasets.clips import ClipReader
+from training.datasets.pairs import GENERATOR_SHARES, LabelledPairs, PairDataset
+from training.datasets.partners import Pairing, paired
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
-from training.engine.losses import cross_entropy
-from training.engine.losses_clip import Tap, alignment, uniformity
-from training.engine.models import trained_share
 from training.engine.run import Run
-from training.engine.towers import TowerConfig, open_model
 from training.engine.validation import frame_figures
+from training.faces.open import open_faces
+from training.losses.classify import cross_entropy
+from training.losses.tower import Tap, alignment, uniformity
+from training.networks.models import trained_share
+from training.networks.towers import TowerConfig, open_model
 
 SCRIPT = Path(__file__).stem
 

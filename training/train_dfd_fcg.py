@@ -27,24 +27,24 @@ from accelerate import PartialState
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tbd_app.models.dfd_fcg import DfdFcg, Layout
+from tbd_app.models.nets.dfd_fcg import DfdFcg, Layout
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe, ModelSpec
-from training.data.clips import ClipPairs, ClipReader, FramesAt
-from training.data.components import load_prototypes
-from training.data.faces import Faces, open_faces
-from training.data.fan import with_fan
-from training.data.partners import PartnerClips
-from training.engine.batches import batches, steps_per_epoch
+from training.datasets.batches import batches, steps_per_epoch
+from training.datasets.clips import ClipPairs, ClipReader, FramesAt
+from training.datasets.partners import PartnerClips
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
-from training.engine.losses import accuracy
-from training.engine.losses_clip import Tap, facial_components, focal
-from training.engine.models import trained_share
 from training.engine.run import Run
-from training.engine.towers import TowerConfig, open_model
 from training.engine.validation import clip_figures
-from training.prototypes import make
+from training.faces.fan import with_fan
+from training.faces.open import Faces, open_faces
+from training.losses.classify import accuracy
+from training.losses.tower import Tap, facial_components, focal
+from training.networks.components import load_prototypes
+from training.networks.models import trained_share
+from training.networks.towers import TowerConfig, open_model
+from training.prepare.prototypes import make
 
 SCRIPT = Path(__file__).stem
 SCALE = 10.0  # of the whole loss, as published; it counts where the gradient is clipped

@@ -25,22 +25,22 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import Preprocess, for_spec
-from training.data.faces import Faces, open_faces
-from training.data.pairs import PairDataset, shares_of
-from training.engine import batches as engine_batches
+from training.datasets import batches as engine_batches
+from training.datasets.pairs import PairDataset, shares_of
 from training.engine.config import LoopConfig, ModelConfig, command
-from training.engine.distill import Teacher, TeacherConfig
-from training.engine.hints import Hints
 from training.engine.loop import fit
-from training.engine.losses import cross_entropy
 from training.engine.metrics import auc
-from training.engine.models import begin, spec_of
-from training.engine.reference import AgainstReduced
 from training.engine.run import Run
 from training.engine.validation import score, score_batches, video_figures
-from training.engine.where import Where
+from training.faces.open import Faces, open_faces
 from training.fakes.generators import Generator, load_generators
 from training.fakes.upscale import Upscaled
+from training.losses.change_map import Where
+from training.losses.classify import cross_entropy
+from training.losses.distill import Teacher, TeacherConfig
+from training.losses.hints import Hints
+from training.networks.models import begin, spec_of
+from training.networks.softened import AgainstReduced
 
 SCRIPT = Path(__file__).stem
 
@@ -52,7 +52,7 @@ class Config(ModelConfig):
     Attributes:
         model: a registered frame model, or timm:NAME.
         where: weight of a second task: in the last cells of the network, say which of them were changed; 0 leaves it out.
-        reference: share of what the model says of the same crop at half its size that is taken off its logits; served so too.
+        softened_share: as in `Calibration`; the model learns as it is served.
         batch_pairs: pairs (one real, one fake) a step and process.
         size_px: input sizes, one per phase; the last one is what the checkpoint asks for.
         size_share: share of the steps per phase.
@@ -67,7 +67,7 @@ class Config(ModelConfig):
     out: Path = Path("runs/effnetv2_b0_frame")
     model: str = "effnetv2_b0_frame"
     where: float = 1.0
-    reference: float = 0.0
+    softened_share: float = 0.0
     batch_pairs: int = 16
     size_px: tuple[int, ...] = (224,)
     size_share: tuple[float, ...] = (1.0,)
@@ -88,9 +88,9 @@ class Config(ModelConfig):
 def main(config: Config) -> None:
     """Train one model; see the module's text."""
     set_seed(config.seed)
-    spec = dataclasses.replace(
-        spec_of(config.model), input_size=config.size_px[-1], reference=config.reference
-    )
+    spec = spec_of(config.model)
+    calibration = dataclasses.replace(spec.calibration, softened_share=config.softened_share)
+    spec = dataclasses.replace(spec, input_size=config.size_px[-1], calibration=calibration)
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
     model = begin(config)
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
@@ -104,7 +104,7 @@ def main(config: Config) -> None:
     hints = Hints(model, teacher.model, spec.input_size) if config.hints and teacher else None
 
     def step(model: nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        losses = pair_loss(model, batch, teacher, where, config.where, config.reference)
+        losses = pair_loss(model, batch, teacher, where, config.where, config.softened_share)
         if hints:
             hint = hints.loss(model)
             losses |= {"loss": losses["loss"] + config.hints * hint, "hint_loss": hint.detach()}
@@ -115,7 +115,11 @@ def main(config: Config) -> None:
         lambda start: batches(config, faces["train"], start, generators, upscaled),
         step,
         lambda m: validate(
-            AgainstReduced(m, config.reference), faces["val"], for_spec(spec), config.seed, config.val_blends
+            AgainstReduced(m, config.softened_share),
+            faces["val"],
+            for_spec(spec),
+            config.seed,
+            config.val_blends,
         ),
         config.loop,
         run,
@@ -131,15 +135,12 @@ def pair_loss(
     teacher: Teacher | None = None,
     where: Where | None = None,
     weight: float = 1.0,
-    reference: float = 0.0,
+    softened_share: float = 0.0,
 ) -> dict[str, Tensor]:
-    """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed, and `weight` times that of `where`.
-
-    `reference` is the share of `AgainstReduced`.
-    """
+    """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed, and `weight` times that of `where`."""
     x, y, changed = (part.flatten(0, 1) for part in batch)
     x = x.contiguous(memory_format=torch.channels_last)
-    logits = AgainstReduced(model, reference)(x)
+    logits = AgainstReduced(model, softened_share)(x)
     losses = cross_entropy(logits, y, smoothing=0.05)
     if teacher:
         losses = teacher.join(losses, logits, x)

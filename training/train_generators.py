@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from training.data.faces import Faces, open_faces
-from training.engine.batches import batches
+from training.datasets.batches import batches
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
+from training.faces.open import Faces, open_faces
 from training.fakes.generators import ARCHITECTURES, Generator, save_generator
 
 SCRIPT = Path(__file__).stem

@@ -26,20 +26,20 @@ from accelerate.utils import set_seed
 from sklearn.metrics import classification_report, confusion_matrix
 from torch import Tensor, nn
 
+from tbd_app.media.recode import jpeg
 from tbd_app.pipeline.crops import Preprocess, for_spec
-from training.data import builders
-from training.data.codecs import jpeg
-from training.data.faces import open_faces
-from training.data.index import Item
-from training.data.pictures import Cut, Pictures, around_faces, whole
-from training.engine.batches import Shuffled, batches, steps_per_epoch
+from training.collect import builders
+from training.datasets.batches import Shuffled, batches, steps_per_epoch
+from training.datasets.pictures import Cut, Pictures, around_faces, whole
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
-from training.engine.losses import class_weights, cross_entropy
 from training.engine.metrics import auc
-from training.engine.models import begin, spec_of
 from training.engine.run import Run
 from training.engine.validation import score
+from training.faces.index import Item
+from training.faces.open import open_faces
+from training.losses.classify import class_weights, cross_entropy
+from training.networks.models import begin, spec_of
 
 SCRIPT = Path(__file__).stem
 

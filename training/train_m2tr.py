@@ -28,21 +28,21 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tbd_app.models.m2tr import M2TR, Freeze
-from tbd_app.models.m2tr_swin import M2trSwin
+from tbd_app.models.nets.m2tr import M2TR, Freeze
+from tbd_app.models.nets.m2tr_swin import M2trSwin
 from tbd_app.pipeline.crops import for_spec
-from training.data.clips import ClipReader
-from training.data.faces import open_faces
-from training.data.partners import Pairing, paired
-from training.engine.batches import batches, steps_per_epoch
+from training.datasets.batches import batches, steps_per_epoch
+from training.datasets.clips import ClipReader
+from training.datasets.partners import Pairing, paired
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
-from training.engine.losses import accuracy, cross_entropy
-from training.engine.losses_clip import Tap
-from training.engine.losses_m2tr import RealCentre, focal
-from training.engine.models import begin, spec_of, trained_share
 from training.engine.run import Run
 from training.engine.validation import frame_figures
+from training.faces.open import open_faces
+from training.losses.classify import accuracy, cross_entropy
+from training.losses.m2tr import RealCentre, focal
+from training.losses.tower import Tap
+from training.networks.models import begin, spec_of, trained_share
 
 SCRIPT = Path(__file__).stem
 

@@ -26,17 +26,17 @@ from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
-from training.data.clips import ClipReader, FramesAt
-from training.data.faces import open_faces
-from training.data.partners import Pairing, paired, singles
-from training.engine.batches import batches, steps_per_epoch
+from training.datasets.batches import batches, steps_per_epoch
+from training.datasets.clips import ClipReader, FramesAt
+from training.datasets.partners import Pairing, paired, singles
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
-from training.engine.losses import cross_entropy
-from training.engine.models import trained_share
 from training.engine.run import Run
-from training.engine.towers import TowerConfig, open_model
 from training.engine.validation import clip_figures
+from training.faces.open import open_faces
+from training.losses.classify import cross_entropy
+from training.networks.models import trained_share
+from training.networks.towers import TowerConfig, open_model
 
 SCRIPT = Path(__file__).stem
 

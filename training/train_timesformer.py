@@ -24,16 +24,16 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import for_spec
-from training.data.clips import ClipReader, FramesAt
-from training.data.faces import open_faces
-from training.data.partners import Pairing, paired, singles
-from training.engine.batches import batches, steps_per_epoch
+from training.datasets.batches import batches, steps_per_epoch
+from training.datasets.clips import ClipReader, FramesAt
+from training.datasets.partners import Pairing, paired, singles
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
-from training.engine.losses import cross_entropy
-from training.engine.models import begin, save_memory, spec_of
 from training.engine.run import Run
 from training.engine.validation import clip_figures
+from training.faces.open import open_faces
+from training.losses.classify import cross_entropy
+from training.networks.models import begin, save_memory, spec_of
 
 SCRIPT = Path(__file__).stem
 

@@ -23,19 +23,19 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import for_spec
-from training.data.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
-from training.data.faces import open_faces
-from training.data.partners import singles
-from training.engine.batches import Shuffled, batches, steps_per_epoch
-from training.engine.cached import CachedPairs, on_frames
+from training.datasets.batches import Shuffled, batches, steps_per_epoch
+from training.datasets.cached import CachedPairs, on_frames
+from training.datasets.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
+from training.datasets.partners import singles
 from training.engine.config import LoopConfig, ModelConfig, command
-from training.engine.distill import Teacher, TeacherConfig
 from training.engine.loop import fit
-from training.engine.losses import class_weights, cross_entropy
-from training.engine.models import begin, save_memory, spec_of
 from training.engine.run import Run
 from training.engine.validation import clip_figures
+from training.faces.open import open_faces
 from training.fakes.upscale import Upscaled
+from training.losses.classify import class_weights, cross_entropy
+from training.losses.distill import Teacher, TeacherConfig
+from training.networks.models import begin, save_memory, spec_of
 
 SCRIPT = Path(__file__).stem
 

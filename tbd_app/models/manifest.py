@@ -1,147 +1,47 @@
-"""weights/manifest.json: each model's checkpoint, its hash, and what it overrides in the spec."""
+"""What is listed in weights/: each model's checkpoint, its hash, what it overrides in the spec, and its figures.
+
+`manifest.json` follows `manifest.schema.json`, which training/evaluation/ledger.py writes from `schema.py`. Figures lie beside it, one
+file a model, so that an evaluation changes no line that loading depends on.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from tbd_app.errors import WeightsCorrupt
-from tbd_app.known import FIGURES, Family, KnownPerformance, MeasuredKind
+from tbd_app.known import KnownPerformance, MeasuredKind
+from tbd_app.models.schema import BARE_NAME, SCHEMA
 from tbd_app.settings import weights_dirs
-from tbd_app.types import Backbone, CropRecipe, ModelSpec
+from tbd_app.types import Backbone, Calibration, CropRecipe, ModelSpec
 
-MANIFEST = "manifest.json"
+MANIFEST, METRICS = "manifest.json", "{}.metrics.json"  # figures of the vote: "ensemble.metrics.json"
+# What a calibrated number is called in manifests and headers of schema 1, such as those of the first bundled checkpoints.
+_FORMER = {
+    "threshold": "threshold",
+    "image_threshold": "few_frames_threshold",
+    "real_below": "real_below",
+    "image_real_below": "few_frames_real_below",
+    "temperature": "temperature",
+    "reference": "softened_share",
+}
+_FORMER_ORIGIN = (
+    "trained_on",
+    "recipe",
+    "revision",
+    "dtype",
+)  # now in NAME.recipe.json, which the app does not read
 
-_PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
-_TRIPLE = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
-_COUNT = {"type": "integer", "minimum": 1}
-_NUMBER = {"type": "integer", "minimum": 0}
-_INTERVAL = {"type": "array", "items": _PROBABILITY, "minItems": 2, "maxItems": 2}
-_MEASURED = {
-    "type": ["object", "null"],
-    "required": ["value", "ci"],
-    "additionalProperties": False,
-    "properties": {"value": _PROBABILITY, "ci": _INTERVAL},
-}
-_FAMILIES = {"type": "array", "items": {"enum": list(get_args(Family))}, "uniqueItems": True}
-_KNOWN = {
-    "type": "object",
-    "propertyNames": {"enum": list(get_args(MeasuredKind))},
-    "additionalProperties": {
-        "type": "object",
-        "required": ["data", "n_real"],
-        "additionalProperties": False,
-        "properties": {
-            "data": {"type": "string", "minLength": 1},
-            "n_real": _NUMBER,
-            "n_fake": _NUMBER,
-            **dict.fromkeys(FIGURES, _MEASURED),
-            "sees": _FAMILIES,
-            "blind_to": _FAMILIES,
-        },
-    },
-}
-_ENTRY: dict[str, Any] = {
-    "type": "object",
-    "required": ["name", "file", "sha256", "bytes", "threshold", "temperature", "licence"],
-    "additionalProperties": False,
-    "properties": {
-        "name": {"type": "string"},
-        # A bare name: a manifest must not point outside its folder.
-        "file": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors$"},
-        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-        "bytes": _COUNT,
-        "dtype": {"enum": ["float16", "float32"]},
-        "trained_on": {"type": ["string", "array", "object"]},
-        "recipe": {"type": ["string", "object"]},
-        "revision": {"type": "string"},
-        "threshold": _PROBABILITY,
-        "image_threshold": _PROBABILITY,
-        "real_below": _PROBABILITY,
-        "image_real_below": _PROBABILITY,
-        "temperature": {"type": "number", "exclusiveMinimum": 0},
-        "reference": _PROBABILITY,
-        "default_voter": {"type": "boolean"},
-        "licence": {"type": "string", "minLength": 1},
-        "metrics": {"type": "object"},
-        "known_performance": _KNOWN,
-        "input_size": _COUNT,
-        "clip_len": _COUNT,
-        "mean": _TRIPLE,
-        "std": _TRIPLE,
-        "crop": {
-            "type": "object",
-            "required": ["kind", "margin"],
-            "additionalProperties": False,
-            "properties": {
-                "kind": {"enum": ["square", "arcface", "lrw"]},
-                "margin": {"type": "number", "minimum": 1},
-            },
-        },
-        "backbone": {
-            "type": "object",
-            "required": ["name", "tag", "activation", "sha256"],
-            "additionalProperties": False,
-            "properties": {
-                # Part of a file name, as `file` is.
-                "name": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
-                "tag": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
-                "activation": {"enum": ["quick_gelu", "gelu"]},
-                "repo": {"type": "string", "pattern": r"^([\w.-]+/[\w.-]+)?$"},
-                "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-            },
-        },
-        "hub": {
-            "type": "object",
-            "required": ["repo", "revision"],
-            "additionalProperties": False,
-            "properties": {
-                "repo": {"type": "string", "pattern": r"^[\w.-]+/[\w.-]+$"},
-                # A commit: a branch could change under a published hash.
-                "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$"},
-            },
-        },
-    },
-}
-_SCHEMA = {
-    "type": "object",
-    "required": ["schema", "models"],
-    "additionalProperties": False,
-    "properties": {
-        "schema": {"const": 1},
-        "models": {"type": "array", "items": _ENTRY},
-        "ensemble": {  # what the vote was measured to do
-            "type": "object",
-            "required": ["voters", "metrics"],
-            "additionalProperties": False,
-            "properties": {
-                "voters": {"type": "array", "items": {"type": "string"}},
-                "metrics": {"type": "object"},
-                "known_performance": _KNOWN,
-            },
-        },
-    },
-}
-_OVERRIDES = (
-    "input_size",
-    "clip_len",
-    "threshold",
-    "image_threshold",
-    "image_real_below",
-    "temperature",
-    "reference",
-    "default_voter",
-    "licence",
-    "metrics",
-)
+_OVERRIDES = ("input_size", "clip_len", "default_voter", "licence", "metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +60,7 @@ class ManifestEntry:
         file: bare file name, ending in .safetensors.
         sha256: hex digest of the file.
         hub: where it can be downloaded, or None when it only comes with the project.
-        raw: the whole entry as written.
+        raw: the whole entry in the words of today's schema, joined with the model's figures.
     """
 
     name: str
@@ -175,7 +75,7 @@ def entries() -> dict[str, ManifestEntry]:
     """The listed checkpoints by model name; a manifest in `TBD_WEIGHTS_DIR` overrides the project's by entry.
 
     Raises:
-        WeightsCorrupt: a manifest does not follow the schema.
+        WeightsCorrupt: a manifest, with the figures beside it, does not follow the schema.
     """
     found: dict[str, ManifestEntry] = {}
     for name, document in _documents():
@@ -212,18 +112,20 @@ def known_vote(voters: Collection[str]) -> dict[MeasuredKind, KnownPerformance]:
 
 
 def _documents() -> list[tuple[str, dict[str, Any]]]:
-    """Manifests with their file names, the one that overrides the others last."""
-    paths = [path for folder in reversed(weights_dirs()) if (path := folder / MANIFEST).is_file()]
-    return [(path.name, _read(path, path.stat().st_mtime_ns, path.stat().st_size)) for path in paths]
+    """Manifests joined with the figures beside them, by file name, the one that overrides the others last."""
+    out = []
+    for folder in reversed(weights_dirs()):
+        if (path := folder / MANIFEST).is_file():
+            files = [path, *sorted(folder.glob(METRICS.format("*")))]
+            stamps = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+            out.append((path.name, _read(path, stamps)))
+    return out
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsCorrupt(f"{path.name} is not JSON: {error}.") from error
-    fault = best_match(Draft202012Validator(_SCHEMA).iter_errors(document))
+def _read(path: Path, _stamps: tuple[tuple[Path, int, int], ...]) -> dict[str, Any]:
+    document = _with_figures(_modern_document(_object(path)), path.parent)
+    fault = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
     if fault is not None:
         raise WeightsCorrupt(f"{path.name} does not follow its schema: {fault.json_path}: {fault.message}.")
     twice = [name for name, n in Counter(raw["name"] for raw in document["models"]).items() if n > 1]
@@ -232,13 +134,57 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, Any]:
     return document
 
 
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise WeightsCorrupt(f"{path.name} is not JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise WeightsCorrupt(f"{path.name} is not an object of JSON.")
+    return content
+
+
+def _with_figures(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A manifest with what lies beside it in files of figures; what it says itself comes first."""
+    models = document.get("models")
+    if not isinstance(models, list):
+        return document
+    joined = [
+        _object(folder / METRICS.format(m["name"])) | m
+        if isinstance(m, dict) and re.match(f"{BARE_NAME}$", str(m.get("name")))
+        else m
+        for m in models
+    ]
+    vote = _object(folder / METRICS.format("ensemble"))
+    if isinstance(said := document.get("ensemble", {}), dict) and (vote := vote | said):
+        document = document | {"ensemble": vote}
+    return document | {"models": joined}
+
+
+def _modern_document(document: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of schema 1 in the words of schema 2; any other as it is, for the schema to judge."""
+    models = document.get("models")
+    if document.get("schema") != 1 or not isinstance(models, list):
+        return document
+    return document | {"schema": 2, "models": [modern(m) if isinstance(m, dict) else m for m in models]}
+
+
+def modern(raw: dict[str, Any]) -> dict[str, Any]:
+    """An entry or a checkpoint's header of schema 1 in the words of schema 2; one of schema 2 as it is."""
+    if "calibration" in raw:
+        return raw
+    numbers = {now: raw[before] for before, now in _FORMER.items() if raw.get(before) is not None}
+    kept = {key: value for key, value in raw.items() if key not in (*_FORMER, *_FORMER_ORIGIN)}
+    return kept | {"calibration": numbers} | ({"schema": 2} if raw.get("schema") == 1 else {})
+
+
 def _entry(raw: dict[str, Any], manifest_name: str) -> ManifestEntry:
-    real_below, threshold = raw.get("real_below", 0.0), raw["threshold"]
-    of_few = raw.get("image_real_below", real_below), raw.get("image_threshold", threshold)
-    if real_below > threshold or of_few[0] > of_few[1]:
-        raise WeightsCorrupt(f"{manifest_name}: real_below of {raw['name']} is above its threshold.")
+    name, bounds = raw["name"], Calibration(**{"real_below": 0.0} | raw["calibration"])
+    if any(below > threshold for below, threshold in (bounds.bounds(few_frames=f) for f in (False, True))):
+        raise WeightsCorrupt(f"{manifest_name}: real_below of {name} is above its threshold.")
     hub = HubFile(**raw["hub"]) if "hub" in raw else None
-    return ManifestEntry(raw["name"], raw["file"], raw["sha256"], raw["bytes"], hub, raw)
+    return ManifestEntry(name, raw["file"], raw["sha256"], raw["bytes"], hub, raw)
 
 
 def overlay(spec: ModelSpec, raw: dict[str, Any]) -> ModelSpec:
@@ -251,7 +197,8 @@ def overlay(spec: ModelSpec, raw: dict[str, Any]) -> ModelSpec:
         changes["crop"] = CropRecipe(**raw["crop"])
     if "backbone" in raw:
         changes["backbone"] = Backbone(**raw["backbone"])
-    threshold = changes.get("threshold", spec.threshold)
+    numbers = modern(raw)["calibration"]
     # Without a band of its own a checkpoint's threshold parts fake from real.
-    changes["real_below"] = raw.get("real_below", min(spec.real_below, threshold))
+    least = min(spec.calibration.real_below, numbers.get("threshold", spec.calibration.threshold))
+    changes["calibration"] = replace(spec.calibration, **{"real_below": least} | numbers)
     return replace(spec, **changes)

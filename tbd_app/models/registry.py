@@ -15,7 +15,7 @@ from tbd_app.models.specs import BUILDERS, SPECS
 from tbd_app.types import RANDOM, ModelSpec
 
 if TYPE_CHECKING:
-    from tbd_app.models.base import Detector
+    from tbd_app.models.nets.base import Detector
 
 
 def list_models() -> list[str]:

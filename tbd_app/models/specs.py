@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tbd_app.types import Backbone, CropRecipe, ModelSpec
 
-_HERE = "tbd_app.models"
+_HERE = "tbd_app.models.nets"
 
 # OpenAI's towers, by the names of open_clip; the hub holds them as safetensors.
 CLIP_B32 = Backbone("ViT-B-32-quickgelu", "openai", "quick_gelu", "timm/vit_base_patch32_clip_224.openai")
@@ -110,7 +110,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             n_params=27_520_892,
             paper="https://arxiv.org/abs/2103.14030",
         ),
-        f"{_HERE}.swin_tiny_mean:SwinTinyMean",
+        f"{_HERE}.swin_mean:SwinTinyMean",
     ),
     (
         replace(

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from tbd_app.errors import WeightsCorrupt, WeightsMissing
-from tbd_app.models.manifest import ManifestEntry
+from tbd_app.models.manifest import ManifestEntry, modern
 from tbd_app.models.tensors import as_float32, must_match, must_stand_on, not_safetensors, read_tensors
 from tbd_app.settings import downloads_allowed, weights_dirs
-from tbd_app.types import Backbone, ModelSpec
+from tbd_app.types import Backbone, Calibration, ModelSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tbd_app.models.base import Detector
+    from tbd_app.models.nets.base import Detector
 
 CLASS_NAMES = ("real", "fake")
 BACKBONE_HUB_FILE = "open_clip_model.safetensors"
@@ -184,9 +184,8 @@ def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
 def header_of(spec: ModelSpec) -> dict[str, Any]:
     """What a checkpoint says about itself: all that changes its scores besides the weights."""
     on = {"backbone": asdict(spec.backbone)} if spec.backbone else {}
-    on |= {"reference": spec.reference} if spec.reference else {}
     return on | {
-        "schema": 1,
+        "schema": 2,
         "name": spec.name,
         "task": spec.task,
         "class_names": list(CLASS_NAMES),
@@ -195,16 +194,12 @@ def header_of(spec: ModelSpec) -> dict[str, Any]:
         "mean": list(spec.mean),
         "std": list(spec.std),
         "crop": {"kind": spec.crop.kind, "margin": spec.crop.margin},
-        "threshold": spec.threshold,
-        "image_threshold": spec.image_threshold,
-        "real_below": spec.real_below,
-        "image_real_below": spec.image_real_below,
-        "temperature": spec.temperature,
+        "calibration": spec.calibration.to_dict(),
     }
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The spec in a checkpoint's header.
+    """The spec in a checkpoint's header, in the words of today's schema.
 
     Raises:
         WeightsMissing: no such file.
@@ -218,8 +213,10 @@ def read_header(path: Path) -> dict[str, Any]:
     except SafetensorError as error:
         raise not_safetensors(path) from error
     try:
-        return json.loads(metadata[_HEADER_KEY])
-    except (KeyError, ValueError) as error:
+        header = modern(json.loads(metadata[_HEADER_KEY]))
+        Calibration(**header["calibration"])  # knows every number in it
+        return header
+    except (KeyError, TypeError, ValueError) as error:
         raise WeightsCorrupt(
             f"{path.name} carries no spec in its header; it was not written by save_checkpoint."
         ) from error
@@ -260,7 +257,8 @@ def load_checkpoint(model: Detector, path: Path, spec: ModelSpec) -> None:
     """
     header = read_header(path)
     must_stand_on(header.pop("backbone", None), model.standing_on(), path.name)
-    expected = header_of(replace(spec, backbone=None))
+    expected = _number_by_number(header_of(replace(spec, backbone=None)))
+    header = _number_by_number(header)
     for key in (*expected, *(header.keys() - expected.keys())):
         if header.get(key) != expected.get(key):
             raise WeightsCorrupt(
@@ -275,6 +273,11 @@ def load_checkpoint(model: Detector, path: Path, spec: ModelSpec) -> None:
     state = read_tensors(path)
     must_match(model.stored_state(), state, path.name)
     model.load_state_dict(as_float32(state), strict=False)  # the rest is the backbone's
+
+
+def _number_by_number(header: dict[str, Any]) -> dict[str, Any]:
+    """A header with the calibrated numbers beside its other keys, those that were left out included."""
+    return header | asdict(Calibration(**header["calibration"])) | {"calibration": None}
 
 
 def load_backbone_file(model: Detector, path: Path, tag: str | None = None) -> None:

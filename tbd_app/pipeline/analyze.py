@@ -16,11 +16,12 @@ import numpy as np
 
 import tbd_app
 from tbd_app.known import MEASURED_AS
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
-from tbd_app.pipeline import evidence, frames, score, tracks, verdict
+from tbd_app.pipeline import explain, score, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
 from tbd_app.pipeline.faces import FaceDetector
-from tbd_app.pipeline.media import open_media
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
     Faces,
@@ -99,7 +100,7 @@ def analyze_events(
     media = open_media(path, settings.limits)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
-    sampled = frames.sample(media, settings.n_frames, settings.limits)
+    sampled = sample(media, settings.n_frames, settings.limits)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}
@@ -123,7 +124,7 @@ def analyze_events(
     explanations = ()
     if settings.explain:
         yield _event("explain", 0, 1, "Drawing where the models looked")
-        explanations = evidence.explain(sampled, linked, scores, device)
+        explanations = explain.explain(sampled, linked, scores, device)
     clock.lap("explain")
 
     models = tuple(_info(name, media.kind) for name in names)
@@ -139,6 +140,7 @@ def analyze_events(
         with_face=sum(len(f) > 0 for f in faces_by_frame),
         verified=sum(bool(f.verified.any()) for f in faces_by_frame),
         times_s=tuple(sampled.times_s.tolist()),
+        size=(sampled.images[0].shape[1], sampled.images[0].shape[0]),
     )
     yield Report(
         media=_named(media, name),

@@ -1,142 +1,110 @@
-"""Where a model looked: Grad-CAM towards the fake logit, drawn on one colour scale for all faces of a report.
-
-Source: Selvaraju et al., "Grad-CAM", ICCV 2017 (arXiv 1610.02391).
-"""
+"""Choose what to explain: for each judged person and model the most and the least suspicious frame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
-import torch
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-from torch import Tensor, nn
 
-from tbd_app.models.base import Detector
-from tbd_app.models.weights import CLASS_NAMES
-from tbd_app.types import ModelSpec
+from tbd_app.models import registry
+from tbd_app.pipeline import grad_cam as cam
+from tbd_app.pipeline import score
+from tbd_app.pipeline.crops import for_spec
+from tbd_app.types import Explanation, FaceTrack, Frames, ModelScore
 
-# The hottest colour never stands for less than this: if every part of the face spoke as loudly as its loudest
-# one, the fake logit would rise by 2. A model with less evidence gets a faint map, or the plain face.
-FLOOR_LOGITS = 2.0
-_MAX_ALPHA = 0.65
+MAX_PEOPLE = 3  # the largest ones
+CROP_PX = 224
+ROLES: tuple[Literal["highest", "lowest"], ...] = ("highest", "lowest")
 
 
-def grad_cam(model: Detector, spec: ModelSpec, batch: Tensor) -> np.ndarray:
-    """Evidence for "fake" at each place of each frame.
-
-    The unit is the logit, whatever the grid of the layer and the length of the clip: where a linear head
-    follows average pooling, the mean of a map before its negative part is cut is what the frame adds to the
-    fake logit (times T in a clip, whose frames share the logit).
+def explain(
+    frames: Frames, tracks: Sequence[FaceTrack], scores: Sequence[ModelScore], device: str
+) -> tuple[Explanation, ...]:
+    """Grad-CAM overlays on one colour scale for the whole report.
 
     Args:
-        model: its mode, gradients and `requires_grad` are left as they were. Hooks hang on it meanwhile: no
-            other thread may run it.
-        batch: normalised, (N,3,S,S) for a frame model; (1,T,3,S,S), all frames of one clip, for a clip model.
-
-    Returns:
-        (N,S,S), or (T,S,S) for a clip, float32, not negative, not scaled per image.
-
-    Raises:
-        ValueError: the batch has another shape.
+        frames: the sampled frames.
+        tracks: all tracks; the first `MAX_PEOPLE` that were judged are explained.
+        scores: of every model on every track.
+        device: "cpu" or "cuda".
     """
-    n_dims = 5 if spec.task == "clip" else 4
-    if batch.ndim != n_dims or (n_dims == 5 and len(batch) != 1):
-        wanted = "(1,T,3,S,S)" if n_dims == 5 else "(N,3,S,S)"
-        raise ValueError(f"{spec.name} needs a batch {wanted}, not {tuple(batch.shape)}")
-    # Grad-CAM reads five dimensions as volumes, so a clip goes in as its frames.
-    net, images = (_OneClip(model), batch[0]) if n_dims == 5 else (model, batch)
-    n_targets = 1 if n_dims == 5 else len(images)
-    targets = [ClassifierOutputTarget(CLASS_NAMES.index("fake"))] * n_targets
-    # The network may be frozen: the gradient still has to pass through it, so it starts at the input.
-    maps = None  # leaving the library's context on an IndexError is silent
-    with torch.inference_mode(False), torch.enable_grad(), _left_as_found(model):
-        images = images.detach().clone().requires_grad_(True)
-        with _RawGradCAM(net, [model.cam_layer()], reshape_transform=model.cam_tokens) as cam:
-            maps = cam(images, targets)  # pyright: ignore[reportArgumentType]  # typed as modules, not callables
-    if maps is None:
-        raise RuntimeError(f"Grad-CAM of {spec.name} gave no map")
-    if n_dims == 5:
-        maps = maps * len(images)
-    side = images.shape[-1]
-    return np.stack([cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) for m in maps])
+    judged = [s for s in scores if s.status == "ok"]
+    wanted = [t for t in tracks if any(s.track_id == t.track_id for s in judged)][:MAX_PEOPLE]
+    found = [
+        picked
+        for track in wanted
+        for s in judged
+        if s.track_id == track.track_id
+        for picked in _pick(s, track, frames, device)
+    ]
+    if not found:
+        return ()
+    crops = np.stack([p.crop for p in found])
+    heat, overlays = cam.to_overlays(crops, np.stack([p.raw for p in found]))
+    return tuple(
+        Explanation(
+            track_id=p.track.track_id,
+            model=p.score.model,
+            position=(position := int(p.track.positions[p.row])),
+            time_s=float(frames.times_s[position]),
+            fake_prob=p.fake_prob,
+            role=p.role,
+            crop=p.crop,
+            heat=h,
+            overlay=o,
+        )
+        for p, h, o in zip(found, heat, overlays, strict=True)
+    )
 
 
-def to_overlays(crops: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draws maps over crops, all on one scale, from 0 to the strongest place of them all or `FLOOR_LOGITS`.
-
-    Args:
-        crops: (N,S0,S0,3) uint8 RGB.
-        raw: (N,S,S) float32 from `grad_cam`.
-
-    Returns:
-        heat (N,S0,S0) float32 in [0,1] and overlays (N,S0,S0,3) uint8 RGB; without heat the crop shows.
-
-    Raises:
-        ValueError: not as many maps as crops.
-    """
-    if len(crops) != len(raw):
-        raise ValueError(f"{len(raw)} maps for {len(crops)} crops")
-    if len(crops) == 0:
-        return np.zeros(crops.shape[:3], np.float32), crops
-    side = crops.shape[1]
-    scale = max(float(raw.max()), FLOOR_LOGITS)
-    heat = np.stack([cv2.resize(m / scale, (side, side), interpolation=cv2.INTER_LINEAR) for m in raw])
-    heat = heat.astype(np.float32).clip(0, 1)
-    return heat, np.stack([_blend(crop, h) for crop, h in zip(crops, heat, strict=True)])
+@dataclass(frozen=True, slots=True)
+class _Picked:
+    score: ModelScore
+    track: FaceTrack
+    row: int
+    fake_prob: float
+    role: Literal["highest", "lowest"]
+    crop: np.ndarray  # (CROP_PX,CROP_PX,3) uint8
+    raw: np.ndarray  # (CROP_PX,CROP_PX) float32
 
 
-def _blend(crop: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    bgr = cv2.applyColorMap(np.rint(heat * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
-    alpha = _MAX_ALPHA * heat[..., None]
-    return np.rint(crop * (1 - alpha) + bgr[..., ::-1] * alpha).astype(np.uint8)
+def _pick(s: ModelScore, track: FaceTrack, frames: Frames, device: str) -> list[_Picked]:
+    """The frames of highest and lowest score, or of most and least evidence for a clip model, with their maps."""
+    spec = registry.spec(s.model)
+    model, preprocess = score.loaded(s.model, device), for_spec(spec)
+    if s.frame_fake_prob is not None:
+        strength = np.array(s.frame_fake_prob)
+        rows = np.arange(len(track))
+        chosen = _extremes(strength)
+        images = [frames.images[int(track.positions[k])] for k in chosen]
+        crops = preprocess.crops(images, track.boxes[chosen], track.landmarks[chosen])
+        with score.MODEL_LOCK:
+            raw = cam.grad_cam(model, spec, preprocess.tensor(crops, device))
+        probs = strength[chosen]
+    else:
+        rows, crops = score.clip_rows(spec, track), score.clip_crops(spec, frames, track)
+        with score.MODEL_LOCK:
+            raw = cam.grad_cam(model, spec, preprocess.tensor(crops, device)[None])
+        chosen = _extremes(raw.sum((1, 2)))
+        crops, raw, probs = crops[chosen], raw[chosen], np.full(len(chosen), s.fake_prob)
+    size = (CROP_PX, CROP_PX)
+    return [
+        _Picked(
+            score=s,
+            track=track,
+            row=int(rows[k]),
+            fake_prob=float(prob),
+            role=role,
+            crop=cv2.resize(crop, size),
+            raw=cv2.resize(one, size),
+        )
+        for k, role, prob, crop, one in zip(chosen, ROLES, probs, crops, raw, strict=False)
+    ]
 
 
-class _OneClip(nn.Module):
-    """A clip model seen as a function of its frames (T,3,S,S)."""
-
-    def __init__(self, model: Detector) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, frames: Tensor) -> Tensor:
-        return self.model(frames.unsqueeze(0))
-
-
-class _RawGradCAM(GradCAM):
-    """Grad-CAM without the library's min-max scaling per image, which paints a blob even without evidence."""
-
-    def compute_cam_per_layer(self, input_tensor, targets, eigen_smooth):
-        if not self.activations_and_grads.gradients:
-            raise RuntimeError("no gradient reached the layer of Grad-CAM")
-        activation = self.activations_and_grads.activations[0].numpy()
-        gradient = self.activations_and_grads.gradients[0].numpy()
-        layer = self.target_layers[0]
-        cam = self.get_cam_image(input_tensor, layer, targets, activation, gradient, eigen_smooth)
-        # The library averages the gradient over the cells; summed, the unit is the logit for any grid.
-        return np.maximum(cam, 0) * np.prod(gradient.shape[-2:])
-
-    def aggregate_multi_layers(self, cam_per_target_layer):
-        return cam_per_target_layer.astype(np.float32)
-
-
-@contextmanager
-def _left_as_found(model: nn.Module) -> Iterator[None]:
-    """Restores mode, `requires_grad` and gradients after a pass in which no parameter gets a gradient."""
-    training = model.training
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    gradients = [p.grad for p in trainable]
-    has_rnn = any(isinstance(module, nn.RNNBase) for module in model.modules())
-    for parameter in trainable:
-        parameter.requires_grad_(False)
-    try:
-        # cuDNN has no backward for recurrent layers in eval mode (pytorch#15788).
-        with torch.backends.cudnn.flags(enabled=not has_rnn):
-            yield
-    finally:
-        for parameter, gradient in zip(trainable, gradients, strict=True):
-            parameter.requires_grad_(True).grad = gradient
-        model.train(training)
+def _extremes(strength: np.ndarray) -> list[int]:
+    """Index of the highest and of the lowest value; one index when there is one value."""
+    return list(dict.fromkeys([int(np.argmax(strength)), int(np.argmin(strength))]))

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from tbd_app.errors import DeviceMissing, WeightsCorrupt, WeightsMissing
 from tbd_app.models import registry
-from tbd_app.models.base import Detector, reduced
-from tbd_app.models.clip import ClipDetector
+from tbd_app.models.nets.base import Detector, reduced
+from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.pipeline import verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec, ScoreReason, ScoreStatus
 
 BATCH = 32
 FEW_FRAMES = 8
-REFERENCE_EVERY = 4  # frames of a track for one that is seen a second time, without its finest detail
+SOFTENED_EVERY = 4  # frames of a track for one that is seen a second time, without its finest detail
 # Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
 MODEL_LOCK = threading.Lock()
 
@@ -112,17 +112,13 @@ def track_logits(
 
 def bounds_for(spec: ModelSpec, n_frames: int) -> tuple[float, float]:
     """Below what is voted real, and from what fake, for a face seen in so many frames: few may have bounds of their own."""
-    real_below, threshold = spec.real_below, spec.threshold
-    if n_frames < FEW_FRAMES:
-        real_below = real_below if spec.image_real_below is None else spec.image_real_below
-        threshold = threshold if spec.image_threshold is None else spec.image_threshold
-    return real_below, threshold
+    return spec.calibration.bounds(few_frames=n_frames < FEW_FRAMES)
 
 
 def _judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore:
     """Calibrate logits (K,) of a frame model or (1,) of a clip model, average the probabilities and vote."""
     # Rounded before the vote, so that what is shown is what was compared.
-    probs = np.round(1 / (1 + np.exp(-logits / spec.temperature)), 6)
+    probs = np.round(1 / (1 + np.exp(-logits / spec.calibration.temperature)), 6)
     fake_prob = round(float(probs.mean()), 6)
     real_below, threshold = bounds_for(spec, len(track))
     return ModelScore(
@@ -142,11 +138,11 @@ def _frame_logits(
 ) -> dict[int, np.ndarray]:
     """Fake-minus-real logit of every frame of every track: track_id -> (K,) float64."""
     logits = _logits_of_rows(model, spec, frames, tracks, device)
-    if not spec.reference:
+    if not (share := spec.calibration.softened_share):
         return logits
-    # How soft a face is changes little within a track, so a few frames tell it.
-    references = _logits_of_rows(model, spec, frames, tracks, device, every=REFERENCE_EVERY, soften=reduced)
-    return {name: own - spec.reference * references[name].mean() for name, own in logits.items()}
+    # How soft a face is changes little within a track, so a few frames say it for all.
+    softened = _logits_of_rows(model, spec, frames, tracks, device, every=SOFTENED_EVERY, soften=reduced)
+    return {name: own - share * softened[name].mean() for name, own in logits.items()}
 
 
 def _logits_of_rows(
@@ -201,8 +197,8 @@ def clip_crops(spec: ModelSpec, frames: Frames, track: FaceTrack) -> np.ndarray:
 
 def of_pictures(model: Detector, spec: ModelSpec, x: Tensor) -> np.ndarray:
     """Logits (N,) float64 of pictures (N,3,S,S), or clips (N,T,3,S,S) for a clip model, each served on its own."""
-    own = forward(model, x)
-    return own - spec.reference * forward(model, reduced(x)) if spec.reference else own
+    own, share = forward(model, x), spec.calibration.softened_share
+    return own - share * forward(model, reduced(x)) if share else own
 
 
 def forward(model: Detector, x: Tensor) -> np.ndarray:

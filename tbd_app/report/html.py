@@ -12,7 +12,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
-from tbd_app.report import overlays, palette, texts, timeline
+from tbd_app.report import overlays, palette, texts
+from tbd_app.report.curves import in_words, lines, thresholds
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
 MAX_SNAPSHOTS = 6
@@ -100,7 +101,7 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
 
 def _plot(report: Report) -> dict[str, Any] | None:
     """Geometry of the timeline in pixels of its view box, or None when there is nothing to draw."""
-    curves = timeline.lines(report)
+    curves = lines(report)
     if not curves or report.media.kind == "image":
         return None
     width, height = PLOT
@@ -120,7 +121,7 @@ def _plot(report: Report) -> dict[str, Any] | None:
         "right": width - right,
         "floor": y(0),
         "levels": [(y(v), f"{v:g}") for v in (0, 0.5, 1)],
-        "thresholds": [y(v) for v in timeline.thresholds(report)],
+        "thresholds": [y(v) for v in thresholds(report)],
         "ticks": [(x(end * k / 4), texts.moment(end * k / 4, report.media.kind)) for k in range(5)],
         "curves": [
             {
@@ -131,7 +132,7 @@ def _plot(report: Report) -> dict[str, Any] | None:
             }
             for c in curves
         ],
-        "words": timeline.in_words(report),
+        "words": in_words(report),
     }
 
 

@@ -21,7 +21,7 @@ from tbd_app.errors import TBDError
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
 from tbd_app.types import ProgressEvent
-from tbd_app.web import jobs, texts, timeline, uploads, views
+from tbd_app.web import jobs, plot, texts, uploads, views
 from tbd_app.web.theme import look
 
 HERE = Path(__file__).parent
@@ -182,7 +182,7 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
             shown.status: views.notice(texts.DONE),
             shown.result: gr.update(visible=True),
             shown.summary: views.summary(done.report, done.note),
-            **_plot(shown, timeline.of_report(done.report)),
+            **_plot(shown, plot.of_report(done.report)),
             shown.evidence: views.evidence(done.report),
             shown.details: views.details(done.report),
             shown.download: views.download(done.report),
@@ -218,11 +218,11 @@ def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
     return {component: component.value for component in inputs}
 
 
-def _plot(shown: SimpleNamespace, line: timeline.Timeline | None) -> dict[Any, Any]:
+def _plot(shown: SimpleNamespace, line: plot.Timeline | None) -> dict[Any, Any]:
     if line is None:
         return {shown.timeline: gr.update(visible=False), shown.timeline_text: ""}
-    plot = gr.update(value=line.data, x_title=line.x_title, color_map=line.colours, visible=True)
-    return {shown.timeline: plot, shown.timeline_text: views.timeline_text(line)}
+    drawing = gr.update(value=line.data, x_title=line.x_title, color_map=line.colours, visible=True)
+    return {shown.timeline: drawing, shown.timeline_text: views.timeline_text(line)}
 
 
 def _on_feedback(report_json: str | None, remark: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tbd_app.errors import FileMissing
-from tbd_app.pipeline.sniff import HEAD_BYTES, sniff
+from tbd_app.media.sniff import HEAD_BYTES, sniff
 from tbd_app.web import texts
 
 # Readers in the order in which one of several files is taken, with the word for people.

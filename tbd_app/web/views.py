@@ -19,7 +19,7 @@ from tbd_app.report.overlays import draw_boxes
 from tbd_app.report.to_json import dumps
 from tbd_app.types import Explanation, Person, ProgressEvent, Report
 from tbd_app.web import texts
-from tbd_app.web.timeline import Timeline
+from tbd_app.web.plot import Timeline
 
 # Shape and word carry the meaning; colour only repeats it.
 ICONS = {"fake": "▲", "real": "✓", "uncertain": "?", "not_applicable": "–", "abstain": "◆"}

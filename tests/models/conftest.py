@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tbd_app.models import registry, weights
+from tbd_app.types import Calibration
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def write_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     folder.mkdir()
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(folder))
 
-    def write(*entries: dict[str, Any], schema: int = 1) -> Path:
+    def write(*entries: dict[str, Any], schema: int = 2) -> Path:
         path = folder / "manifest.json"
         path.write_text(json.dumps({"schema": schema, "models": list(entries)}), encoding="utf-8")
         return path
@@ -30,16 +31,17 @@ def write_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
 
 def entry_of(name: str, **changes: Any) -> dict[str, Any]:
-    """A valid manifest entry of a file that is nowhere."""
+    """A valid manifest entry of a file that is nowhere; changes of calibrated numbers go where these are."""
+    numbers = {f.name for f in fields(Calibration)}
     return {
         "name": name,
         "file": f"{name}-of-a-test.safetensors",
         "sha256": "0" * 64,
         "bytes": 1,
-        "threshold": 0.5,
-        "temperature": 1.0,
+        "calibration": {"threshold": 0.5, "temperature": 1.0}
+        | {key: value for key, value in changes.items() if key in numbers},
         "licence": "research use",
-    } | changes
+    } | {key: value for key, value in changes.items() if key not in numbers}
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def entry() -> Callable[..., dict[str, Any]]:
 def installed(
     write_manifest: Callable[..., Path],
 ) -> Callable[..., tuple[torch.nn.Module, Path, dict[str, Any]]]:
-    """Makes a model with random weights, saves it and lists it: (model, file, entry)."""
+    """Makes a model with random weights, saves it, with changes of its calibration, and lists it: (model, file, entry)."""
 
     def install(name: str, **changes: Any) -> tuple[torch.nn.Module, Path, dict[str, Any]]:
         raw = entry_of(name, threshold=0.6, temperature=1.5, real_below=0.3, default_voter=True)
@@ -59,7 +61,8 @@ def installed(
         model = registry.create_model(name).eval()
         path = folder / raw["file"]
         spec = registry.spec(name)
-        digest = weights.save_checkpoint(model, path, replace(spec, **changes))
+        spec = replace(spec, calibration=replace(spec.calibration, **changes))
+        digest = weights.save_checkpoint(model, path, spec)
         raw |= {"sha256": digest, "bytes": path.stat().st_size}
         write_manifest(raw)
         return model, path, raw

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tbd_app.models import registry
-from tbd_app.models.base import Detector
+from tbd_app.models.nets.base import Detector
 from tbd_app.types import ModelSpec
 
 # A tower of 2 x 2 patches, two heads and two layers, through the same open_clip as the large ones.

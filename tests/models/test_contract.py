@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tbd_app.models import registry, weights
-from tbd_app.models.base import Detector
-from tbd_app.pipeline.explain import grad_cam
+from tbd_app.models.nets.base import Detector
+from tbd_app.pipeline.grad_cam import grad_cam
 from tests.models import small
 
 CLIP_MODELS = [name for name in registry.list_models() if registry.spec(name).task == "clip"]

@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from tbd_app.errors import WeightsCorrupt, WeightsMissing, WrongBackbone
 from tbd_app.models import registry, weights
-from tbd_app.models.clip_ln import ClipLayerNorm
+from tbd_app.models.nets.clip_ln import ClipLayerNorm
 from tbd_app.models.specs import CLIP_B16, CLIP_B16_INT8, CLIP_L14
 from tbd_app.pipeline import score
 from tbd_app.types import Backbone, FaceTrack, Frames, TrackQuality
 from tests.models import small
-from tests.models.test_clip import pictures, whole_clip
+from tests.models.nets.test_tower import pictures, whole_clip
 
 NAME = "clip_b16_ln1"
 OPTIONS = small.options(NAME)
@@ -194,7 +194,7 @@ def write_manifest_here(tmp_path: Path, entry):
             raw["backbone"] = {
                 key: getattr(backbone, key) for key in ("name", "tag", "activation", "repo", "sha256")
             }
-        text = json.dumps({"schema": 1, "models": [raw]})
+        text = json.dumps({"schema": 2, "models": [raw]})
         (tmp_path / "weights" / "manifest.json").write_text(text, encoding="utf-8")
 
     return write

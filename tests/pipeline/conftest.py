@@ -17,6 +17,7 @@ from tbd_app.models import registry, weights
 from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
+from tbd_app.types import Calibration
 from tests import media_factory
 
 FRAME_MODEL, CLIP_MODEL = "effnet_b0_image", "effnet_b0_lstm"
@@ -30,16 +31,15 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("random-weights")
     installed = {}
     for name in (FRAME_MODEL, CLIP_MODEL):
-        spec = replace(SPECS[name], threshold=0.6, real_below=0.4, temperature=1.25)
+        calibration = Calibration(threshold=0.6, real_below=0.4, temperature=1.25)
+        spec = replace(SPECS[name], calibration=calibration)
         path = folder / f"{name}.safetensors"
         digest = weights.save_checkpoint(_telling_apart(name), path, spec)
         installed[name] = {
             "file": path.name,
             "sha256": digest,
             "bytes": path.stat().st_size,
-            "threshold": spec.threshold,
-            "real_below": spec.real_below,
-            "temperature": spec.temperature,
+            "calibration": calibration.to_dict(),
             "default_voter": True,
         }
     return _listed(folder, installed)
@@ -53,12 +53,12 @@ def no_weights(tmp_path: Path) -> Path:
 
 def _listed(folder: Path, installed: dict[str, dict[str, Any]]) -> Path:
     """Writes the manifest; models that are not installed get a file that is nowhere, whatever the project ships."""
-    absent = {"sha256": "0" * 64, "bytes": 1, "threshold": 0.5, "temperature": 1.0}
+    absent = {"sha256": "0" * 64, "bytes": 1, "calibration": {"threshold": 0.5, "temperature": 1.0}}
     entries = [
         {"name": name, "file": f"{name}-nowhere.safetensors", "licence": "none"} | installed.get(name, absent)
         for name in registry.list_models()
     ]
-    (folder / "manifest.json").write_text(json.dumps({"schema": 1, "models": entries}))
+    (folder / "manifest.json").write_text(json.dumps({"schema": 2, "models": entries}))
     return folder
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDError, UnknownModel
+from tbd_app.media import sandbox
 from tbd_app.models import registry
-from tbd_app.pipeline import sandbox
 from tbd_app.pipeline.analyze import (
     SNAPSHOT_SIDE_PX,
     SNAPSHOTS,
@@ -285,3 +285,11 @@ def test_damaged_weights_leave_the_other_models_their_say(
     assert statuses == {FRAME_MODEL: ("ok", None), CLIP_MODEL: ("failed", "weights_corrupt")}
     assert (report.verdict.label, report.verdict.reasons) == ("uncertain", ("too_few_voters",))
     assert {e.model for e in report.explanations} == {FRAME_MODEL}
+
+
+def test_boxes_are_measured_in_frames_of_the_size_that_is_told(clip) -> None:
+    small = replace(PLAIN, limits=Limits(max_decoded_mb=0.6))
+    for settings, width in ((PLAIN, 320), (small, 182)):
+        report = analyze(clip, settings)
+        assert report.frames.size[0] == pytest.approx(width, abs=2)
+        assert report.frames.size[0] / report.frames.size[1] == pytest.approx(4 / 3, rel=0.02)

@@ -1,171 +1,107 @@
-"""Grad-CAM finds the place that speaks for "fake", on one scale, and leaves the model as it was."""
+"""Which frames are explained, for whom, and on which scale."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, nn
 
 from tbd_app.models import registry
-from tbd_app.models.base import Detector
-from tbd_app.pipeline.explain import FLOOR_LOGITS, grad_cam, to_overlays
-from tbd_app.types import ModelSpec
+from tbd_app.pipeline import explain, score, tracks
+from tbd_app.pipeline.crops import for_spec
+from tbd_app.types import Faces, Frames, ModelScore
+from tests import media_factory
+from tests.pipeline.conftest import CLIP_MODEL, FRAME_MODEL
 
-SIZE = 64
-
-
-class BrightnessNet(Detector):
-    """Fake logit = `gain` times the mean brightness; real logit = its negative. Known by heart."""
-
-    def __init__(self, gain: float = 8.0) -> None:
-        super().__init__()
-        self.backbone = nn.Sequential(nn.Conv2d(3, 2, 8, stride=8, bias=False))
-        self.head = nn.Linear(2, 2, bias=False)
-        with torch.no_grad():
-            self.backbone[0].weight.fill_(1 / (3 * 64))
-            self.head.weight.copy_(torch.tensor([[-gain / 2, -gain / 2], [gain / 2, gain / 2]]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.backbone(x).mean(dim=(2, 3)))
-
-    def cam_layer(self) -> nn.Module:
-        return self.backbone
+T = 5
+BOX = np.array([100, 20, 200, 150], np.float32)
 
 
-class BrightnessClip(BrightnessNet):
-    """The same for clips, behind an LSTM-free mean over time."""
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        frames = self.backbone(x.flatten(0, 1)).mean(dim=(2, 3)).unflatten(0, x.shape[:2])
-        return self.head(frames.mean(dim=1))
+@pytest.fixture(autouse=True)
+def installed(random_weights: Path, weights_dir: Callable[[Path], Path]) -> Path:
+    return weights_dir(random_weights)
 
 
-FRAME = ModelSpec(name="brightness", task="frame", architecture="", input_size=SIZE)
-CLIP = ModelSpec(name="brightness", task="clip", architecture="", input_size=SIZE, clip_len=3)
+def media_of(n: int) -> Frames:
+    images = tuple(media_factory.portrait_frame(5 * i) for i in range(n))
+    return Frames(images, np.arange(n), np.arange(n) / 4, requested=n)
 
 
-def corner(top: int, left: int, value: float = 1.0) -> Tensor:
-    """A dark image (3,64,64) with one bright square of 16 px."""
-    image = torch.zeros(3, SIZE, SIZE)
-    image[:, top : top + 16, left : left + 16] = value
-    return image
+def judged(frames: Frames, name: str, people: int = 1) -> tuple[list, list[ModelScore]]:
+    """Tracks of `people` non-overlapping windows and a model's scores on them."""
+    side = 320 // people
+    boxes = np.array([[side * p + 2, 20, side * (p + 1) - 2, 16 + side] for p in range(people)], np.float32)
+    boxes = BOX[None] if people == 1 else boxes
+    n = len(boxes)
+    faces = Faces(boxes, np.ones(n, np.float32), np.zeros((n, 5, 2), np.float32), np.ones(n, bool))
+    found = tracks.link(frames, [faces] * len(frames), min_face_px=32)
+    return found, score.score_tracks(name, frames, found)
 
 
-def hottest(heat: np.ndarray) -> tuple[int, int]:
-    row, column = np.unravel_index(heat.argmax(), heat.shape)
-    return int(row), int(column)
+def test_the_most_and_the_least_suspicious_frames_are_explained() -> None:
+    frames = media_of(T)
+    people, scores = judged(frames, FRAME_MODEL)
+    highest, lowest = explain.explain(frames, people, scores, "cpu")
+    by_frame = np.array(scores[0].frame_fake_prob)
+    assert (highest.role, lowest.role) == ("highest", "lowest")
+    assert highest.position == int(by_frame.argmax()) != lowest.position == int(by_frame.argmin())
+    assert (highest.fake_prob, lowest.fake_prob) == (by_frame.max(), by_frame.min())
+    for one in (highest, lowest):
+        assert (one.model, one.track_id, one.time_s) == (FRAME_MODEL, 0, frames.times_s[one.position])
+        assert (one.crop.shape, one.crop.dtype) == ((explain.CROP_PX, explain.CROP_PX, 3), np.uint8)
+        assert one.overlay.shape == one.crop.shape
+        assert one.heat.shape == one.crop.shape[:2]
+        assert one.heat.min() >= 0
 
 
-def test_the_map_shows_where_the_evidence_is() -> None:
-    maps = grad_cam(BrightnessNet(), FRAME, torch.stack([corner(0, 0), corner(48, 40)]))
-    assert maps.shape == (2, SIZE, SIZE)
-    assert maps.dtype == np.float32
-    assert maps.min() == 0
-    assert maps[0, :16, :16].sum() > 0.7 * maps[0].sum()
-    row, column = hottest(maps[1])
-    assert 48 <= row < 64
-    assert 40 <= column < 56
+def test_the_shown_crop_is_what_the_model_saw() -> None:
+    frames = media_of(T)
+    people, scores = judged(frames, CLIP_MODEL)  # its input is as large as what is shown
+    preprocess = for_spec(registry.spec(CLIP_MODEL))
+    for one in explain.explain(frames, people, scores, "cpu"):
+        seen = preprocess.crops([frames.images[one.position]], people[0].boxes[one.position][None])
+        np.testing.assert_array_equal(one.crop, seen[0])
+        assert one.fake_prob == scores[0].fake_prob
 
 
-def test_the_mean_of_a_map_is_what_it_adds_to_the_fake_logit() -> None:
-    model = BrightnessNet()
-    batch = torch.stack([corner(0, 0), corner(24, 24, 0.5)])
-    maps = grad_cam(model, FRAME, batch)
-    np.testing.assert_allclose(maps.mean(axis=(1, 2)), model(batch)[:, 1].detach(), rtol=0.05)
+def test_one_frame_is_explained_once() -> None:
+    frames = media_of(1)
+    for name in (FRAME_MODEL, CLIP_MODEL):
+        people, scores = judged(frames, name)
+        (one,) = explain.explain(frames, people, scores, "cpu")
+        assert (one.role, one.position) == ("highest", 0)
 
 
-def test_the_unit_does_not_depend_on_the_length_of_the_clip() -> None:
-    frame = grad_cam(BrightnessNet(), FRAME, corner(16, 16)[None])
-    clip = grad_cam(BrightnessClip(), CLIP, corner(16, 16).expand(1, 3, -1, -1, -1))
-    assert clip.shape == (3, SIZE, SIZE)
-    np.testing.assert_allclose(clip, np.repeat(frame, 3, axis=0), rtol=1e-4)
+def test_only_the_largest_people_are_explained() -> None:
+    frames = media_of(2)
+    people, scores = judged(frames, FRAME_MODEL, people=5)
+    assert len(people) == 5
+    explained = explain.explain(frames, people, scores, "cpu")
+    assert [e.track_id for e in explained] == [0, 0, 1, 1, 2, 2]
 
 
-def test_the_target_is_fake_even_where_the_model_says_real() -> None:
-    """Brightness speaks for "real" in this model: towards "fake" there is nothing to show."""
-    model = BrightnessNet(gain=-8.0)
-    batch = corner(0, 0)[None]
-    assert model(batch).argmax() == 0
-    assert grad_cam(model, FRAME, batch).max() == 0
+def test_one_scale_holds_for_the_whole_report() -> None:
+    frames = media_of(T)
+    people, scores = judged(frames, FRAME_MODEL)
+    explained = explain.explain(frames, people, scores, "cpu")
+    assert max(e.heat.max() for e in explained) <= 1
+    # Were each map stretched to its own maximum, all would reach 1.
+    peaks = sorted(float(e.heat.max()) for e in explained)
+    assert peaks[0] < peaks[1]
 
 
-def test_maps_are_not_scaled_one_by_one() -> None:
-    maps = grad_cam(BrightnessNet(), FRAME, torch.stack([corner(16, 16), corner(16, 16, 0.25)]))
-    assert maps[1].max() == pytest.approx(maps[0].max() / 4, rel=1e-3)
+def test_who_was_not_judged_is_not_explained() -> None:
+    frames = media_of(T)
+    people, scores = judged(frames, FRAME_MODEL)
+    unjudged = [ModelScore(FRAME_MODEL, s.track_id, "failed", "weights_corrupt") for s in scores]
+    assert explain.explain(frames, people, unjudged, "cpu") == ()
+    assert explain.explain(frames, [], [], "cpu") == ()
 
 
-@pytest.mark.parametrize("task", ["frame", "clip"])
-def test_a_batch_of_the_wrong_shape_is_named(task: str) -> None:
-    model, spec = (BrightnessNet(), FRAME) if task == "frame" else (BrightnessClip(), CLIP)
-    with pytest.raises(ValueError, match=r"needs a batch \((N|1,T),3,S,S\)"):
-        grad_cam(model, spec, torch.zeros(2, 2, 3, SIZE, SIZE))
-
-
-@pytest.mark.parametrize("name", ["effnetv2_b0_frame", "effnet_b0_lstm", "swin_tiny_mean"])
-def test_registered_models_are_explained_and_left_as_found(name: str) -> None:
-    torch.manual_seed(0)
-    model, spec = registry.create_model(name), registry.spec(name)
-    frozen = next(model.parameters()).requires_grad_(False)
-    model.head.bias.grad = torch.ones(2)
-    shape = (2, 3, spec.input_size, spec.input_size)
-    with torch.inference_mode():  # as the engine scores
-        batch = torch.randn(shape) if spec.task == "frame" else torch.randn(1, *shape)
-    maps = grad_cam(model, spec, batch)
-    assert maps.shape == (2, spec.input_size, spec.input_size)
-    assert np.isfinite(maps).all()
-    assert maps.min() >= 0
-    assert maps.max() > 0
-    np.testing.assert_array_equal(maps, grad_cam(model, spec, batch), "no dropout, no state")
-    assert model.training
-    assert not frozen.requires_grad
-    assert all(p.requires_grad for p in model.parameters() if p is not frozen)
-    assert torch.equal(model.head.bias.grad, torch.ones(2))
-    assert model.head.weight.grad is None
-    assert not model.cam_layer()._forward_hooks
-
-
-def test_a_wholly_frozen_model_is_explained() -> None:
-    model = BrightnessNet().requires_grad_(False)
-    assert grad_cam(model, FRAME, corner(0, 0)[None]).max() > 0
-
-
-def test_one_scale_for_the_whole_list() -> None:
-    raw = np.zeros((2, SIZE, SIZE), np.float32)
-    raw[0, 10:20, 10:20], raw[1, 10:20, 10:20] = 8.0, 2.0
-    crops = np.full((2, 128, 128, 3), 100, np.uint8)
-    heat, overlays = to_overlays(crops, raw)
-    assert heat.shape == (2, 128, 128)
-    assert heat.dtype == np.float32
-    assert (heat[0].max(), heat[1].max()) == (1.0, 0.25)
-    assert (overlays.shape, overlays.dtype) == (crops.shape, np.uint8)
-    changed = np.abs(overlays.astype(int) - crops).max(axis=(1, 2, 3))
-    assert changed[0] > changed[1] > 0
-    np.testing.assert_array_equal(overlays[0, 100:, 100:], crops[0, 100:, 100:], "cold places show the face")
-
-
-def test_hot_is_yellow_in_rgb() -> None:
-    raw = np.full((1, 8, 8), 5.0, np.float32)
-    _, overlays = to_overlays(np.zeros((1, 8, 8, 3), np.uint8), raw)
-    red, green, blue = overlays[0, 4, 4].astype(int)
-    assert min(red, green) > 2 * blue
-
-
-@pytest.mark.parametrize("peak", [0.0, 0.02 * FLOOR_LOGITS])
-def test_without_evidence_nothing_is_painted(peak: float) -> None:
-    raw = np.zeros((3, SIZE, SIZE), np.float32)
-    raw[:, 5, 5] = peak
-    crops = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
-    heat, overlays = to_overlays(crops, raw)
-    assert heat.max() <= 0.02
-    assert np.abs(overlays.astype(int) - crops).max() <= 4
-
-
-def test_nothing_to_draw() -> None:
-    heat, overlays = to_overlays(np.zeros((0, 8, 8, 3), np.uint8), np.zeros((0, 8, 8), np.float32))
-    assert (heat.shape, overlays.shape) == ((0, 8, 8), (0, 8, 8, 3))
-
-
-def test_as_many_maps_as_crops() -> None:
-    with pytest.raises(ValueError, match="2 maps for 1 crops"):
-        to_overlays(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((2, 8, 8), np.float32))
+def test_explaining_leaves_the_scores_as_they_were() -> None:
+    frames = media_of(T)
+    people, before = judged(frames, FRAME_MODEL)
+    explain.explain(frames, people, before, "cpu")
+    assert score.score_tracks(FRAME_MODEL, frames, people) == before

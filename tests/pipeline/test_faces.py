@@ -10,9 +10,9 @@ import pytest
 from facenet_pytorch import MTCNN
 from skimage import data
 
-from tbd_app.pipeline import frames
+from tbd_app.media.open import open_media
+from tbd_app.media.sample import sample
 from tbd_app.pipeline.faces import FaceDetector, iou
-from tbd_app.pipeline.media import open_media
 from tbd_app.settings import Limits
 from tbd_app.types import Faces
 from tests import media_factory
@@ -176,7 +176,7 @@ def test_no_large_face_of_real_clips_is_lost_against_mtcnn_on_full_frames(detect
     found = total = 0
     clips = sorted((CLIPS / "real").iterdir())
     for path in clips[:: max(len(clips) // 10, 1)]:
-        images = frames.sample(open_media(path, limits), 8, limits).images[1::5]
+        images = sample(open_media(path, limits), 8, limits).images[1::5]
         for image, ours in zip(images, detector.detect(images), strict=True):
             boxes, scores = everything.detect(image)
             if boxes is None:

@@ -13,11 +13,11 @@ import torch
 
 from tbd_app.errors import DeviceMissing
 from tbd_app.models import registry
-from tbd_app.models.base import reduced
+from tbd_app.models.nets.base import reduced
 from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score, tracks
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.types import Faces, FaceTrack, Frames
+from tbd_app.types import Calibration, Faces, FaceTrack, Frames
 from tests import media_factory
 from tests.pipeline.conftest import ABSENT_MODEL, CLIP_MODEL, FRAME_MODEL
 
@@ -104,13 +104,14 @@ def test_what_a_few_frames_say_without_detail_is_taken_off_all(
 ) -> None:
     monkeypatch.setattr(score, "has_bf16", lambda device: False)
     spec, model = registry.spec(FRAME_MODEL), score.loaded(FRAME_MODEL, "cpu")
-    served = score.track_logits(model, replace(spec, reference=0.5), frames, people, "cpu")
+    less = replace(spec, calibration=replace(spec.calibration, softened_share=0.5))
+    served = score.track_logits(model, less, frames, people, "cpu")
     preprocess, person = for_spec(spec), people[0]
     x = preprocess.tensor(preprocess.crops([frames.images[p] for p in person.positions], person.boxes))
     with torch.inference_mode():
         plain, soft = model(x), model(reduced(x))
     expected = (plain - 0.5 * soft[2::4].mean(0)).diff(dim=1)[:, 0]
-    alone = score.of_pictures(model, replace(spec, reference=0.5), x)
+    alone = score.of_pictures(model, less, x)
     np.testing.assert_allclose(alone, (plain - 0.5 * soft).diff(dim=1)[:, 0], atol=1e-3)
     np.testing.assert_allclose(served[person.track_id], expected, atol=1e-3)
     assert np.abs(served[person.track_id] - plain.diff(dim=1)[:, 0].numpy()).max() > 0.2
@@ -212,11 +213,16 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch) -> None:
 
 @pytest.mark.parametrize(("n_frames", "expected"), [(1, 0.9), (7, 0.9), (8, 0.6), (32, 0.6)])
 def test_few_frames_may_have_bounds_of_their_own(n_frames, expected) -> None:
-    spec = replace(SPECS[FRAME_MODEL], real_below=0.3, threshold=0.6)
-    assert score.bounds_for(spec, n_frames) == (0.3, 0.6)
-    assert score.bounds_for(replace(spec, image_threshold=0.9), n_frames) == (0.3, expected)
-    both = replace(spec, image_threshold=0.9, image_real_below=0.7)
-    assert score.bounds_for(both, n_frames) == ((0.7, 0.9) if n_frames < 8 else (0.3, 0.6))
+    same = Calibration(real_below=0.3, threshold=0.6)
+    one, both = (
+        replace(same, few_frames_threshold=0.9),
+        replace(same, few_frames_threshold=0.9, few_frames_real_below=0.7),
+    )
+    found = [
+        score.bounds_for(replace(SPECS[FRAME_MODEL], calibration=calibration), n_frames)
+        for calibration in (same, one, both)
+    ]
+    assert found == [(0.3, 0.6), (0.3, expected), (0.7, 0.9) if n_frames < 8 else (0.3, 0.6)]
 
 
 @pytest.mark.weights
@@ -225,5 +231,5 @@ def test_the_bundled_model_scores_alike_in_bfloat16_and_float32(frames, people, 
     short = score.score_tracks("effnetv2_b0_frame", frames, people)
     monkeypatch.setattr(score, "has_bf16", lambda _: False)
     full = score.score_tracks("effnetv2_b0_frame", frames, people)
-    for a, b in zip(short, full, strict=True):  # its reference is rounded, too, and its temperature is low
+    for a, b in zip(short, full, strict=True):  # the softened one is rounded, too, and its temperature is low
         assert a.fake_prob == pytest.approx(b.fake_prob, abs=1.5 * TOLERANCE)

@@ -10,7 +10,7 @@ from tbd_app.known import KnownPerformance
 from tbd_app.pipeline.verdict import blind_spots, of_file, of_track, vote, was_answered
 from tbd_app.types import FrameCounts, ModelScore, Verdict
 
-SEEN = FrameCounts(requested=8, decoded=8, with_face=8, verified=8, times_s=tuple(range(8)))
+SEEN = FrameCounts(requested=8, decoded=8, with_face=8, verified=8, times_s=tuple(range(8)), size=(320, 240))
 
 
 def ok(model: str, choice: str, prob: float | None = None) -> ModelScore:
@@ -183,7 +183,9 @@ def test_the_most_suspicious_of_the_fake_people_decides() -> None:
 
 @pytest.mark.parametrize(("with_face", "reason"), [(0, "no_face"), (3, "no_verified_face")])
 def test_no_face_is_not_real(with_face, reason) -> None:
-    counts = FrameCounts(requested=8, decoded=8, with_face=with_face, verified=0, times_s=tuple(range(8)))
+    counts = FrameCounts(
+        requested=8, decoded=8, with_face=with_face, verified=0, times_s=tuple(range(8)), size=(320, 240)
+    )
     assert of_file([], counts) == Verdict("not_applicable", None, reasons=(reason,))
 
 

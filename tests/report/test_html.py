@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tbd_app.report import html, texts, timeline
+from tbd_app.report import html, texts
+from tbd_app.report.curves import frame_probs, lines
 from tests.report_factory import make_report
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -120,7 +121,7 @@ def test_a_gap_in_a_track_breaks_its_line() -> None:
     positions = person.track.positions.copy()
     positions[3:] += 2
     gapped = replace(person, track=replace(person.track, positions=positions))
-    (line,) = timeline.lines(replace(report, people=(gapped,)))
+    (line,) = lines(replace(report, people=(gapped,)))
     assert [len(run) for run in line.runs] == [3, len(positions) - 3]
 
 
@@ -128,4 +129,4 @@ def test_the_curve_is_the_mean_of_the_models_that_score_frames() -> None:
     person = make_report(n_people=1).people[0]
     curves = [s.frame_fake_prob for s in person.scores if s.frame_fake_prob]
     assert len(curves) == 2
-    np.testing.assert_allclose(timeline.frame_probs(person), np.mean(curves, axis=0))
+    np.testing.assert_allclose(frame_probs(person), np.mean(curves, axis=0))

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from tbd_app.pipeline.media import open_media
-from tbd_app.report import html, overlays, palette, texts, video
+from tbd_app.media.open import open_media
+from tbd_app.report import annotate, html, overlays, palette, texts
 from tbd_app.settings import Limits
 from tbd_app.types import Person, Report
+from tbd_app.web import plot
 from tbd_app.web import texts as web_texts
-from tbd_app.web import timeline
 from tests import media_factory
 from tests.report_factory import make_report
 
@@ -48,7 +48,7 @@ def test_on_the_frames(report: Report) -> None:
 
 
 def test_in_the_plot_of_the_page(report: Report) -> None:
-    line = timeline.of_report(report)
+    line = plot.of_report(report)
     assert line is not None
     people = {f"Person {texts.person_name(i)}": palette.person(i) for i in (1, 2)}
     assert line.colours == people | {web_texts.THRESHOLD: palette.THRESHOLD}
@@ -69,8 +69,9 @@ def test_in_the_annotated_video(report: Report, track_id: int, tmp_path: Path) -
     boxes = np.tile(np.float32([80, 60, 160, 180]), (len(person.track), 1))
     times_s = tuple(np.linspace(0, 0.2, len(boxes)))
     alone = replace(person, track=replace(person.track, boxes=boxes), times_s=times_s)
-    about = replace(report, media=open_media(path, Limits()), people=(alone,), snapshots=())
-    video.write(about, path, tmp_path / "out.mp4")
+    counts = replace(report.frames, size=(320, 240))
+    about = replace(report, media=open_media(path, Limits()), people=(alone,), frames=counts)
+    annotate.write(about, path, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="rgb24")
     edge = frame[80:160, 80:82].reshape(-1, 3).mean(axis=0)

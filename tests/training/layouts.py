@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.data.medium import Medium
+from training.collect.medium import Medium
 
 
 def touch(root: Path, *names: str) -> Path:

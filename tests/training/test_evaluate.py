@@ -14,9 +14,10 @@ from tbd_app import analyze
 from tbd_app.models import manifest, registry
 from tbd_app.settings import weights_dirs
 from tests import media_factory
-from training import card, cost, evaluate, export
-from training.data.index import Item
-from training.figures import known
+from training import evaluate
+from training.evaluation import card, cost, ledger, readme
+from training.evaluation.figures import known
+from training.faces.index import Item
 
 NAME = "effnetv2_b0_frame"
 
@@ -50,8 +51,8 @@ def scored(answers) -> dict[str, evaluate.Scores]:
 def test_the_vote_of_one_voter_is_what_it_says_itself(answers, scored) -> None:
     vote = answers["original"][evaluate.ENSEMBLE]
     np.testing.assert_equal(vote.probs, scored["original"].probs)
-    told = {"abstain": "uncertain", "": ""}
-    assert vote.votes == [told.get(v, v) for v in scored["original"].votes]
+    labels = {"abstain": "uncertain", "": ""}
+    assert vote.votes == [labels.get(v, v) for v in scored["original"].votes]
 
 
 def test_clips_are_scored_as_tbd_analyze_scores_them(clips, scored) -> None:
@@ -66,48 +67,35 @@ def test_clips_are_scored_as_tbd_analyze_scores_them(clips, scored) -> None:
 def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkeypatch) -> None:
     root = tmp_path / "project"
     shutil.copytree(weights_dirs()[-1], root / "weights")
-    readme = root / "README.md"
-    readme.write_text(f"before\n{card.BEGIN}\nold\n{card.END}\nafter\n", encoding="utf-8")
-    for module in (card, export):
-        monkeypatch.setattr(module, "WEIGHTS", root / "weights")
-    monkeypatch.setattr(card, "ROOT", root)
+    page = root / "README.md"
+    blocks = "\n".join(f"{begin}\nold\n{end}" for begin, end in readme.BLOCKS.values())
+    page.write_text(f"before\n{blocks}\nafter\n", encoding="utf-8")
+    monkeypatch.setattr(ledger, "WEIGHTS", root / "weights")
+    monkeypatch.setattr(readme, "ROOT", root)
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(root / "weights"))
     figures = evaluate.clip_figures(clips, scored) | {"cost": cost.of(NAME)}
     assert figures["cost"]["n_params"] == registry.spec(NAME).n_params
     card.record(NAME, figures)
-    export.write_ensemble(["a", "b"], {k: v for k, v in figures.items() if k != "cost"})
-    card.record_readme()
-    written = json.loads((root / "weights" / "manifest.json").read_text(encoding="utf-8"))
-    (entry,) = (m for m in written["models"] if m["name"] == NAME)
-    assert entry["metrics"]["val_clips"]["n_real"] == 2
-    assert entry["metrics"]["generators"]["wav2lip"]["n_fake"] == 1
-    assert "| wav2lip | 1 |" in (root / "weights" / f"{NAME}.md").read_text(encoding="utf-8")
-    told = readme.read_text(encoding="utf-8")
-    assert told.startswith("before\n")
-    assert told.endswith("after\n")
-    assert "val clips, all, at half the size (video) | 2 / 1 |" in told
-    assert "old" not in told
-    assert told.index("The vote of `a`, `b`:") < told.index(f"`{NAME}`, calls a face fake")
+    ledger.write_ensemble(["a", "b"], {k: v for k, v in figures.items() if k != "cost"})
+    readme.write()
+    written = json.loads((root / "weights" / f"{NAME}.metrics.json").read_text(encoding="utf-8"))["metrics"]
+    assert written["val_clips"]["n_real"] == 2
+    assert written["generators"]["wav2lip"]["n_fake"] == 1
+    written_card = (root / "weights" / f"{NAME}.md").read_text(encoding="utf-8")
+    assert "| wav2lip | 1 |" in written_card
+    assert "val clips, all, at half the size (video) | 2 / 1 |" in written_card
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert 1 <= len(rows) <= 6
+    assert "| the vote | 2 / 1 |" in rows[0]
     assert manifest.ensemble()["metrics"]["val_clips"]["n_real"] == 2
-    assert manifest.entries()[NAME].raw["metrics"] == entry["metrics"]
-    assert entry["known_performance"] == known(entry["metrics"])
+    assert manifest.entries()[NAME].raw["metrics"] == written
+    assert manifest.entries()[NAME].raw["known_performance"] == known(written)
     assert registry.spec(NAME).known["video"].n_real == 2
-    assert written["ensemble"]["known_performance"] == known(written["ensemble"]["metrics"])
-
-
-def test_what_the_project_says_that_reports_show_is_what_its_figures_give(tmp_path, monkeypatch) -> None:
-    """`--known-only` changes nothing in the manifest as it is committed, and puts right one that was edited."""
-    path = Path(shutil.copy(weights_dirs()[-1] / manifest.MANIFEST, tmp_path))
-    committed = json.loads(path.read_text(encoding="utf-8"))
-    monkeypatch.setattr(export, "WEIGHTS", tmp_path)
-    evaluate.main(evaluate.Config(known_only=True))
-    assert json.loads(path.read_text(encoding="utf-8")) == committed
-    edited = json.loads(json.dumps(committed))
-    for part in (*edited["models"], edited["ensemble"]):
-        part["known_performance"] = {}
-    path.write_text(json.dumps(edited), encoding="utf-8")
-    evaluate.main(evaluate.Config(known_only=True))
-    assert json.loads(path.read_text(encoding="utf-8")) == committed
+    assert manifest.ensemble()["known_performance"] == known(manifest.ensemble()["metrics"])
 
 
 def test_pictures_of_a_generator_meet_real_ones_of_the_same_folder() -> None:
@@ -124,16 +112,63 @@ def test_pictures_of_a_generator_meet_real_ones_of_the_same_folder() -> None:
 def test_blends_of_the_whole_face_and_of_parts_are_told_apart() -> None:
     regions = ["face", "mouth", "face", "nose"]
     probs = np.array([[0.1, 0.9], [0.2, 0.1], [0.3, 0.8], [0.4, 0.35]])
-    told = evaluate.by_region(regions, probs, threshold=0.5)
-    whole, part = told["self_blends_whole_face"], told["self_blends_part"]
+    figures = evaluate.by_region(regions, probs, threshold=0.5)
+    whole, part = figures["self_blends_whole_face"], figures["self_blends_part"]
     assert (whole["n_real"], whole["n_fake"], whole["auc"], whole["tpr"]) == (4, 2, 1.0, 1.0)
     assert (part["n_real"], part["n_fake"], part["tpr"]) == (4, 2, 0.0)
     assert part["auc"] == pytest.approx((0.5 + 3) / 8)
     assert set(evaluate.by_region(["face"] * 4, probs, 0.5)) == {"self_blends_whole_face"}
 
 
-def test_a_card_says_what_was_chosen_after_training() -> None:
+def test_a_card_says_what_was_chosen_after_training(monkeypatch) -> None:
     spec = registry.spec(NAME)
-    assert card._chosen(replace(spec, reference=0.0), {}) == ""
-    assert "0.35 was chosen on val" in card._chosen(replace(spec, reference=0.35), {"reference": 0.0})
-    assert card._chosen(replace(spec, reference=0.35), {"reference": 0.35}) == ""
+    entry = ledger.entry_of(NAME)
+
+    def page(share: float, trained_with: float) -> str:
+        served = replace(spec, calibration=replace(spec.calibration, softened_share=share))
+        monkeypatch.setattr(card.registry, "spec", lambda _: served)
+        return card.card(entry | {"recipe": entry["recipe"] | {"softened_share": trained_with}})
+
+    assert "The share of 0.35 was chosen on val" in page(0.35, 0.0)
+    assert "was chosen on val, too" not in page(0.35, 0.35)
+    assert "was chosen on val, too" not in page(0.0, 0.0)
+
+
+def test_the_cards_and_the_readme_are_what_the_figures_say() -> None:
+    for name, entry in ledger.entries().items():
+        assert (ledger.WEIGHTS / f"{name}.md").read_text(encoding="utf-8") == card.card(entry)
+    text = (readme.ROOT / "README.md").read_text(encoding="utf-8")
+    for part, content in readme.parts().items():
+        begin, end = readme.BLOCKS[part]
+        assert text.split(begin)[1].split(end)[0].strip() == content
+
+
+def test_cards_and_readme_are_written_again_without_measuring(tmp_path, monkeypatch) -> None:
+    shutil.copytree(weights_dirs()[-1], tmp_path / "weights", ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copy(readme.ROOT / "README.md", tmp_path)
+    expected = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.[jm]*")}
+    for path in expected:
+        if path.suffix == ".md" and path.name != "README.md":
+            path.unlink()
+    path = tmp_path / "weights" / manifest.MANIFEST
+    listed = json.loads(expected[path])
+    for part in (*listed["models"], listed["ensemble"]):
+        part["known_performance"] = {}
+    path.write_text(json.dumps(listed), encoding="utf-8")
+    page = tmp_path / "README.md"
+    page.write_text(expected[page].replace(readme.parts()["figures"], "stale"), encoding="utf-8")
+    assert "stale" in page.read_text(encoding="utf-8")
+    monkeypatch.setattr(ledger, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    evaluate.main(evaluate.Config(measure=False))
+    assert {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.[jm]*")} == expected
+
+
+def test_the_readme_says_in_one_sentence_what_was_measured() -> None:
+    sentence = readme.parts()["trust"]
+    metrics = ledger.entry_of(NAME)["metrics"]
+    blended, whole = metrics["val_blending_clips"], metrics["val_synthesis_clips"]
+    if ledger.ensemble()["voters"] == [NAME]:
+        assert f"{blended['tpr']:.0%} of {blended['n_fake']} blended clips" in sentence
+        assert f"{whole['tpr']:.0%} of {whole['n_fake']} clips whose head" in sentence
+    assert sentence.endswith(f"of {metrics['real_pictures']['n_real']} real pictures.")

@@ -20,10 +20,11 @@ from torch import nn
 
 from tbd_app.models import registry, weights
 from tests.hub import TOKEN, Hub, serve
-from tests.training.faces import bank_of, face
-from training import card, export
-from training.data.index import Item
+from tests.training.toy_faces import bank_of, face
+from training import export
 from training.engine.config import LoopConfig
+from training.evaluation import card, ledger
+from training.faces.index import Item
 
 NAME, REPO = "effnet_b0_image", "lab/effnet"
 FILE = f"{NAME}-of-a-test.safetensors"  # not the bundled one
@@ -48,11 +49,11 @@ def folder(tmp_path: Path) -> Path:
         "file": path.name,
         "sha256": weights.save_checkpoint(registry.create_model(NAME), path, registry.spec(NAME)),
         "bytes": path.stat().st_size,
-        "threshold": 0.5,
-        "temperature": 1.0,
+        "calibration": {"threshold": 0.5, "temperature": 1.0},
         "licence": "research use only",
     }
-    (folder / "manifest.json").write_text(json.dumps({"schema": 1, "models": [entry]}), encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps({"schema": 2, "models": [entry]}), encoding="utf-8")
+    (folder / f"{NAME}.metrics.json").write_text('{"metrics": {"val_clips": {}}}', encoding="utf-8")
     (folder / f"{NAME}.md").write_text("---\nlicense: other\n---\n\n# A card\n", encoding="utf-8")
     return folder
 
@@ -64,8 +65,8 @@ def push(hub: Hub, folder: Path, tmp_path: Path) -> Callable[..., subprocess.Com
     def run(repo: str = REPO, model: str = NAME, **environment: str) -> subprocess.CompletedProcess[str]:
         code = (
             "from pathlib import Path\n"
-            "from training import export\n"
-            f"export.WEIGHTS = Path({str(folder)!r})\n"
+            "from training import export, ledger\n"
+            f"ledger.WEIGHTS = Path({str(folder)!r})\n"
             f"export.main(export.Config(model={model!r}, push={repo!r}))\n"
         )
         env = hub.environment(tmp_path / "hf-of-the-lab", **{"HF_TOKEN": TOKEN} | environment)
@@ -90,9 +91,10 @@ def test_what_is_published_comes_back_by_the_commit_that_the_manifest_names(
     assert listed(folder) == before | {"hub": {"repo": REPO, "revision": revision}}
     assert revision in done.stdout
     held = hub.files(REPO, revision)
-    assert held.keys() == {FILE, "README.md", "manifest.json"}
+    assert held.keys() == {FILE, "README.md", "manifest.json", f"{NAME}.metrics.json"}
+    assert json.loads(held[f"{NAME}.metrics.json"]) == {"metrics": {"val_clips": {}}}
     assert b"# A card" in held["README.md"]
-    assert json.loads(held["manifest.json"]) == {"schema": 1, "models": [before]}
+    assert json.loads(held["manifest.json"]) == {"schema": 2, "models": [before]}
 
     published = (folder / FILE).rename(tmp_path / "kept")
     hub.commit(REPO, **{FILE: b"somebody pushes another file"})
@@ -119,7 +121,7 @@ def test_without_a_right_to_write_nothing_changes(push, hub: Hub, folder: Path) 
 def test_only_what_is_listed_measured_and_whole_is_published(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "WEIGHTS", folder)
+    monkeypatch.setattr(ledger, "WEIGHTS", folder)
     with pytest.raises(SystemExit, match="xception is not in the manifest"):
         export.push("xception", REPO)
     (folder / f"{NAME}.md").unlink()
@@ -135,8 +137,8 @@ def test_only_what_is_listed_measured_and_whole_is_published(
     ("others", "good", "votes"), [([], False, True), ([OTHER], False, False), ([OTHER], True, True)]
 )
 def test_a_model_votes_when_it_is_good_enough_or_alone(others, good, votes, tmp_path, monkeypatch) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 1, "models": others}), encoding="utf-8")
-    monkeypatch.setattr(export, "WEIGHTS", tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 2, "models": others}), encoding="utf-8")
+    monkeypatch.setattr(ledger, "WEIGHTS", tmp_path)
     clips = [Item(Path(f"{k}"), "video", k % 2, "val", f"{k}", "wav2lip" if k % 2 else "") for k in range(40)]
     rng = np.random.default_rng(0)
     logits = [rng.normal((2.0 if good else 0.0) * clip.label, 1, 8) for clip in clips]
@@ -144,13 +146,14 @@ def test_a_model_votes_when_it_is_good_enough_or_alone(others, good, votes, tmp_
     monkeypatch.setattr(export, "_picture_logits", lambda *_: (rng.normal(0, 1, 100), np.zeros(100, int)))
     spec = export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config())
     assert spec.default_voter is votes
-    assert 0 < spec.real_below <= min(spec.threshold, spec.image_threshold) < 1
+    bounds = spec.calibration
+    assert 0 < bounds.real_below <= min(bounds.threshold, bounds.few_frames_threshold) < 1
 
 
 def test_a_model_for_pictures_is_calibrated_on_pictures(tmp_path, monkeypatch) -> None:
     """Sure of pictures and blind on clips: the bounds for clips come from clips all the same."""
-    (tmp_path / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
-    monkeypatch.setattr(export, "WEIGHTS", tmp_path)
+    (tmp_path / "manifest.json").write_text('{"schema": 2, "models": []}', encoding="utf-8")
+    monkeypatch.setattr(ledger, "WEIGHTS", tmp_path)
     clips = [Item(Path(f"{k}"), "video", k % 2, "val", f"{k}", "wav2lip" if k % 2 else "") for k in range(40)]
     rng, labels = np.random.default_rng(0), np.arange(400) % 2
     blind = [rng.normal(0, 8, 8) for _ in clips]
@@ -158,18 +161,18 @@ def test_a_model_for_pictures_is_calibrated_on_pictures(tmp_path, monkeypatch) -
     pictures = 2 * (2 * labels - 1) + rng.normal(0, 1, 400)
     monkeypatch.setattr(export, "_picture_logits", lambda *_: (pictures, labels))
     by_clips, by_pictures = (
-        export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(made_for=what))
+        export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(made_for=what)).calibration
         for what in ("clips", "pictures")
     )
     assert by_clips.temperature > 3 > 1 > by_pictures.temperature
-    told = 1 / (1 + np.exp(-pictures / by_pictures.temperature))
-    assert by_pictures.image_threshold >= export.LEAST
-    assert (told[labels == 0] >= by_pictures.image_threshold).mean() <= 0.05
-    assert (told[labels == 1] < by_pictures.image_real_below).mean() <= 0.16
+    probs = 1 / (1 + np.exp(-pictures / by_pictures.temperature))
+    assert by_pictures.few_frames_threshold >= export.LEAST
+    assert (probs[labels == 0] >= by_pictures.few_frames_threshold).mean() <= 0.05
+    assert (probs[labels == 1] < by_pictures.few_frames_real_below).mean() <= 0.16
     swaps = [expit(z / by_pictures.temperature).mean() for z in blind[1::2]]
     assert (np.array(swaps) < by_pictures.real_below).mean() <= 0.16
     assert by_pictures.real_below < by_pictures.threshold
-    assert by_clips.image_real_below is None
+    assert by_clips.few_frames_real_below is None
     monkeypatch.setattr(export, "_picture_logits", lambda *_: (pictures[::2], labels[::2]))
     with pytest.raises(SystemExit, match="real and fake pictures"):
         export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(made_for="pictures"))
@@ -211,14 +214,14 @@ def test_a_run_can_be_averaged_with_the_checkpoint_it_began_with(tmp_path, monke
         "loop": dataclasses.asdict(LoopConfig()),
     }
     (run / "config.json").write_text(json.dumps({"recipe": recipe}), encoding="utf-8")
-    (bundled / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
+    (bundled / "manifest.json").write_text('{"schema": 2, "models": []}', encoding="utf-8")
     for path in (run / "model.safetensors", first):
         weights.save_checkpoint(registry.create_model(NAME), path, registry.spec(NAME))
-    monkeypatch.setattr(export, "WEIGHTS", bundled)
+    monkeypatch.setattr(ledger, "WEIGHTS", bundled)
     monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
     monkeypatch.setattr(export, "read_index", lambda _: [])
     export.main(export.Config(run=(run,), also=(first,), model=NAME))
-    (entry,) = json.loads((bundled / "manifest.json").read_text(encoding="utf-8"))["models"]
+    entry = ledger.entry_of(NAME)
     assert entry["recipe"]["averaged_with"] == ["first.safetensors"]
     assert "mean of these weights and those of first.safetensors." in card._steps(
         entry["recipe"], registry.spec(NAME)
@@ -237,9 +240,9 @@ def test_a_clip_length_of_its_own_reaches_the_manifest(tmp_path, monkeypatch) ->
     run.mkdir()
     bundled.mkdir()
     (run / "config.json").write_text('{"recipe": {"script": "training/train_video.py"}}', encoding="utf-8")
-    (bundled / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
+    (bundled / "manifest.json").write_text('{"schema": 2, "models": []}', encoding="utf-8")
     weights.save_checkpoint(registry.create_model(name), run / "model.safetensors", spec)
-    monkeypatch.setattr(export, "WEIGHTS", bundled)
+    monkeypatch.setattr(ledger, "WEIGHTS", bundled)
     monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
     monkeypatch.setattr(export, "read_index", lambda _: [])
     export.main(export.Config(run=(run,), model=name))
@@ -249,18 +252,20 @@ def test_a_clip_length_of_its_own_reaches_the_manifest(tmp_path, monkeypatch) ->
     assert export.unlike_registered(spec) == {"clip_len": 7}
 
 
-def test_a_reference_may_be_chosen_after_training(tmp_path, monkeypatch) -> None:
-    run, bundled, told = tmp_path / "run", tmp_path / "weights", []
+def test_a_softened_share_may_be_chosen_after_training(tmp_path, monkeypatch) -> None:
+    run, bundled, shares = tmp_path / "run", tmp_path / "weights", []
     run.mkdir()
     bundled.mkdir()
     (run / "config.json").write_text('{"recipe": {"script": "training/train_frame.py"}}', encoding="utf-8")
-    (bundled / "manifest.json").write_text('{"schema": 1, "models": []}', encoding="utf-8")
+    (bundled / "manifest.json").write_text('{"schema": 2, "models": []}', encoding="utf-8")
     weights.save_checkpoint(registry.create_model(NAME), run / "model.safetensors", registry.spec(NAME))
-    monkeypatch.setattr(export, "WEIGHTS", bundled)
-    monkeypatch.setattr(export, "calibrated", lambda spec, *_: told.append(spec.reference) or spec)
+    monkeypatch.setattr(ledger, "WEIGHTS", bundled)
+    monkeypatch.setattr(
+        export, "calibrated", lambda spec, *_: shares.append(spec.calibration.softened_share) or spec
+    )
     monkeypatch.setattr(export, "read_index", lambda _: [])
-    export.main(export.Config(run=(run,), model=NAME, reference=0.35))
-    assert told == [0.35]  # bounds and temperature are those of what is served
+    export.main(export.Config(run=(run,), model=NAME, softened_share=0.35))
+    assert shares == [0.35]  # bounds and temperature are those of what is served
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(bundled))
-    assert registry.spec(NAME).reference == 0.35
+    assert registry.spec(NAME).calibration.softened_share == 0.35
     registry.load(NAME)  # header and manifest agree

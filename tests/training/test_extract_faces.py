@@ -15,15 +15,15 @@ import webdataset
 from PIL import Image
 
 from tests.media_factory import encode, faceless_clip, portrait_clip, portrait_frame, portrait_image
-from tests.training.faces import astronaut, face
 from tests.training.layouts import touch
+from tests.training.toy_faces import astronaut, face
 from training import extract_faces
-from training.data.cut import CutMedium, CutSettings, cut
-from training.data.index import FACES
-from training.data.medium import KnownFace, Medium
-from training.data.splits import shared_people
-from training.data.store import FaceWriter, read_failures
+from training.collect.cut import CutMedium, CutSettings, cut
+from training.collect.medium import KnownFace, Medium
+from training.collect.splits import shared_people
+from training.collect.store import FaceWriter, read_failures
 from training.extract_faces import Config, chosen, main
+from training.faces.index import FACES
 
 FRAMES = 3
 CUT = CutSettings(frames=FRAMES)

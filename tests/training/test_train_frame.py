@@ -15,17 +15,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tbd_app.models import manifest, registry, weights
+from tbd_app.models import registry, weights
 from tests.media_factory import portrait_clip
-from tests.training.faces import bank_of, face, item
-from tests.training.test_facebank import write_collection
-from tests.training.test_index import CROP, write_index
+from tests.training.faces.test_bank import write_collection
+from tests.training.faces.test_index import CROP, write_index
+from tests.training.toy_faces import bank_of, face, item
 from training import train_frame
-from training.data.faces import Faces
 from training.engine.config import LoopConfig, load_preset
-from training.engine.distill import TeacherConfig
 from training.engine.run import recipe
+from training.evaluation import ledger
+from training.faces.open import Faces
 from training.fakes.generators import Generator, save_generator
+from training.losses.distill import TeacherConfig
 from training.train_frame import SCRIPT as NAME
 from training.train_frame import Config, batches, main, pair_loss
 
@@ -89,7 +90,7 @@ def test_the_loss_is_that_of_what_is_served() -> None:
     y, where = torch.tensor([[0, 1]]), torch.zeros(1, 2, 4, 4)
     dark, light = torch.full((3, 8, 8), -2.0), torch.full((3, 8, 8), 2.0)
     whole = pair_loss(Told(), (torch.stack((dark, light))[None] / 2, y, where))["loss"]
-    less = pair_loss(Told(), (torch.stack((dark, light))[None], y, where), reference=0.5)["loss"]
+    less = pair_loss(Told(), (torch.stack((dark, light))[None], y, where), softened_share=0.5)["loss"]
     torch.testing.assert_close(less, whole)
 
 
@@ -109,12 +110,12 @@ def test_the_bundled_preset_says_what_the_defaults_are_and_how_its_last_stage_we
     assert load_preset(Config, NAME, "bundled") == shipped
 
 
-def test_the_bundled_preset_is_the_recipe_in_the_manifest() -> None:
+def test_the_bundled_preset_is_the_recipe_that_is_kept() -> None:
     """But for what was given beside it: data, folders, weights."""
-    preset, made = load_preset(Config, NAME, "bundled"), manifest.entries()["effnetv2_b0_frame"].raw["recipe"]
+    preset, made = load_preset(Config, NAME, "bundled"), ledger.entry_of("effnetv2_b0_frame")["recipe"]
     for key in ("batch_pairs", "size_px", "size_share", "freeze_bn", "where", "frames_per_clip", "seed"):
-        told = getattr(preset, key)
-        assert made[key] == (list(told) if isinstance(told, tuple) else told), key
+        value = getattr(preset, key)
+        assert made[key] == (list(value) if isinstance(value, tuple) else value), key
     assert {key: made["loop"][key] for key in ("steps", "lr", "warmup_steps", "ema_decay")} == {
         key: getattr(preset.loop, key) for key in ("steps", "lr", "warmup_steps", "ema_decay")
     }
@@ -148,7 +149,7 @@ def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
         sys.executable, str(SCRIPT), "--data", str(data), "--backbone", str(tmp_path / "backbone.safetensors"),
         "--out", str(tmp_path / "run"), "--batch-pairs", "2", "--size-px", "64", "--size-share", "1",
         "--frames-per-clip", "2", "--val-blends", "4", "--workers", "0", "--loop.steps", "2", "--loop.warmup-steps", "1",
-        "--loop.validate-every", "2", "--reference", "0.5",
+        "--loop.validate-every", "2", "--softened-share", "0.5",
     ]  # fmt: skip
     # The cache of faces lies below the working folder: the test has its own.
     done = subprocess.run(
@@ -164,7 +165,10 @@ def test_the_command_trains_and_leaves_a_model_that_loads(tmp_path) -> None:
     assert json.loads((tmp_path / "run/config.json").read_text())["recipe"]["size_px"] == [64]
     assert len(list((tmp_path / "runs/cache").glob("*.npz"))) == 2
 
-    assert registry.spec("effnetv2_b0_frame", tmp_path / "run/model.safetensors").reference == 0.5
+    assert (
+        registry.spec("effnetv2_b0_frame", tmp_path / "run/model.safetensors").calibration.softened_share
+        == 0.5
+    )
     model = registry.load("effnetv2_b0_frame", path=tmp_path / "run/model.safetensors")
     with torch.inference_mode():
         logits = model(torch.zeros(1, 3, 224, 224))

@@ -12,9 +12,9 @@ import pytest
 
 from tbd_app.models import registry
 from tbd_app.pipeline.crops import for_spec
-from tests.training.faces import face, faked, item
-from tests.training.test_loop import rows
-from training.data.pictures import Pictures, whole
+from tests.training.engine.test_loop import rows
+from tests.training.toy_faces import face, faked, item
+from training.datasets.pictures import Pictures, whole
 from training.engine.config import load_preset
 from training.train_image import SCRIPT, Config, main, read_pictures, some_of_each
 

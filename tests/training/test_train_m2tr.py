@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tbd_app.models import registry, weights
-from tests.training.test_loop import assert_same, rows
+from tests.training.engine.test_loop import assert_same, rows
 from training.engine.config import PRESETS, load_preset
 from training.train_m2tr import SCRIPT, Config, main
 

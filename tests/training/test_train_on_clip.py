@@ -14,13 +14,14 @@ import torch
 
 from tbd_app.errors import WeightsMissing
 from tbd_app.models import registry, weights
-from tests.training.test_partners import partners
-from training import prototypes, train_clip, train_dfd_fcg, train_stan
-from training.data.clips import ClipReader
-from training.data.components import load_prototypes
+from tests.training.datasets.test_partners import partners
+from training import train_clip, train_dfd_fcg, train_stan
+from training.datasets.clips import ClipReader
 from training.engine.config import PRESETS, load_preset
-from training.engine.towers import TOY_TOWER, TowerConfig, open_model
 from training.engine.validation import frame_figures, score
+from training.networks.components import load_prototypes
+from training.networks.towers import TOY_TOWER, TowerConfig, open_model
+from training.prepare import prototypes
 
 SCRIPTS = [train_clip, train_stan, train_dfd_fcg]
 # What the toy preset of each script builds, besides the tower.

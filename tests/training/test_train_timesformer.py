@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tbd_app.models import registry
-from tests.training.test_loop import rows
+from tests.training.engine.test_loop import rows
 from training.engine.config import PRESETS, load_preset
 from training.train_timesformer import SCRIPT, Config, main
 

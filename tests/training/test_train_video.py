@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from tbd_app.models import registry
-from tests.training.test_loop import assert_same, rows
-from training.engine.cached import CachedPairs, on_frames
+from tests.training.engine.test_loop import assert_same, rows
+from training.datasets.cached import CachedPairs, on_frames
 from training.engine.config import load_preset
 from training.train_video import SCRIPT, Config, main
 

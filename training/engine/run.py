@@ -22,10 +22,10 @@ from matplotlib import pyplot as plt
 from torch.utils.tensorboard import SummaryWriter
 
 from tbd_app.models import weights
-from tbd_app.models.base import Detector
+from tbd_app.models.nets.base import Detector
 from tbd_app.types import ModelSpec
-from training.data.index import Item
 from training.engine.config import RunConfig
+from training.faces.index import Item
 
 ROOT = Path(__file__).resolve().parents[2]
 # Where things lie and how long one session lasts is no part of a recipe.

@@ -12,9 +12,9 @@ from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
 from tbd_app.known import Family
-from training.data.clips import ClipReader
-from training.data.index import GROUPS, Item
+from training.datasets.clips import ClipReader
 from training.engine.metrics import auc
+from training.faces.index import GROUPS, Item
 
 
 @torch.inference_mode()

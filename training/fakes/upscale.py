@@ -1,8 +1,8 @@
 """Networks of super-resolution that others trained on large collections, through which a face passes to get a strong trace.
 
 A face is reduced and enlarged again by such a network, whose detail is made up. They are too slow for a loader: the command
-`training/upscale_faces.py` draws the faces of the train split once, and `Upscaled` hands them to the pairs. The networks lie
-in packages of `requirements-generators.txt`, of which only the files of weights are read, by ncnn.
+`training/prepare/upscale_faces.py` draws the faces of the train split once, and `Upscaled` hands them to the pairs. The
+networks lie in packages of `requirements-generators.txt`, of which only the files of weights are read, by ncnn.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training.data.facebank import FaceBank
-from training.data.packaged import packaged_file
+from training.faces.bank import FaceBank
+from training.faces.packaged import packaged_file
 from training.fakes.resynth import match_sharpness, restore_low
 from training.fakes.selfblend import to_uint8
 
@@ -154,7 +154,7 @@ def fingerprint(bank: FaceBank) -> str:
 
 
 class Upscaled:
-    """What `training/upscale_faces.py` has drawn.
+    """What `training/prepare/upscale_faces.py` has drawn.
 
     Args:
         folder: its `--out`.
@@ -172,7 +172,9 @@ class Upscaled:
                     raise SystemExit(f"{path} was drawn from other faces: delete it and draw again.")
                 parts.append((data["rows"], data["sizes"], data["blob"]))
         if not parts:
-            raise SystemExit(f"{folder} holds no drawn faces: python training/upscale_faces.py makes them.")
+            raise SystemExit(
+                f"{folder} holds no drawn faces: python training/prepare/upscale_faces.py makes them."
+            )
         rows, sizes, blobs = (np.concatenate(column) for column in zip(*parts, strict=True))
         ends = np.cumsum(sizes)
         self.where = {int(r): (int(e - s), int(e)) for r, s, e in zip(rows, sizes, ends, strict=True)}

@@ -11,7 +11,7 @@ import torch
 from safetensors.numpy import save_file
 
 from tbd_app.models import tensors
-from tbd_app.models.clip import build_tower
+from tbd_app.models.nets.tower import build_tower
 from tbd_app.models.specs import CLIP_B16_INT8
 from training.prepare import clip_tower
 

@@ -1,0 +1,175 @@
+"""Many inputs, one after the other: each becomes a report or an error, and its files; none stops the rest."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import tbd_app
+from tbd_app.cli.screen import Screen
+from tbd_app.errors import BadSetting, EmptyFile, TBDError
+from tbd_app.media.archive import natural_key
+from tbd_app.pipeline.verdict import was_answered
+from tbd_app.report import to_json
+from tbd_app.settings import AnalysisSettings
+from tbd_app.types import ProgressEvent, Report
+
+MAX_STEM = 80  # characters of the input's name in the name of an output
+
+
+class Unexpected(TBDError):
+    """A fault of this program, met with one input."""
+
+    code = "internal_error"
+
+
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """The files themselves and, for a folder, the files in it in natural order; hidden ones are left out."""
+    out: list[Path] = []
+    for path in paths:
+        files = [p for p in path.iterdir() if p.is_file() and p.name[0] != "."] if path.is_dir() else []
+        out += sorted(files, key=lambda p: natural_key(p.name)) or [path]
+    return out
+
+
+@dataclass(slots=True)
+class Outputs:
+    """Where results go besides the screen; a context manager that closes the JSON file."""
+
+    json: IO[str] | None = None
+    html: Path | None = None
+    video: Path | None = None
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    def prepare(cls, json_file: str | None, html: Path | None, video: Path | None) -> Outputs:
+        """Open the file and make the folders before any work is done.
+
+        Raises:
+            BadSetting: one of them cannot be written, or the JSON file exists and is something else.
+        """
+        outputs = cls(html=html, video=video)
+        try:
+            for folder in filter(None, (html, video)):
+                folder.mkdir(parents=True, exist_ok=True)
+            if json_file is not None:
+                stream = _claim_stdout() if json_file == "-" else _create(Path(json_file))
+                outputs.json = outputs._open.enter_context(stream)
+        except OSError as error:
+            raise BadSetting(f"{error.filename} cannot be written: {error.strerror}.") from error
+        return outputs
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def write(self, report: Report, path: Path) -> list[str]:
+        """Everything asked for about one report; returns sentences about what could not be made."""
+        self.write_line(to_json.to_dict(report))
+        stem = f"{_safe_stem(report.media.name)}-{report.media.sha256[:8]}"
+        try:
+            if self.html is not None:
+                from tbd_app.report import html
+
+                (self.html / f"{stem}.html").write_text(html.render(report), encoding="utf-8")
+            if self.video is not None:
+                from tbd_app.report import annotate
+
+                annotate.write(report, path, self.video / f"{stem}.mp4")
+        except TBDError as error:
+            return [error.message]
+        except OSError as error:
+            return [f"{error.filename} cannot be written: {error.strerror}."]
+        return []
+
+    def write_line(self, document: dict[str, object]) -> None:
+        """One JSON document, at once: a reader of the pipe need not wait for the batch."""
+        if self.json is not None:
+            self.json.write(to_json.dumps(document) + "\n")
+            self.json.flush()
+
+
+@dataclass(slots=True)
+class Batch:
+    """Analyses inputs in order.
+
+    Attributes:
+        done: every input so far with its report or its error.
+    """
+
+    paths: list[Path]
+    settings: AnalysisSettings
+    outputs: Outputs
+    screen: Screen
+    done: list[tuple[Path, Report | TBDError]] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Work through all inputs; only an interrupt and a closed pipe end it early."""
+        with self.screen.progress(len(self.paths)) as show:
+            for path in self.paths:
+                show(path.name, None)
+                try:
+                    report = self._analyse(path, show)
+                except TBDError as error:
+                    self._refuse(path, error)
+                except BrokenPipeError:
+                    raise
+                except Exception as error:
+                    logging.getLogger(__name__).exception("Unexpected failure with %s", path.name)
+                    self._refuse(path, Unexpected(f"Unexpected failure: {type(error).__name__}: {error}"))
+                else:
+                    self.done.append((path, report))
+
+    def n_answered(self) -> int:
+        """How many inputs were judged: not refused, and not left without any model that could run."""
+        reports = [result for _, result in self.done if isinstance(result, Report)]
+        return sum(was_answered([p.verdict for p in report.people]) for report in reports)
+
+    def _analyse(self, path: Path, show: Screen.Show) -> Report:
+        if path.is_dir():
+            raise EmptyFile("The folder holds no file.")
+        for item in tbd_app.analyze_events(path, self.settings):
+            if isinstance(item, ProgressEvent):
+                show(path.name, item)
+                continue
+            for note in self.outputs.write(item, path):
+                self.screen.note(f"{path.name}: {note}")
+            return item
+        raise Unexpected("The analysis ended without a report.")
+
+    def _refuse(self, path: Path, error: TBDError) -> None:
+        self.done.append((path, error))
+        self.screen.refused(path.name, error)
+        self.outputs.write_line(to_json.error_to_dict(path.name or str(path), error))
+
+
+def _safe_stem(name: str) -> str:
+    """The name without its suffix and without characters that file systems or shells dislike."""
+    return re.sub(r"[^\w.()+ -]", "_", Path(name).stem)[:MAX_STEM].lstrip("-. ") or "input"
+
+
+def _create(path: Path) -> IO[str]:
+    # `tbd analyze --json a.mp4 b.mp4` must not replace somebody's video.
+    if path.is_file() and _first_byte(path) not in (b"", b"{"):
+        raise BadSetting(f"{path} exists and holds no report; choose another name for the JSON file.")
+    return path.open("w", encoding="utf-8")
+
+
+def _claim_stdout() -> IO[str]:
+    """Standard output for data alone: whatever any library prints from now on goes to standard error."""
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return stream
+
+
+def _first_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)

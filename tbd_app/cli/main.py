@@ -1,0 +1,192 @@
+"""The command line: `tbd analyze`, `tbd models`, `tbd doctor`. What is printed comes from `console`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from tbd_app import __version__
+from tbd_app.cli.batch import Batch, Outputs, expand
+from tbd_app.cli.screen import Screen
+from tbd_app.errors import DeviceMissing, TBDError
+from tbd_app.models import registry
+from tbd_app.settings import AnalysisSettings
+
+NOTHING_ANALYSED, SOME_REFUSED, NO_DEVICE, INTERRUPTED = 3, 2, 2, 130
+DEFAULTS = AnalysisSettings.__dataclass_fields__
+
+app = typer.Typer(
+    name="tbd",
+    help="Truth Behind Deepfakes: does a face in a video, picture or zip show signs of manipulation?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tbd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def analyze(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="Videos, pictures, zips of frames, or folders of them."),
+    ],
+    models: Annotated[
+        str,
+        typer.Option(
+            help="Names joined by commas: they vote. Or default, or all: every model is shown, the default ones vote."
+        ),
+    ] = "default",
+    frames: Annotated[int, typer.Option(help="Frames to look at, 8 to 64.")] = DEFAULTS["n_frames"].default,
+    face_confidence: Annotated[
+        float, typer.Option(help="Least confidence of the face detector, 0.5 to 1.")
+    ] = DEFAULTS["face_confidence"].default,
+    json_file: Annotated[
+        str | None,
+        typer.Option(
+            "--json", metavar="FILE|-", help="Write one JSON document per input and line; - is stdout."
+        ),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="DIR", help="Write an HTML report per input.")] = None,
+    video: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write an annotated mp4 per video.")
+    ] = None,
+    explain: Annotated[bool, typer.Option(help="Show where the models looked (Grad-CAM).")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Analyse media. Exit code: 0 all judged, 2 some input refused or no such device, 3 nothing judged.
+
+    An input counts as judged when a model that votes could run, or when there is no face to judge.
+    """
+    screen = Screen(stdout_is_data=json_file == "-")
+    try:
+        settings = AnalysisSettings(
+            n_frames=frames,
+            face_confidence=face_confidence,
+            models=_names(models),
+            explain=explain,
+            device=device,  # type: ignore[arg-type] - checked by the settings
+        )
+        registry.resolve(settings.models)
+        _check_device(screen, settings.device)
+        outputs = Outputs.prepare(json_file, html, video)
+    except TBDError as error:
+        _give_up(screen, error)
+    with outputs:
+        batch = Batch(expand(paths), settings, outputs, screen)
+        try:
+            batch.run()
+        except KeyboardInterrupt:
+            screen.note("Stopped.")
+            raise typer.Exit(INTERRUPTED) from None
+    screen.results(batch.done)
+    answered = batch.n_answered()
+    if answered < len(batch.done):
+        raise typer.Exit(SOME_REFUSED if answered else NOTHING_ANALYSED)
+
+
+def _check_device(screen: Screen, device: str) -> None:
+    """Ends the command when the device is not there, before any input is touched."""
+    if device != "cuda":
+        return
+    from tbd_app.pipeline.score import pick_device  # brings torch
+
+    try:
+        pick_device(device)
+    except DeviceMissing as error:
+        _give_up(screen, error, code=NO_DEVICE)
+
+
+@app.command()
+def models(
+    download: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Get weights from the model hub first: names joined by commas, or default, or all.",
+        ),
+    ] = None,
+    train_memory: Annotated[
+        bool, typer.Option("--train-memory", help="Show what a training step of each takes in memory.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show those that are not installed, too, and how to get them.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON of all of them.")] = False,
+) -> None:
+    """List the installed models: size, whether they vote, licence, measured figures.
+
+    With --download only those named. Exit code: 0 all of them are here, 2 some, 3 none.
+    """
+    from tbd_app import catalogue
+
+    screen = Screen(stdout_is_data=as_json)
+    try:
+        names = registry.resolve(_names(download)) if download is not None else registry.list_models()
+        lacking = _download(screen, names) if download is not None else 0
+        if as_json:
+            rows = catalogue.train_memory(names) if train_memory else catalogue.listing(names)
+            typer.echo(json.dumps([row.to_dict() for row in rows], indent=2))
+        elif train_memory:
+            screen.memory(catalogue.train_memory(names))
+        else:
+            screen.models(catalogue.listing(names), all_of_them=every or download is not None)
+    except TBDError as error:
+        _give_up(screen, error, code=1 if download is None else NOTHING_ANALYSED)
+    if lacking:
+        raise typer.Exit(SOME_REFUSED if lacking < len(names) else NOTHING_ANALYSED)
+
+
+def _download(screen: Screen, names: Sequence[str]) -> int:
+    """Gets weights from the hub; how many of the models could not be had."""
+    lacking = 0
+    for name in names:
+        try:
+            registry.download(name)
+        except TBDError as error:
+            screen.refused(name, error)
+            lacking += 1
+    return lacking
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: packages, weights, decoder, and a picture through the engine, offline."""
+    from tbd_app.cli.doctor import checks
+
+    screen = Screen()
+    healthy = [screen.check(check) for check in checks()]
+    if not all(healthy):
+        raise typer.Exit(1)
+
+
+def _give_up(screen: Screen, error: TBDError, code: int = NOTHING_ANALYSED) -> NoReturn:
+    screen.refused("", error)
+    raise typer.Exit(code)

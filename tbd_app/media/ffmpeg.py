@@ -1,0 +1,126 @@
+"""A video opened within bounds, the one way for all who read one: one demuxer, no address, few threads, no huge frame."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from tbd_app.errors import CorruptMedia, NotMedia
+from tbd_app.media import bounds
+from tbd_app.settings import Limits
+
+MAX_THREADS = 4  # every decoding thread holds whole frames
+
+
+@dataclass
+class Tally:
+    """What reading came to: packets given to the decoder, and whether the file ended in damage."""
+
+    sent: int = 0
+    cut: bool = False
+
+
+@contextmanager
+def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its largest video stream, ready to decode.
+
+    Args:
+        demuxer: FFmpeg's name of the container format; no other is tried.
+
+    Raises:
+        NotMedia: no video stream, or no decoder for it.
+        TooManyPixels: its header claims more than the limit; FFmpeg itself refuses such frames later.
+        CorruptMedia: it cannot be opened.
+    """
+    try:
+        # The prefix and the whitelist keep FFmpeg from taking a name for an address or a command.
+        options = {"protocol_whitelist": "file"}
+        container = av.open(f"file:{path}", "r", demuxer, options, metadata_errors="replace")
+    except FFmpegError as error:
+        raise CorruptMedia(f"The video is damaged or cut short: {error.strerror}.") from error
+    with container:
+        if not container.streams:
+            raise CorruptMedia("The video is damaged: it holds no stream.")
+        covers = Disposition.attached_pic
+        videos = [s for s in container.streams.video if not Disposition(s.disposition) & covers]
+        if not videos:
+            raise NotMedia("The file has sound but no video stream.")
+        videos = [s for s in videos if s.codec_context is not None]
+        if not videos:
+            raise NotMedia("The video is in a format (codec) that cannot be decoded here.")
+        stream = max(videos, key=lambda s: s.width * s.height)
+        bounds.check_frame(stream.width, stream.height, limits)
+        stream.codec_context.options = {"max_pixels": str(int(limits.max_frame_mpx * 1e6))}
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = min(os.cpu_count() or 1, MAX_THREADS)
+        yield container, stream
+
+
+def packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[Packet]:
+    """Packets with content, until the end or the first damage."""
+    try:
+        # An empty packet is a dropped frame of an AVI, or the end; to a decoder it would always be the end.
+        yield from (p for p in container.demux(stream) if p.size)
+    except FFmpegError:
+        tally.cut = True
+
+
+def header_fps(stream: VideoStream) -> float:
+    """Frames a second by the header, 25 where it says nothing."""
+    return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+def decoded(
+    container: InputContainer, stream: VideoStream, tally: Tally, start_pts: int | None = None
+) -> Iterator[VideoFrame]:
+    """Frames in order of presentation, from where the file stands or else the keyframe at `start_pts`.
+
+    Packets that do not decode are passed over. Nothing comes when the file stands behind that keyframe.
+    """
+    for packet in packets(container, stream, tally):
+        if start_pts is not None:
+            if not packet.is_keyframe or packet.pts is None or packet.pts < start_pts:
+                continue
+            if packet.pts > start_pts:
+                return
+            start_pts = None
+        tally.sent += 1
+        yield from _decode_or_skip(stream, packet)
+    yield from _decode_or_skip(stream, None)
+
+
+def _decode_or_skip(stream: VideoStream, packet: Packet | None) -> list[VideoFrame]:
+    try:
+        return stream.decode(packet)
+    except MemoryError:
+        raise
+    except FFmpegError:
+        return []
+
+
+def upright(rgb: np.ndarray, frame: VideoFrame) -> np.ndarray:
+    """The pixels (H,W,3) of a frame as they are meant to be seen, turned and mirrored; a view."""
+    turns, mirrored = orientation(frame)
+    return np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns)
+
+
+def orientation(frame: VideoFrame) -> tuple[int, bool]:
+    """Clockwise quarter turns for display, and whether to mirror left and right before."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return 0, False
+    # Rows are the images of the x axis (a, b) and of the y axis (c, d), with y down.
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float)
+    return round(math.degrees(math.atan2(-c, d)) / 90) % 4, a * d - b * c < 0

@@ -1,0 +1,53 @@
+"""What a user brought, told by its content and held to the limits: `open_media(path, limits) -> Media`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tbd_app.errors import FileMissing, NotMedia
+from tbd_app.media import answers, bounds, sandbox
+from tbd_app.media.readers import READERS
+from tbd_app.media.sniff import HEAD_BYTES, sniff
+from tbd_app.settings import Limits
+from tbd_app.types import Media
+
+
+def open_media(path: str | Path, limits: Limits) -> Media:
+    """Look at a video, a picture or a zip of frames without keeping any decoded frame.
+
+    Everything that parses the content runs in a child process (`sandbox`).
+
+    Raises:
+        FileMissing: it is not there, is not a file or may not be read.
+        EmptyFile, TooLarge: by its bytes.
+        NotMedia: its content is none of the three kinds.
+        InputError: another subclass, when the content is damaged or passes a limit (see `video.probe`,
+            `stills.probe` and `archive.probe`), or takes too long to look at.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            n_bytes = path.stat().st_size
+            bounds.check_bytes(n_bytes, limits)
+            head = file.read(HEAD_BYTES)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise FileMissing(f"There is no file {path.name!r}.") from error
+    except IsADirectoryError as error:
+        raise FileMissing(f"{path.name!r} is a folder; give a file, or a zip of the frames in it.") from error
+    except OSError as error:
+        raise FileMissing(f"The file {path.name!r} cannot be read: {error.strerror}.") from error
+    content, where = sniff(head), str(path.absolute())
+    if content.reader == "other":
+        what = f"it looks like {content.format}" if content.format else "its content is not recognised"
+        raise NotMedia(f"This is not a video, a picture or a zip of frames: {what}.")
+    info, _ = sandbox.run(READERS[content.reader].probe, limits, path=where, format_name=content.format)
+    return Media(
+        path=path,
+        name=path.name,
+        sha256=sha256,
+        bytes=n_bytes,
+        **answers.media_fields(info, content, n_bytes, limits),
+    )

@@ -1,0 +1,65 @@
+"""The plain CNNs of most benchmark tables, on single face crops: Xception and EfficientNet-B4.
+
+Source: Chollet, "Xception", CVPR 2017 (arXiv 1610.02357); Tan and Le, "EfficientNet", ICML 2019 (arXiv 1905.11946);
+their protocol in Yan et al., "DeepfakeBench", NeurIPS 2023 (arXiv 2307.01426).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from tbd_app.models.nets.base import Detector, timm_backbone
+
+
+class FrameCnn(Detector):
+    """x (B,3,S,S), normalised -> logits (B,2).
+
+    Args:
+        backbone: timm's model name.
+        cam_layer: path of its last layer with a spatial layout.
+        pretrained: fetch its ImageNet weights.
+        dropout: before the head.
+        freeze_bn: see `Detector`.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        cam_layer: str,
+        pretrained: bool = False,
+        dropout: float = 0.2,
+        freeze_bn: bool = False,
+    ) -> None:
+        super().__init__(freeze_bn=freeze_bn)
+        net: Any = timm_backbone(backbone, pretrained=pretrained)
+        self.backbone = net
+        self._cam_layer = cam_layer
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(net.num_features, 2)
+
+    def features(self, x: Tensor) -> Tensor:
+        """x (B,3,S,S) -> pooled features (B,C)."""
+        return self.backbone(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.dropout(self.features(x)))
+
+    def cam_layer(self) -> nn.Module:
+        return self.backbone.get_submodule(self._cam_layer)
+
+
+class Xception(FrameCnn):
+    """2048 features."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(backbone="legacy_xception", cam_layer="act4", **options)
+
+
+class EffNetB4(FrameCnn):
+    """1792 features."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(backbone="efficientnet_b4", cam_layer="bn2", **options)

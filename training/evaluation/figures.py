@@ -1,0 +1,197 @@
+"""From scores to figures: what `evaluate.py` writes into manifest, cards and README.
+
+A clip that was not judged counts as 0.5 for rankings and as "not flagged" for rates; the coverage says how often. Intervals
+are 95 %: bootstrap over files for AUC, Wilson for rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
+
+from tbd_app.known import Family, KnownPerformance, Measured, MeasuredKind
+from training.engine.metrics import auc, bootstrap, ece, eer, wilson
+from training.faces.index import Item
+
+# Least AUC on val of a family that a model sees; it is blind to a family below it, whatever the interval. A coin has 0.5, and
+# a family is warned of rather than trusted when the few clips there are do not lift a model well above one.
+SEEN_FROM_AUC = 0.60
+# Which figures a report shows for a kind of media, the first that was measured, and what their media are called.
+_SHOWN: dict[MeasuredKind, dict[str, str]] = {
+    "video": {"val_clips": "val clips"},
+    "image": {"val_pictures": "val pictures", "real_pictures": "real val pictures"},
+}
+_FAMILY_FIGURES: dict[MeasuredKind, str] = {"video": "val_{}_clips", "image": "val_{}_pictures"}
+# Pictures that stand for a family where its own were not measured. The first were made here and the others' generator was
+# trained on, so they show that a family goes unseen and never that it is seen.
+_INSTEAD: dict[MeasuredKind, dict[Family, str]] = {
+    "video": {},
+    "image": {"blending": "self_blends", "synthesis": "stylegan2_pictures"},
+}
+
+
+def known(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What reports show of a model or a vote, by kind of media, from its figures: `known_performance` of the manifest."""
+    out = {}
+    for kind, shown in _SHOWN.items():
+        key = next((key for key in shown if key in metrics), None)
+        if key is None:
+            continue
+        figures = metrics[key]
+        seen = _families(metrics, kind)
+        out[kind] = KnownPerformance(
+            data=shown[key],
+            n_real=figures["n_real"],
+            n_fake=figures.get("n_fake", 0),
+            flagged_real=_measured(figures, "fpr"),
+            found_fake=_measured(figures, "tpr"),
+            called_real_fake=_measured(figures, "missed_as_real"),
+            auc=_measured(figures, "auc"),
+            sees=tuple(family for family, sees in seen.items() if sees),
+            blind_to=tuple(family for family, sees in seen.items() if not sees),
+        ).to_dict()
+    return out
+
+
+def _families(metrics: dict[str, Any], kind: MeasuredKind) -> dict[Family, bool]:
+    """Each family that was measured on a kind of media, and whether it is seen."""
+    out: dict[Family, bool] = {}
+    for family in get_args(Family):
+        own = _measured(metrics.get(_FAMILY_FIGURES[kind].format(family), {}), "auc")
+        other = _measured(metrics.get(_INSTEAD[kind].get(family, ""), {}), "auc")
+        if own is not None:
+            out[family] = own.value >= SEEN_FROM_AUC
+        elif other is not None and other.value < SEEN_FROM_AUC:
+            out[family] = False
+    return out
+
+
+def _measured(figures: dict[str, Any], key: str) -> Measured | None:
+    """A figure with its interval; None where it was not measured or is no number, as for want of one class."""
+    value = figures.get(key)
+    return None if value is None or np.isnan(value) else Measured(value, *figures[f"{key}_ci"])
+
+
+def video_figures(clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str]) -> dict[str, Any]:
+    """Video-level figures of clips.
+
+    Args:
+        clips: N clips.
+        probs: (N,) fake_prob, NaN where a clip could not be judged.
+        votes: N answers: "fake", "real", or anything else where none was given.
+    """
+    labels = np.array([c.label for c in clips])
+    scores = np.nan_to_num(probs, nan=0.5)
+    flagged, cleared = (np.array(votes) == answer for answer in ("fake", "real"))
+    decided = flagged | cleared
+    n_real, n_fake = int((labels == 0).sum()), int((labels == 1).sum())
+    out = {
+        "level": "video",
+        "n_real": n_real,
+        "n_fake": n_fake,
+        "n_sources": len({c.group for c in clips}),
+        "coverage": round(float(np.isfinite(probs).mean()), 4),
+        **ranking(labels, scores),
+        **at_threshold(labels, flagged),
+        **rate("missed_as_real", int(cleared[labels == 1].sum()), n_fake),
+        "abstained": round(float((~decided).mean()), 4),
+        "ece": round(ece(labels, scores), 4),
+    }
+    if decided.any():
+        wrong = int((flagged[decided] != labels[decided]).sum())
+        out |= rate("error_where_decided", wrong, int(decided.sum()))
+    return out
+
+
+def by_family(clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The same per family of fakes that there are, each against all real clips."""
+    out = {}
+    for name in get_args(Family):
+        part = [k for k, c in enumerate(clips) if not c.label or c.family == name]
+        if any(clips[k].label for k in part):
+            out[name] = video_figures([clips[k] for k in part], probs[part], [votes[k] for k in part])
+    return out
+
+
+def by_generator(clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Per generator of fakes: clips, AUC against all real clips, share flagged."""
+    scores, labels = np.nan_to_num(probs, nan=0.5), np.array([c.label for c in clips])
+    out = {}
+    for name in sorted({c.generator for c in clips if c.label}):
+        mine = np.array([c.generator == name for c in clips])
+        keep = mine | (labels == 0)
+        hits = int((np.array(votes)[mine] == "fake").sum())
+        out[name] = {
+            "n_fake": int(mine.sum()),
+            "auc": round(auc(labels[keep], scores[keep]), 4),
+            **rate("tpr", hits, int(mine.sum())),
+        }
+    return out
+
+
+def image_figures(labels: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Image-level figures."""
+    return {
+        "level": "image",
+        "n_real": int((labels == 0).sum()),
+        "n_fake": int((labels == 1).sum()),
+        **ranking(labels, probs),
+        **at_threshold(labels, probs >= threshold),
+    }
+
+
+def picture_figures(
+    pictures: Sequence[Item], probs: np.ndarray, bounds: tuple[float, float]
+) -> dict[str, dict[str, Any]]:
+    """Image-level figures of val pictures, all together and per family of fakes, each against all real ones.
+
+    Args:
+        pictures: N files.
+        probs: (N,) fake_prob.
+        bounds: below what is voted real, and from what fake.
+    """
+    real_below, threshold = bounds
+    labels, families = np.array([p.label for p in pictures]), np.array([p.family for p in pictures])
+    out = {}
+    for name in ("", *get_args(Family)):
+        fakes = (labels == 1) & ((families == name) | (name == ""))
+        if not fakes.any() or labels.all():
+            continue
+        keep = fakes | (labels == 0)
+        missed = rate("missed_as_real", int((probs[fakes] < real_below).sum()), int(fakes.sum()))
+        key = _FAMILY_FIGURES["image"].format(name) if name else "val_pictures"
+        out[key] = image_figures(labels[keep], probs[keep], threshold) | missed
+    return out
+
+
+def ranking(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """What does not depend on a threshold: AUC with interval, EER, average precision."""
+    return {
+        "auc": round(auc(labels, scores), 4),
+        "auc_ci": _rounded(bootstrap(auc, labels, scores)),
+        "eer": round(eer(labels, scores), 4),
+        "ap": round(float(average_precision_score(labels, scores)), 4),
+    }
+
+
+def at_threshold(labels: np.ndarray, flagged: np.ndarray) -> dict[str, Any]:
+    """What the shipped threshold makes of it: rates, balanced accuracy, F1 of both classes."""
+    return {
+        **rate("fpr", int(flagged[labels == 0].sum()), int((labels == 0).sum())),
+        **rate("tpr", int(flagged[labels == 1].sum()), int((labels == 1).sum())),
+        "balanced_accuracy": round(float(balanced_accuracy_score(labels, flagged)), 4),
+        "f1_fake": round(float(f1_score(labels, flagged, pos_label=1, zero_division=0)), 4),
+        "f1_real": round(float(f1_score(labels, flagged, pos_label=0, zero_division=0)), 4),
+    }
+
+
+def rate(name: str, hits: int, n: int) -> dict[str, Any]:
+    """A share with its interval."""
+    return {name: round(hits / max(n, 1), 4), f"{name}_ci": _rounded(wilson(hits, n))}
+
+
+def _rounded(pair: tuple[float, float]) -> list[float]:
+    return [round(v, 4) for v in pair]

@@ -1,0 +1,87 @@
+"""What the README says was measured: one sentence and one table about what votes by default, never typed by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.evaluation import ledger
+from training.evaluation.card import value
+
+ROOT = ledger.WEIGHTS.parent
+# The parts of the README that are written here, each between two lines.
+BLOCKS = {
+    part: (f"<!-- {part}: begin, written by training/evaluate.py -->", f"<!-- {part}: end -->")
+    for part in ("trust", "figures")
+}
+# The rows of the table, at most six, and what each is about.
+ROWS = {
+    "val_clips": "clips of generators that no training saw",
+    "val_blending_clips": "of these, blended: swapped faces and replaced mouths",
+    "val_synthesis_clips": "of these, heads generated whole",
+    "val_clips_h264_crf32": "all clips after strong compression (H.264 CRF 32)",
+    "real_pictures": "real pictures",
+    "stylegan2_pictures": "StyleGAN2 portraits (generator seen in training, people not)",
+}
+
+
+def write() -> None:
+    """Write what votes by default was measured to do into the README, between its markers."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for part, content in parts().items():
+        begin, end = BLOCKS[part]
+        if begin not in text or end not in text:
+            raise SystemExit(f"{readme.name} lacks the lines that enclose the {part}: {begin} and {end}.")
+        head, rest = text.split(begin, 1)
+        text = f"{head}{begin}\n{content}\n{end}{rest.split(end, 1)[1]}"
+    readme.write_text(text, encoding="utf-8")
+
+
+def parts() -> dict[str, str]:
+    """The README's sentence and its table about the default voters: of their vote, else the first that has a figure."""
+    entries, vote = ledger.entries(), ledger.ensemble()
+    voters = [name for name, entry in entries.items() if entry["default_voter"] and entry["metrics"]]
+    sources = {f"`{name}`": entries[name]["metrics"] for name in voters}
+    if vote and len(vote["voters"]) > 1:
+        sources = {"the vote": vote["metrics"]} | sources
+    found = {
+        key: next((who, metrics[key]) for who, metrics in sources.items() if key in metrics)
+        for key in ROWS
+        if any(key in metrics for metrics in sources.values())
+    }
+    return {
+        "trust": _trust({key: figures for key, (_, figures) in found.items()}),
+        "figures": _summary(found),
+    }
+
+
+def _trust(figures: dict[str, dict[str, Any]]) -> str:
+    """The measured part of how far to trust it, in one sentence."""
+    pieces = {
+        "val_blending_clips": (
+            "tpr",
+            "n_fake",
+            "it called {share} of {n} blended clips fake (swapped faces, replaced mouths)",
+        ),
+        "val_synthesis_clips": ("tpr", "n_fake", "{share} of {n} clips whose head was generated whole"),
+        "val_clips": ("fpr", "n_real", "{share} of {n} real clips"),
+        "real_pictures": ("fpr", "n_real", "{share} of {n} real pictures"),
+    }
+    said = [
+        text.format(share=f"{figures[key][rate]:.0%}", n=figures[key][count])
+        for key, (rate, count, text) in pieces.items()
+        if key in figures
+    ]
+    return f"When measured, {', '.join(said[:-1])} and {said[-1]}." if said[1:] else ""
+
+
+def _summary(found: dict[str, tuple[str, dict[str, Any]]]) -> str:
+    """One Markdown table, a row for each kind of material with who answered."""
+    lines = [
+        "| measured on | answered by | real / fake | AUC | reals called fake | fakes called fake |",
+        "|---|---|---|---|---|---|",
+    ]
+    for key, (who, f) in found.items():
+        cells = [value(f, "auc"), value(f, "fpr", percent=True), value(f, "tpr", percent=True)]
+        lines.append(f"| {ROWS[key]} | {who} | {f['n_real']} / {f.get('n_fake', 0)} | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,143 @@
+"""Reads what `extract_faces.py` wrote, shards and folders alike: faces by row, tracks of one person, and a bank of faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from training.faces.bank import FaceBank
+from training.faces.index import FACES, Item
+
+LEAST_CHANGED = 0.05  # of a face's box, for the mask to mean this face
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One person in one medium.
+
+    Attributes:
+        rows: (K,) int64 of the store's table, in order of time.
+        label: of the medium, 0 real, 1 fake.
+    """
+
+    rows: np.ndarray
+    label: int
+    split: str
+    dataset: str
+    method: str
+    video_id: str
+
+
+class FaceStore:
+    """A folder of cut faces.
+
+    Args:
+        root: where `extract_faces.py` wrote.
+
+    Attributes:
+        table: index.parquet, one row per face.
+
+    Raises:
+        SystemExit: it is no such folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        path = root / "index.parquet"
+        if not path.is_file():
+            raise SystemExit(f"{path} is missing: make it with training/extract_faces.py.")
+        absent = set(FACES.names) - set(pq.read_schema(path).names)
+        if absent:
+            raise SystemExit(f"{path} lacks the columns {sorted(absent)}.")
+        self.table: pd.DataFrame = pq.read_table(path).to_pandas()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def jpeg(self, row: int) -> bytes:
+        """The file of a face."""
+        path, shard, offset, size = self.table.loc[row, ["path", "shard", "offset", "bytes"]]
+        if not shard:
+            return (self.root / "faces" / path).read_bytes()
+        with (self.root / "shards" / shard).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def image(self, row: int) -> np.ndarray:
+        """(H,W,3) uint8 RGB of a face in its surroundings."""
+        data = np.frombuffer(self.jpeg(row), np.uint8)
+        return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+    def box(self, row: int) -> np.ndarray:
+        """(4,) float32 xyxy px."""
+        return np.asarray(self.table.at[row, "box"], np.float32)
+
+    def landmarks(self, row: int) -> np.ndarray | None:
+        """(5,2) float32 px, or None when nobody found them."""
+        points = self.table.at[row, "landmarks"]
+        return None if points is None else np.asarray(points, np.float32).reshape(5, 2)
+
+    def tracks(self, split: str = "", *, everybody: bool = False) -> list[Track]:
+        """Tracks of a split, or of all, in the order of the index.
+
+        A fake may show several people of whom one is fake. For training only tracks come whose label is known to hold: all of
+        a real medium, of a fake the one that its mask marks, or without a mask the largest. `everybody` gives them all, for
+        an evaluation that takes the most suspicious.
+        """
+        table = self.table if not split else self.table[self.table["split"] == split]
+        groups = table.groupby(["dataset", "media", "track_id"], sort=False)
+        owner = groups.ngroup().to_numpy()
+        order = np.lexsort((table["frame"], owner))
+        starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
+        rows = np.split(table.index.to_numpy(np.int64)[order], starts[1:])
+        firsts = table.iloc[order[starts]].assign(share=groups["mask_share"].mean().to_numpy())
+        kept = np.arange(len(firsts)) if everybody else np.flatnonzero(_label_holds(firsts))
+        told = firsts[["label", "split", "dataset", "method", "video_id"]].to_numpy().tolist()
+        return [Track(rows[n], *told[n]) for n in kept]
+
+    def bank(self, split: str) -> tuple[FaceBank, list[Item]]:
+        """The split's faces in memory, as the recipes take them; each track is an item of its own.
+
+        Faces without landmarks are left out, since crops and blends are made by them.
+
+        Raises:
+            SystemExit: there are none.
+        """
+        items, rows, owners = [], [], []
+        has_landmarks = self.table["landmarks"].notna().to_numpy()
+        for track in self.tracks(split):
+            known = track.rows[has_landmarks[track.rows]].tolist()
+            if known:
+                owners += [len(items)] * len(known)
+                rows += known
+                items.append(_item(self.table.loc[known[0]]))
+        if not rows:
+            raise SystemExit(f"{self.root} holds no faces with landmarks in {split}.")
+        data = [self.jpeg(row) for row in rows]
+        return FaceBank(
+            blob=np.frombuffer(b"".join(data), np.uint8),
+            offsets=np.cumsum([0, *map(len, data)]).astype(np.int64),
+            boxes=np.stack([self.box(row) for row in rows]),
+            landmarks=np.stack([self.landmarks(row) for row in rows]),
+            item=np.array(owners, np.int32),
+            position=self.table.loc[rows, "frame"].to_numpy(np.int32),
+        ), items
+
+
+def _label_holds(tracks: pd.DataFrame) -> np.ndarray:
+    """(N,) bool: every track of a real medium; of a fake the one that its mask marks most, or the largest without a mask."""
+    fakes = tracks.reset_index()[["dataset", "media", "track_id", "label", "share"]]
+    fakes = fakes[(fakes["label"] == 1) & ~(fakes["share"] < LEAST_CHANGED)]
+    fakes = fakes.sort_values(["share", "track_id"], ascending=[False, True])
+    chosen = fakes.drop_duplicates(["dataset", "media"]).index
+    return (tracks["label"] == 0).to_numpy() | np.isin(np.arange(len(tracks)), chosen)
+
+
+def _item(row: pd.Series) -> Item:
+    kind = "video" if row["frames"] > 1 else "image"
+    return Item(Path(row["media"]), kind, int(row["label"]), row["split"], row["target_id"], row["method"])
