@@ -72,6 +72,7 @@ RECIPES: dict[str, Recipe] = {
     "effnet_b0_lstm": _VIDEO,
     "resnext50_lstm": _VIDEO,
     "swin_tiny_mean": _VIDEO,
+    "clip_b16_probe": Recipe("train_probe.py", Load("bundled", 16), clip_len=5),
     "clip_b16_ln1": _CLIP,
     "clip_b16_ln2": _CLIP,
     "clip_l14_ln1": _CLIP,

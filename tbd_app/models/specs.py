@@ -115,6 +115,20 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
     (
         replace(
             _CLIP_FRAME,
+            name="clip_b16_probe",
+            task="clip",
+            clip_len=16,
+            architecture="CLIP ViT-B/16, frozen, a kernel on its upper blocks over time",
+            n_params=88_682_630,
+            n_trainable=2_883_206,
+            backbone=CLIP_B16_INT8,
+            paper="https://arxiv.org/abs/2103.00020",
+        ),
+        f"{_HERE}.probe:ClipProbe",
+    ),
+    (
+        replace(
+            _CLIP_FRAME,
             name="clip_b16_ln1",
             architecture="CLIP ViT-B/16, tuned LayerNorms, one linear layer",
             n_params=85_800_962,

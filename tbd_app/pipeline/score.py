@@ -54,10 +54,15 @@ def loaded(name: str, device: str) -> Detector:
         WeightsMissing: they are not on this machine.
         WeightsCorrupt: they are not what the manifest says.
     """
-    model = registry.load(name, device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return served(registry.load(name, device), device)
+
+
+def served(model: Detector, device: str) -> Detector:
+    """A model in the memory layout and the precision in which it is served, changed in place."""
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if isinstance(model, ClipDetector) and has_bf16(device):
         model.hold(torch.bfloat16)
-    return model
+    return model.eval()
 
 
 def score_tracks(

@@ -78,6 +78,13 @@ REFERENCES: dict[str, Reference] = {
         "As effnet_b0_lstm; looks at frames one by one.",
         27_520_892,
     ),
+    "clip_b16_probe": Reference(
+        "no reference: a model of this project",
+        "no reference",
+        "Nothing of the tower is trained; what stands on it is fitted in closed form. The baseline of those on CLIP.",
+        None,
+        2_883_206,
+    ),
     "clip_b16_ln1": Reference(
         "FF++ .996",
         "CDFv2 .890, DFDC .837, DFDCP .866, DFD .962, FSh .744, UADFV .985",

@@ -1,0 +1,153 @@
+"""Media that were measured before need not be decoded again: people and raw logits on disk, by the content of file and model.
+
+The first look at a file finds its people as serving does (`people.find`) and keeps frames and tracks without loss; a model's
+logits are kept by its weights. Calibration, evaluation and the fit of the vote read the same ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tbd_app.errors import TBDError
+from tbd_app.media import sample as sample_room
+from tbd_app.models.nets.base import Detector
+from tbd_app.pipeline import faces as faces_room
+from tbd_app.pipeline import people, score, tracks
+from tbd_app.settings import AnalysisSettings
+from tbd_app.types import FaceTrack, Frames, ModelSpec, TrackQuality
+
+CACHE = Path("runs/cache/seen")
+_ROOMS = (sample_room, faces_room, tracks)  # another way to find people makes another cache
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Frames and tracks of a file; `key` names its content and how it was looked at."""
+
+    key: str
+    frames: Frames
+    tracks: tuple[FaceTrack, ...]
+
+    @property
+    def usable(self) -> list[FaceTrack]:
+        """Tracks that can be scored."""
+        return [t for t in self.tracks if t.exclusion is None]
+
+
+def look(path: Path, settings: AnalysisSettings, cache: Path = CACHE) -> Seen:
+    """The people of a file, from the cache where they are there; a file that is refused has none."""
+    key = _key(path, settings)
+    stored = cache / "people" / f"{key}.npz"
+    if not stored.is_file():
+        try:
+            found = people.find(path, settings)
+            frames, linked = found.frames, found.tracks
+        except TBDError as error:
+            print(f"refused: {path.name}: {error.message}")
+            frames, linked = Frames((), np.zeros(0, np.int64), np.zeros(0), settings.n_frames), ()
+        _write(stored, frames, linked)
+    return _read(key, stored)
+
+
+def logits(
+    model: Detector, spec: ModelSpec, weights: str, seen: Seen, cache: Path = CACHE
+) -> dict[int, np.ndarray]:
+    """`score.track_logits` of a file's people, by track_id.
+
+    Args:
+        model: in the precision in which it is served.
+        spec: its recipe.
+        weights: names its numbers, see `weights_key`.
+        seen: the file.
+        cache: folder.
+    """
+    stored = cache / "logits" / weights / f"{seen.key}.npz"
+    if not stored.is_file():
+        usable = seen.usable
+        found = score.track_logits(model, spec, seen.frames, usable, "cpu") if usable else {}
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        part = stored.with_suffix(".part.npz")
+        np.savez(part, **{str(name): values for name, values in found.items()})
+        part.rename(stored)
+    with np.load(stored, allow_pickle=False) as data:
+        return {int(name): data[name] for name in data.files}
+
+
+def weights_key(model: Detector, spec: ModelSpec) -> str:
+    """A name for a model's numbers and recipe, whatever its calibration, as long as that leaves its logits alone."""
+    known = hashlib.sha256(
+        f"{spec.name} {spec.input_size} {spec.clip_len} {spec.crop} {spec.calibration.softened_share}".encode()
+    )
+    for key, tensor in sorted(model.stored_state().items()):
+        known.update(key.encode() + tensor.detach().cpu().half().contiguous().numpy().tobytes())
+    return known.hexdigest()[:24]
+
+
+def _key(path: Path, settings: AnalysisSettings) -> str:
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    how = f"{settings.n_frames} {settings.face_confidence} {settings.min_face_px} {settings.min_track_share}"
+    return hashlib.sha256(f"{content} {how} {_rooms()}".encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _rooms() -> str:
+    sources = (Path(str(room.__file__)).read_bytes() for room in _ROOMS)
+    return hashlib.sha256(b"".join(sources)).hexdigest()
+
+
+def _write(path: Path, frames: Frames, linked: Sequence[FaceTrack]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = [
+        cv2.imencode(".png", i[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].ravel() for i in frames.images
+    ]
+    whose = [np.full(len(t), n, np.int64) for n, t in enumerate(linked)]
+
+    def joined(parts: Sequence[np.ndarray], empty: tuple[int, ...], kind: type) -> np.ndarray:
+        return np.concatenate(parts) if len(parts) else np.zeros(empty, kind)
+
+    part = path.with_suffix(".part.npz")
+    np.savez(
+        part,
+        blob=joined(encoded, (0,), np.uint8),
+        ends=np.cumsum([len(e) for e in encoded]).astype(np.int64),
+        indices=frames.indices,
+        times_s=frames.times_s,
+        requested=frames.requested,
+        whose=joined(whose, (0,), np.int64),
+        positions=joined([t.positions for t in linked], (0,), np.int64),
+        boxes=joined([t.boxes for t in linked], (0, 4), np.float32),
+        landmarks=joined([t.landmarks for t in linked], (0, 5, 2), np.float32),
+        quality=np.array([astuple(t.quality) for t in linked], np.float64).reshape(-1, 3),
+        ids=np.array([t.track_id for t in linked], np.int64),
+        exclusions=np.array([t.exclusion or "" for t in linked], "U32"),
+    )  # fmt: skip
+    part.rename(path)
+
+
+def _read(key: str, path: Path) -> Seen:
+    with np.load(path, allow_pickle=False) as data:
+        d = {name: data[name] for name in data.files}
+    starts = [0, *d["ends"].tolist()]
+    images = tuple(
+        np.ascontiguousarray(cv2.imdecode(d["blob"][a:b], cv2.IMREAD_COLOR)[..., ::-1])
+        for a, b in pairwise(starts)
+    )
+    found = []
+    for n, name in enumerate(d["ids"].tolist()):
+        rows = d["whose"] == n
+        found.append(
+            FaceTrack(
+                int(name), d["positions"][rows], d["boxes"][rows], d["landmarks"][rows],
+                TrackQuality(*d["quality"][n].tolist()), str(d["exclusions"][n]) or None,
+            )
+        )  # fmt: skip
+    return Seen(key, Frames(images, d["indices"], d["times_s"], int(d["requested"])), tuple(found))
