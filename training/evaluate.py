@@ -30,9 +30,9 @@ from tqdm import tqdm
 from tbd_app.media.recode import h264
 from tbd_app.models import registry
 from tbd_app.pipeline import score, verdict
-from tbd_app.pipeline.analyze import analyze
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.types import ModelSpec, Report
+from tbd_app.settings import AnalysisSettings
+from tbd_app.types import FrameCounts, ModelScore, ModelSpec
 from training import export
 from training.datasets.pairs import PairDataset
 from training.engine.metrics import auc
@@ -46,12 +46,16 @@ from training.evaluation.figures import (
     rate,
     video_figures,
 )
+from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import FaceBank, load_or_build
 from training.faces.index import Item, read_index
 from training.fakes.generators import HELD_OUT, load_generators, redraw
 from training.fakes.selfblend import REGIONS
 
 CRF = 32
+_NO_FRAMES = FrameCounts(
+    0, 0, 0, 0, (), (0, 0)
+)  # the label of a file that nobody judged does not depend on them
 ENSEMBLE = "ensemble"
 BLEND_SEED = 7
 
@@ -65,6 +69,7 @@ class Config:
     corruptions: which of `evaluation/corruptions.py` to measure besides the original files.
     generators: folder of train_generators.py; where it holds the architecture that no training saw, what that one draws of
         val stills is measured, too.
+    cache: people and logits that were found before.
     out: where the predictions per file are written as CSV.
     measure: off to write known_performance, cards and README again from the figures that are kept, for example after a merge
         or with another bound of what counts as seen.
@@ -75,6 +80,7 @@ class Config:
     frames: int = 32
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     generators: Path = Path("runs/generators")
+    cache: Path = CACHE
     out: Path = Path("runs/evaluate")
     measure: bool = True
 
@@ -105,7 +111,7 @@ def main(config: Config) -> None:
     items = [i for i in read_index(config.data) if i.split == "val"]
     names = config.models or tuple(n for n in registry.list_models() if registry.is_installed(n))
     clips = [i for i in items if i.kind == "video"]
-    scored = {"original": score_clips(clips, names, config.frames)}
+    scored = {"original": score_clips(clips, names, config.frames, cache=config.cache)}
     for corruption in config.corruptions:
         scored[corruption] = score_clips(clips, names, config.frames, corruption)
     bank = load_or_build(items, Path("runs/cache"))
@@ -114,6 +120,7 @@ def main(config: Config) -> None:
         spec, mine = registry.spec(name), {variant: part[name] for variant, part in scored.items()}
         _write_rows(config.out / f"{name}.csv", clips, mine)
         figures = clip_figures(clips, mine)
+        figures |= pictures_figures(items, bank, spec)
         if spec.task == "frame":
             figures |= still_figures(items, bank, spec)
             figures |= redrawn_figures(items, bank, spec, config.generators)
@@ -136,34 +143,44 @@ def voters_among(names: Sequence[str]) -> list[str]:
 
 
 def score_clips(
-    clips: Sequence[Item], names: Sequence[str], n_frames: int, corruption: str = ""
+    clips: Sequence[Item], names: Sequence[str], n_frames: int, corruption: str = "", cache: Path = CACHE
 ) -> dict[str, Scores]:
     """Every model on every clip, the faces found once per clip."""
     out: dict[str, Scores] = defaultdict(lambda: Scores([], [], []))
     voters = voters_among(names)
+    settings = AnalysisSettings(n_frames=n_frames)
     with tempfile.TemporaryDirectory() as folder:
         for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
-            path = CORRUPTIONS[corruption](clip.path, Path(folder)) if corruption else clip.path
-            report = analyze(path, models=names, n_frames=n_frames, explain=False)
+            # What was made for the moment is not kept.
+            path, kept = (
+                (CORRUPTIONS[corruption](clip.path, Path(folder)), Path(folder))
+                if corruption
+                else (clip.path, cache)
+            )
+            seen = look(path, settings, kept)
+            scores = {
+                name: score.score_tracks(name, seen.frames, seen.tracks, logits_of=logits_of(seen, kept))
+                for name in names
+            }
             for name in names:
-                _add(out[name], report, name)
+                _add(out[name], scores[name])
             if voters:
-                _add_verdict(out[ENSEMBLE], report, voters)
+                _add_verdict(out[ENSEMBLE], [scores[name] for name in names], voters)
     return out
 
 
-def _add(scores: Scores, report: Report, name: str) -> None:
-    judged = [s for p in report.people for s in p.scores if s.model == name and s.fake_prob is not None]
+def _add(scores: Scores, found: Sequence[ModelScore]) -> None:
+    judged = [s for s in found if s.fake_prob is not None]
     worst = max(judged, key=lambda s: s.fake_prob or 0.0, default=None)
     scores.probs.append(float("nan") if worst is None or worst.fake_prob is None else worst.fake_prob)
     scores.frames.append(() if worst is None else worst.frame_fake_prob or ())
     scores.votes.append("" if worst is None else worst.vote or "")
 
 
-def _add_verdict(scores: Scores, report: Report, voters: Sequence[str]) -> None:
+def _add_verdict(scores: Scores, found: Sequence[Sequence[ModelScore]], voters: Sequence[str]) -> None:
     """What the vote makes of a clip, whatever other models were asked with the voters."""
-    people = [verdict.of_track(person.scores, voters) for person in report.people]
-    told = verdict.of_file(people, report.frames)
+    people = [verdict.of_track(of_one, voters) for of_one in zip(*found, strict=True)]
+    told = verdict.of_file(people, _NO_FRAMES)
     scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
     scores.frames.append(())
     scores.votes.append("" if told.label == "not_applicable" else told.label)
@@ -198,7 +215,7 @@ def _write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) ->
 
 
 def still_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dict[str, Any]:
-    """Image-level figures: self-blends of val stills (plain and recoded), real and StyleGAN2 pictures."""
+    """Image-level figures: self-blends of val stills, plain and recoded."""
     preprocess = for_spec(spec)
     model = score.loaded(spec.name, "cpu")
     n_stills = sum(i.kind == "crop" for i in items)
@@ -212,6 +229,17 @@ def still_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dic
         for crops, scores in ((pair, plain), ([h264(c, CRF) for c in pair], coded)):
             scores.append(_probs(model, spec, np.stack(crops)))
     labels = np.tile([0, 1], n_stills)
+    threshold = score.bounds_for(spec, 1)[1]
+    return {
+        "self_blends": image_figures(labels, np.concatenate(plain), threshold),
+        **by_region(regions, np.array(plain), threshold),
+        f"self_blends_h264_crf{CRF}": image_figures(labels, np.concatenate(coded), threshold),
+    }
+
+
+def pictures_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dict[str, Any]:
+    """Image-level figures of val pictures, each served on its own, and of those of StyleGAN2 apart."""
+    model = score.loaded(spec.name, "cpu")
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     probs = expit(export.logits_of_pictures(spec, model, bank, rows) / spec.calibration.temperature)
     bounds = score.bounds_for(spec, 1)
@@ -221,9 +249,6 @@ def still_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dic
     stylegan2 = _same_source(owners, "StyleGAN2")
     return {
         **picture_figures(owners, probs, bounds),
-        "self_blends": image_figures(labels, np.concatenate(plain), threshold),
-        **by_region(regions, np.array(plain), threshold),
-        f"self_blends_h264_crf{CRF}": image_figures(labels, np.concatenate(coded), threshold),
         **_stylegan2(real[stylegan2], probs[stylegan2], threshold),
         "real_pictures": {
             "level": "image",

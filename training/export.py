@@ -32,19 +32,17 @@ from huggingface_hub.errors import HFValidationError
 from scipy.special import expit
 from tqdm import tqdm
 
-from tbd_app.media.open import open_media
-from tbd_app.media.sample import sample
 from tbd_app.models import registry, weights
 from tbd_app.models.manifest import MANIFEST
 from tbd_app.models.nets.base import Detector
 from tbd_app.models.specs import SPECS
-from tbd_app.pipeline import score, tracks
+from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Calibration, ModelSpec
 from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
 from training.evaluation import ledger, systems
+from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import FaceBank, load_or_build
 from training.faces.index import Item, read_index
 
@@ -58,14 +56,15 @@ class Config:
     also: checkpoints that are averaged with them, such as the one they began with, so that less of what was known is lost.
     data: folder with index.csv.
     model: the registered name.
-    made_for: the val media that the temperature comes from: clips of the blending family, or pictures. The bound for "real"
-        comes from clips; of a model for pictures there is a second one, from pictures and for them.
+    made_for: the val media that the temperature comes from: clips of the blending family, all clips, or pictures. The bound
+        for "real" comes from the same clips; of a model for pictures there is a second one, from pictures and for them.
     softened_share: as in `Calibration`, in place of what it was trained with.
     max_fpr: of val reals at the threshold, for clips and for pictures each.
     max_missed: share of the val fakes of a kind that may fall below its bound for "real".
     min_auc: of all val clips, for a place in the default vote; a model that is alone there has it whatever its AUC.
     trained_on: for the manifest and the card.
     licence: of the weights.
+    cache: people and logits that were found before.
     push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
     """
 
@@ -73,7 +72,7 @@ class Config:
     also: tuple[Path, ...] = ()
     data: Path = Path("../shared/data")
     model: str = "effnetv2_b0_frame"
-    made_for: Literal["clips", "pictures"] = "clips"
+    made_for: Literal["clips", "all_clips", "pictures"] = "clips"
     softened_share: float | None = None
     max_fpr: float = 0.05
     max_missed: float = 0.15
@@ -83,6 +82,7 @@ class Config:
         "first-order-model and AniTalker clips (train split)"
     )
     licence: str = "research use only"
+    cache: Path = CACHE
     push: str = ""
 
 
@@ -92,7 +92,7 @@ def main(config: Config) -> None:
         return push(config.model, config.push)
     items = [i for i in read_index(config.data) if i.split == "val"]
     paths = [run / "model.safetensors" for run in config.run]
-    model = averaged(config.model, [*paths, *config.also])
+    model = score.served(averaged(config.model, [*paths, *config.also]), "cpu")
     spec = registry.spec(config.model, paths[0])
     if config.softened_share is not None:
         served = dataclasses.replace(spec.calibration, softened_share=config.softened_share)
@@ -152,7 +152,7 @@ def unlike_registered(spec: ModelSpec) -> dict[str, Any]:
 def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: Config) -> ModelSpec:
     """The spec with temperature and bounds chosen on val clips and val pictures."""
     clips = [i for i in items if i.kind == "video"]
-    logits, judged = _clip_logits(spec, model, clips)
+    logits, judged = _clip_logits(spec, model, clips, config.cache)
     labels = np.array([clip.label for clip in judged])
     picture_logits, picture_labels = _picture_logits(spec, model, items)
     blended = np.array([clip.is_of("blending") for clip in judged])
@@ -160,6 +160,8 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
     if for_pictures:
         scope, scope_labels = [np.array([z]) for z in picture_logits], picture_labels
     else:
+        if config.made_for == "all_clips":
+            blended = labels == 1
         known = np.flatnonzero(blended | (labels == 0))
         scope, scope_labels = [logits[k] for k in known], labels[known]
     if labels.all() or not blended.any() or len(set(scope_labels)) < 2:
@@ -198,17 +200,14 @@ def _up(value: float) -> float:
 
 
 def _clip_logits(
-    spec: ModelSpec, model: Detector, clips: Sequence[Item]
+    spec: ModelSpec, model: Detector, clips: Sequence[Item], cache: Path
 ) -> tuple[list[np.ndarray], list[Item]]:
     """Frame logits of the most suspicious track of every clip that can be judged."""
-    settings, detector = AnalysisSettings(), FaceDetector()
     logits, judged = [], []
     for clip in tqdm(clips, desc="calibrate", unit="clip"):
-        sampled = sample(open_media(clip.path, settings.limits), settings.n_frames, settings.limits)
-        linked = tracks.link(sampled, detector.detect(sampled.images, settings.face_confidence))
-        usable = [t for t in linked if t.exclusion is None]
-        if usable:
-            found = score.track_logits(model, spec, sampled, usable, "cpu").values()
+        seen = look(clip.path, AnalysisSettings(), cache)
+        if usable := seen.usable:
+            found = logits_of(seen, cache)(model, spec, seen.frames, usable, "cpu").values()
             logits.append(max(found, key=lambda z: float(expit(z).mean())))
             judged.append(clip)
     return logits, judged

@@ -213,16 +213,17 @@ def fit_head(
     deviation = np.sqrt(share @ (numbers - mean) ** 2) + 1e-3
     standard = (numbers - mean) / deviation
     _, _, vectors = np.linalg.svd(standard * np.sqrt(share)[:, None], full_matrices=False)
-    basis = vectors[: config.reduced].T
-    if basis.shape[1] < config.reduced:  # fewer examples than numbers kept: the rest counts for nothing
-        basis = np.pad(basis, ((0, 0), (0, config.reduced - basis.shape[1])))
+    kept = head.reduce.shape[1]
+    basis = vectors[:kept].T
+    if basis.shape[1] < kept:  # fewer examples than numbers kept: the rest counts for nothing
+        basis = np.pad(basis, ((0, 0), (0, kept - basis.shape[1])))
     placed = standard @ basis
     spread = 2 * float(share @ (placed**2).sum(1))
     basis = basis * np.sqrt(config.gamma / spread)
     placed = placed * np.sqrt(config.gamma / spread)
     rng = np.random.default_rng(config.seed)
     n = len(head.supports)
-    chosen = rng.choice(len(placed), n, replace=len(placed) < n, p=None)
+    chosen = rng.choice(len(placed), n, replace=len(placed) < n)
     supports = placed[chosen]
     near, own = _gaussian(placed, supports), _gaussian(supports, supports)
     target = 2.0 * labels - 1

@@ -21,6 +21,7 @@ from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec, ScoreReason,
 BATCH = 32
 FEW_FRAMES = 8
 SOFTENED_EVERY = 4  # frames of a track for one that is seen a second time, without its finest detail
+LogitsOf = Callable[[Detector, ModelSpec, Frames, Sequence[FaceTrack], str], dict[int, np.ndarray]]
 # Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
 MODEL_LOCK = threading.Lock()
 
@@ -66,7 +67,11 @@ def served(model: Detector, device: str) -> Detector:
 
 
 def score_tracks(
-    name: str, frames: Frames, tracks: Sequence[FaceTrack], device: str = "cpu"
+    name: str,
+    frames: Frames,
+    tracks: Sequence[FaceTrack],
+    device: str = "cpu",
+    logits_of: LogitsOf | None = None,
 ) -> list[ModelScore]:
     """One model on every track.
 
@@ -75,6 +80,7 @@ def score_tracks(
         frames: the sampled frames.
         tracks: excluded ones are answered with `not_applicable` and their reason.
         device: "cpu" or "cuda".
+        logits_of: in place of `track_logits`, for who has them already.
 
     Returns:
         One score per track, in their order.
@@ -86,7 +92,7 @@ def score_tracks(
     try:
         if usable:
             model = loaded(name, device)
-            logits = track_logits(model, spec, frames, usable, device)
+            logits = (logits_of or track_logits)(model, spec, frames, usable, device)
     except WeightsMissing:
         failure = ("not_installed", "weights_missing")
     except WeightsCorrupt:

@@ -7,6 +7,7 @@ logits are kept by its weights. Calibration, evaluation and the fit of the vote 
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
@@ -57,38 +58,39 @@ def look(path: Path, settings: AnalysisSettings, cache: Path = CACHE) -> Seen:
     return _read(key, stored)
 
 
-def logits(
-    model: Detector, spec: ModelSpec, weights: str, seen: Seen, cache: Path = CACHE
-) -> dict[int, np.ndarray]:
-    """`score.track_logits` of a file's people, by track_id.
+def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
+    """`score.track_logits` of a file's usable tracks, from the cache where it is there."""
 
-    Args:
-        model: in the precision in which it is served.
-        spec: its recipe.
-        weights: names its numbers, see `weights_key`.
-        seen: the file.
-        cache: folder.
-    """
-    stored = cache / "logits" / weights / f"{seen.key}.npz"
-    if not stored.is_file():
-        usable = seen.usable
-        found = score.track_logits(model, spec, seen.frames, usable, "cpu") if usable else {}
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        part = stored.with_suffix(".part.npz")
-        np.savez(part, **{str(name): values for name, values in found.items()})
-        part.rename(stored)
-    with np.load(stored, allow_pickle=False) as data:
-        return {int(name): data[name] for name in data.files}
+    def read(
+        model: Detector, spec: ModelSpec, frames: Frames, usable: Sequence[FaceTrack], device: str
+    ) -> dict[int, np.ndarray]:
+        stored = cache / "logits" / _weights_key(model, spec) / f"{seen.key}.npz"
+        if not stored.is_file():
+            found = score.track_logits(model, spec, frames, usable, device) if usable else {}
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            part = stored.with_suffix(".part.npz")
+            np.savez(part, **{str(name): values for name, values in found.items()})
+            part.rename(stored)
+        with np.load(stored, allow_pickle=False) as data:
+            return {int(name): data[name] for name in data.files}
+
+    return read
 
 
-def weights_key(model: Detector, spec: ModelSpec) -> str:
-    """A name for a model's numbers and recipe, whatever its calibration, as long as that leaves its logits alone."""
+_KEYS: dict[int, tuple[weakref.ref[Detector], str]] = {}
+
+
+def _weights_key(model: Detector, spec: ModelSpec) -> str:
+    """A name for a model's numbers and recipe, whatever its temperature and bounds: its logits depend on nothing else."""
+    if id(model) in _KEYS and _KEYS[id(model)][0]() is model:
+        return _KEYS[id(model)][1]
     known = hashlib.sha256(
         f"{spec.name} {spec.input_size} {spec.clip_len} {spec.crop} {spec.calibration.softened_share}".encode()
     )
     for key, tensor in sorted(model.stored_state().items()):
-        known.update(key.encode() + tensor.detach().cpu().half().contiguous().numpy().tobytes())
-    return known.hexdigest()[:24]
+        known.update(key.encode() + tensor.detach().cpu().float().half().contiguous().numpy().tobytes())
+    _KEYS[id(model)] = weakref.ref(model), known.hexdigest()[:24]
+    return _KEYS[id(model)][1]
 
 
 def _key(path: Path, settings: AnalysisSettings) -> str:
