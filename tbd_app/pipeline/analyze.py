@@ -6,7 +6,6 @@ import platform
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,8 @@ from tbd_app.known import MEASURED_AS
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
-from tbd_app.pipeline import explain, score, tracks, verdict
+from tbd_app.pipeline import explain, people, score, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
-from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
     Faces,
@@ -105,14 +103,12 @@ def analyze_events(
 
     found: dict[int, Faces] = {}
     yield _event("faces", 0, len(sampled), "Looking for faces")
-    detector = _detector(device, settings.min_face_px)
+    detector = people.detector(device, settings.min_face_px)
     for position, faces in detector.detect_iter(sampled.images, settings.face_confidence):
         found[position] = faces
         yield _event("faces", len(found), len(sampled), "Looking for faces")
     faces_by_frame = [found[i] for i in range(len(sampled))]
-    linked = tracks.link(
-        sampled, faces_by_frame, min_face_px=settings.min_face_px, min_share=settings.min_track_share
-    )
+    linked = people.linked(sampled, faces_by_frame, settings)
     clock.lap("faces")
 
     scores: list[ModelScore] = []
@@ -133,7 +129,7 @@ def analyze_events(
     if judged == set(voters):  # without one of them it is another vote than the one that was measured
         vote = manifest.known_vote(voters).get(MEASURED_AS[media.kind])
     blind_spots = verdict.blind_spots([m.known for m in models if m.known and m.name in judged], vote)
-    people = [_person(t, sampled, [s for s in scores if s.track_id == t.track_id], voters) for t in linked]
+    persons = [_person(t, sampled, [s for s in scores if s.track_id == t.track_id], voters) for t in linked]
     counts = FrameCounts(
         requested=settings.n_frames,
         decoded=len(sampled),
@@ -144,8 +140,8 @@ def analyze_events(
     )
     yield Report(
         media=_named(media, name),
-        verdict=verdict.of_file([p.verdict for p in people], counts, voters, blind_spots),
-        people=tuple(people),
+        verdict=verdict.of_file([p.verdict for p in persons], counts, voters, blind_spots),
+        people=tuple(persons),
         frames=counts,
         settings=_told(settings, names),
         warnings=(*media.warnings, *(w for w in sampled.warnings if w not in media.warnings)),
@@ -176,11 +172,6 @@ class _Clock:
         now = time.perf_counter()
         self.laps[stage] = now - self._last
         self._last = now
-
-
-@lru_cache(maxsize=4)
-def _detector(device: str, min_face_px: int) -> FaceDetector:
-    return FaceDetector(device, min_face_px)
 
 
 def _info(name: str, kind: MediaKind) -> ModelInfo:

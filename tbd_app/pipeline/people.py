@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
@@ -38,23 +39,21 @@ def find(path: str | Path, settings: AnalysisSettings, device: str = "cpu") -> P
     """
     media = open_media(path, settings.limits)
     frames = sample(media, settings.n_frames, settings.limits)
-    faces = faces_of(frames, settings, device)
+    faces = detector(device, settings.min_face_px).detect(frames.images, settings.face_confidence)
     return People(media, frames, tuple(faces), tuple(linked(frames, faces, settings)))
 
 
-def faces_of(
-    frames: Frames, settings: AnalysisSettings, device: str, on_frame: Callable[[int], None] = lambda _: None
-) -> list[Faces]:
-    """The faces of each frame; `on_frame` is called with the number of frames that are done."""
-    found: dict[int, Faces] = {}
-    finder = detector(device, settings.min_face_px)
-    for position, faces in finder.detect_iter(frames.images, settings.face_confidence):
-        found[position] = faces
-        on_frame(len(found))
-    return [found[position] for position in range(len(frames))]
+class Bounds(Protocol):
+    """The least size and presence of a face that is judged."""
+
+    @property
+    def min_face_px(self) -> int: ...
+
+    @property
+    def min_track_share(self) -> float: ...
 
 
-def linked(frames: Frames, faces: Sequence[Faces], settings: AnalysisSettings) -> list[FaceTrack]:
+def linked(frames: Frames, faces: Sequence[Faces], settings: Bounds) -> list[FaceTrack]:
     """Tracks of the faces, within the settings' bounds."""
     return tracks.link(
         frames, list(faces), min_face_px=settings.min_face_px, min_share=settings.min_track_share

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -19,8 +18,8 @@ from tbd_app.errors import CorruptMedia, TBDError
 from tbd_app.media.open import open_media
 from tbd_app.media.packets import uniform_indices
 from tbd_app.media.sample import sample
-from tbd_app.pipeline import tracks as tracks_room
-from tbd_app.pipeline.faces import FaceDetector, iou
+from tbd_app.pipeline import people
+from tbd_app.pipeline.faces import iou
 from tbd_app.settings import Limits
 from tbd_app.types import Faces, Frames
 from training.collect.builders.layout import IMAGES, files
@@ -148,7 +147,7 @@ def _known(face: KnownFace, sampled: Frames, settings: CutSettings) -> list[Plac
     places = [(0, i, *face.at(*image.shape[1::-1])) for i, image in enumerate(sampled.images)]
     if face.landmarks is not None or not settings.find_landmarks:
         return places
-    found = _detector(settings.min_face_px).detect(sampled.images, settings.face_confidence)
+    found = people.detector("cpu", settings.min_face_px).detect(sampled.images, settings.face_confidence)
     return [(*place[:3], _landmarks_at(place[2], faces)) for place, faces in zip(places, found, strict=True)]
 
 
@@ -161,10 +160,8 @@ def _landmarks_at(box: np.ndarray, faces: Faces) -> np.ndarray | None:
 
 
 def _found(sampled: Frames, settings: CutSettings) -> list[Place]:
-    faces = _detector(settings.min_face_px).detect(sampled.images, settings.face_confidence)
-    linked = tracks_room.link(
-        sampled, faces, min_face_px=settings.min_face_px, min_share=settings.min_track_share
-    )
+    faces = people.detector("cpu", settings.min_face_px).detect(sampled.images, settings.face_confidence)
+    linked = people.linked(sampled, faces, settings)
     return [
         (track.track_id, int(position), box, landmarks)
         for track in linked
@@ -192,11 +189,6 @@ def _share(mask: np.ndarray, box: np.ndarray) -> float:
     x1, y1 = np.ceil(box[2:]).astype(int)
     inside = mask[y0:y1, x0:x1]
     return float(inside.mean()) if inside.size else 0.0
-
-
-@lru_cache(maxsize=1)
-def _detector(min_face_px: int) -> FaceDetector:
-    return FaceDetector(min_face_px=min_face_px)
 
 
 def _jpeg_options(quality: int) -> list[int]:

@@ -19,7 +19,9 @@ SETTINGS = AnalysisSettings(n_frames=8)
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
-    return media_factory.portrait_clip(tmp_path_factory.mktemp("clip") / "a.mp4", n_frames=12, size=(320, 240))
+    return media_factory.portrait_clip(
+        tmp_path_factory.mktemp("clip") / "a.mp4", n_frames=12, size=(320, 240)
+    )
 
 
 @pytest.fixture(scope="module")
