@@ -11,6 +11,7 @@ Source: see tbd_app/models/nets/probe.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,15 @@ GAIN = 4.0  # targets of -1 and 1 become logits; the temperature is chosen later
 
 
 @dataclass(frozen=True)
+class Shares:
+    """Weight of each variant: media as they are, degraded copies, pseudo-fakes of the reals; 0 leaves one out."""
+
+    clean: float = 0.9
+    degraded: float = 0.0
+    twin: float = 0.1
+
+
+@dataclass(frozen=True)
 class Config(RunConfig):
     """What the script has besides `RunConfig`; there is no loop, so `loop` counts for nothing.
 
@@ -54,8 +64,8 @@ class Config(RunConfig):
         supports: examples that it compares with.
         gamma: of the Gaussian, over the mean squared distance of two examples.
         ridge: weight of the penalty.
-        twins: weight of all pseudo-fakes and the reals beside them, as a share.
-        degraded: weight of all degraded copies, as a share of the rest.
+        clip_shares: weight of each variant of the clips.
+        picture_shares: weight of each variant of the pictures.
     """
 
     out: Path = Path("runs/probe")
@@ -68,10 +78,10 @@ class Config(RunConfig):
     components: int = 48
     reduced: int = 256
     supports: int = 2048
-    gamma: float = 0.3
+    gamma: float = 0.6
     ridge: float = 0.1
-    twins: float = 0.15
-    degraded: float = 0.3
+    clip_shares: Shares = field(default_factory=Shares)
+    picture_shares: Shares = field(default_factory=lambda: Shares(clean=0.5, degraded=0.5, twin=0.0))
 
 
 def main(config: Config) -> None:
@@ -97,27 +107,13 @@ def main(config: Config) -> None:
     }
 
     train = faces["train"]
-    clips = train.media("video")
-    reals = [n for n in clips if not train.items[n].label]
-    moving = weighted(
-        train,
-        {
-            "clean": found["train"].examples(clips, "clean"),
-            "degraded": found["train"].examples(clips, "degraded"),
-            "twin": found["train"].examples(reals, "twin"),
-        },
-        config,
-    )
-    pictures = train.media("image", "crop")
-    photographs = [n for n in pictures if not train.items[n].label]
-    still = weighted(
-        train,
-        {
-            "clean": found["train"].examples(pictures, "clean"),
-            "degraded": found["train"].examples(train.media("image"), "degraded"),
-            "twin": found["train"].examples(photographs, "twin"),
-        },
-        config,
+    clips, pictures = train.media("video"), train.media("image")
+    reals = [int(n) for n in clips if not train.items[n].label]
+    of_clips: dict[Variant, Sequence[int]] = {"clean": clips, "degraded": clips, "twin": reals}
+    of_pictures: dict[Variant, Sequence[int]] = {"clean": pictures, "degraded": pictures}
+    moving, still = (
+        weighted(train, found["train"], numbers, shares)
+        for numbers, shares in ((of_clips, config.clip_shares), (of_pictures, config.picture_shares))
     )
     fit(model, moving, still, config)
 
@@ -142,32 +138,49 @@ class Weighted:
     weights: np.ndarray
 
 
-def weighted(faces: Faces, by_variant: dict[Variant, list[Example]], config: Config) -> Weighted:
-    """Sources weigh as the root of their examples, classes alike, variants by their shares."""
-    shares = {"twin": config.twins, "degraded": (1 - config.twins) * config.degraded}
-    shares["clean"] = 1 - sum(shares.values())
-    examples, weights = [], []
-    for variant, part in by_variant.items():
+def weighted(
+    faces: Faces,
+    features: TowerFeatures,
+    numbers: Mapping[Variant, Sequence[int]],
+    shares: Shares,
+) -> Weighted:
+    """Examples of each variant that has a share; sources weigh as the root of their examples, classes alike.
+
+    Args:
+        faces: of the split.
+        features: what the tower says of them.
+        numbers: media of each variant.
+        shares: weight of each variant.
+    """
+    examples: list[Example] = []
+    weights: list[np.ndarray] = []
+    for variant, media in numbers.items():
+        if not (whole := getattr(shares, variant)):
+            continue
+        part = features.examples(media, variant)
         sources = [faces.items[e.number].source for e in part]
         _, at, counts = np.unique(sources, return_inverse=True, return_counts=True)
         labels = np.array([e.label for e in part])
         share = counts[at] ** -0.5
         for label in (0, 1):
             own = labels == label
-            # Where a variant has one class alone, the others level it out.
-            share[own] *= shares[variant] / 2 / share[own].sum() if own.any() else 1
+            share[own] *= whole / share[own].sum() if own.any() else 1
         examples += part
         weights.append(share)
     both = np.concatenate(weights)
     labels = np.array([e.label for e in examples])
-    for label in (0, 1):
+    for label in (0, 1):  # a variant may have more of one class
         both[labels == label] *= 0.5 / both[labels == label].sum()
     return Weighted(examples, both * len(both))
 
 
 def fit(model: ClipProbe, moving: Weighted, still: Weighted, config: Config) -> None:
-    """Components of every statistic, then the head for clips and the head for pictures, in closed form."""
-    frames = np.concatenate([e.statistics.astype(np.float32) for e in moving.examples])
+    """Components of every statistic, then the head for clips and the head for pictures, in closed form.
+
+    The components are those of the media as they are: pseudo-fakes would turn them to what is real.
+    """
+    clean = (e for e in moving.examples if e.variant == "clean")
+    frames = np.concatenate([e.statistics.astype(np.float32) for e in clean])
     with torch.no_grad():
         model.centre.copy_(torch.from_numpy(frames.mean(0)))
         for row in range(frames.shape[1]):

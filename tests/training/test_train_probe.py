@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from training import train_probe
 from training.datasets.tower_features import Example
 from training.engine.config import load_preset
 from training.faces.open import Faces
-from training.train_probe import Config, fit_head, weighted
+from training.train_probe import Config, Shares, fit_head, weighted
 
 
 def rings(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +58,8 @@ def test_sources_weigh_as_the_root_of_their_files_and_classes_alike() -> None:
 
     items = [Item("many")] * 9 + [Item("one")] * 2
     examples = [Example(n, int(n == 10), "clean", np.zeros((1, 1, 1), np.float16)) for n in range(11)]
-    found = weighted(Faces(None, items), {"clean": examples}, Config())
+    features = SimpleNamespace(examples=lambda numbers, variant: examples)
+    found = weighted(Faces(None, items), features, {"clean": range(11), "twin": range(9)}, Shares(1, 0, 0))
     labels = np.array([e.label for e in found.examples])
     assert found.weights[labels == 0].sum() == pytest.approx(found.weights[labels == 1].sum())
     assert found.weights.sum() == pytest.approx(11)
