@@ -5,16 +5,23 @@ All are frozen; arrays are RGB uint8 unless a line says otherwise; boxes are xyx
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from tbd_app.known import KnownPerformance, MeasuredKind, ModelInfo
+from tbd_app.known import KnownPerformance, ModelInfo
+from tbd_app.medium import Content as Content
+from tbd_app.medium import Frames as Frames
+from tbd_app.medium import Media as Media
+from tbd_app.medium import MediaKind as MediaKind
+from tbd_app.medium import ReaderName as ReaderName
+from tbd_app.model_spec import RANDOM as RANDOM
+from tbd_app.model_spec import Backbone as Backbone
+from tbd_app.model_spec import Calibration as Calibration
+from tbd_app.model_spec import CropRecipe as CropRecipe
+from tbd_app.model_spec import ModelSpec as ModelSpec
 
-MediaKind = Literal["video", "image", "frames"]
-ReaderName = Literal["video", "image", "zip", "other"]
 Stage = Literal["media", "frames", "faces", "score", "explain"]
 ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
 Vote = Literal["fake", "real", "abstain"]
@@ -32,79 +39,6 @@ VerdictReason = Literal[
 ]  # fmt: skip
 Reason = Literal[VerdictReason, ScoreReason, BlindSpot]
 SCHEMA_VERSION = 1
-RANDOM = "random"  # in place of the tag of public weights: the seeded random ones of tests and toys
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a file was recognised as, once, from its first bytes.
-
-    Attributes:
-        reader: "video" for FFmpeg, "image" for Pillow, "zip", or "other" for what cannot be read.
-        format: FFmpeg's demuxer, Pillow's format, "zip", or a phrase that names what else it is ("" unknown).
-        index: where the frames lie, as the reader's `probe` wrote it down for its `decode`; "" where it wrote nothing.
-    """
-
-    reader: ReaderName
-    format: str
-    index: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """One input file, looked at but not decoded.
-
-    Attributes:
-        path: where it lies; never shown or stored.
-        name: the file's own name, for people.
-        kind: found by content.
-        sha256: hex digest of the file.
-        width: px, after rotation; of the first frame for a zip of mixed sizes.
-        fps: average frames a second, None for images and zips.
-        duration_s: None for images and zips.
-        n_frames: frames that exist (counted, not taken from the header), 1 for an image.
-        codec: FFmpeg's or Pillow's lower-case name.
-        content: how it is read.
-        rotation_deg: clockwise turn already applied to width and height (0, 90, 180, 270).
-        warnings: sentences for the report.
-    """
-
-    path: Path
-    name: str
-    kind: MediaKind
-    sha256: str
-    bytes: int
-    width: int
-    height: int
-    fps: float | None
-    duration_s: float | None
-    n_frames: int
-    codec: str
-    content: Content
-    rotation_deg: int = 0
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """Frames sampled uniformly over the whole timeline, in order.
-
-    Attributes:
-        images: T arrays (H,W,3) uint8 RGB, upright; sizes may differ for a zip.
-        indices: (T,) int64 frame numbers in the media.
-        times_s: (T,) float64 presentation times; the index itself for a zip, 0 for an image.
-        requested: how many were asked for.
-        warnings: sentences for the report.
-    """
-
-    images: tuple[np.ndarray, ...]
-    indices: np.ndarray
-    times_s: np.ndarray
-    requested: int
-    warnings: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,112 +92,6 @@ class FaceTrack:
 
     def __len__(self) -> int:
         return len(self.positions)
-
-
-@dataclass(frozen=True, slots=True)
-class CropRecipe:
-    """How a face is cut for a model.
-
-    Attributes:
-        kind: "square" is a square of `margin` times the longer side of the box; "arcface" and "lrw" turn, scale and
-            shift the face until its landmarks meet those of a mean face (see tbd_app/pipeline/crops.py).
-        margin: side of the crop over the face; for "lrw" over the tight crop of that mean face.
-    """
-
-    kind: Literal["square", "arcface", "lrw"] = "square"
-    margin: float = 1.3
-
-
-@dataclass(frozen=True, slots=True)
-class Backbone:
-    """A public network that a model stands on and whose checkpoints leave it out; they hold what was trained.
-
-    Attributes:
-        name: open_clip's architecture, such as "ViT-B-16-quickgelu".
-        tag: its public weights, such as "openai", or `RANDOM`.
-        activation: "quick_gelu" or "gelu": weights of one are wrong in the other.
-        repo: the hub's repository of the public weights; empty where there is none.
-        sha256: of the tensors that stayed frozen; empty until a checkpoint is written.
-    """
-
-    name: str
-    tag: str
-    activation: str
-    repo: str = ""
-    sha256: str = ""
-
-    @property
-    def file(self) -> str:
-        """Its bare file name in a weights folder."""
-        return f"{self.name}.{self.tag}.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What was chosen on validation media for one checkpoint; header, manifest, its schema and the card list these fields.
-
-    Attributes:
-        threshold: votes fake at or above it (calibrated fake_prob).
-        few_frames_threshold: in place of `threshold` for tracks of a few frames, whose mean varies more; None for the same.
-        real_below: votes real below it, abstains between; never above `threshold`.
-        few_frames_real_below: in place of `real_below` for tracks of a few frames; None for the same.
-        temperature: divides the logit.
-        softened_share: share of what a frame model says of the same crop at half its size that is taken off its logit:
-            `logit(x) - softened_share * logit(half_size(x))`.
-    """
-
-    threshold: float = 0.5
-    few_frames_threshold: float | None = None
-    real_below: float = 0.5
-    few_frames_real_below: float | None = None
-    temperature: float = 1.0
-    softened_share: float = 0.0
-
-    def bounds(self, *, few_frames: bool) -> tuple[float, float]:
-        """Below what is voted real, and from what fake, for a track of many or of few frames."""
-        real_below, threshold = self.real_below, self.threshold
-        if few_frames:
-            real_below = real_below if self.few_frames_real_below is None else self.few_frames_real_below
-            threshold = threshold if self.few_frames_threshold is None else self.few_frames_threshold
-        return real_below, threshold
-
-    def to_dict(self) -> dict[str, float]:
-        """The numbers that are set, by name."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """All that a model needs besides its weights; it travels with the weights and overrides the registered default.
-
-    Attributes:
-        task: "frame" scores single crops and averages; "clip" scores a sequence.
-        input_size: side of the square input, px.
-        clip_len: frames a clip model sees, 1 for frame models.
-        calibration: bounds, temperature and the like, chosen on validation media.
-        n_trainable: parameters that training changes, where that is not all of them.
-        backbone: of a model whose checkpoints hold only the trained part.
-        metrics: measured figures, as written by training/evaluate.py.
-        known: those that a report shows, by kind of media.
-    """
-
-    name: str
-    task: Literal["frame", "clip"]
-    architecture: str
-    input_size: int
-    clip_len: int = 1
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    crop: CropRecipe = CropRecipe()
-    calibration: Calibration = Calibration()
-    default_voter: bool = False
-    n_params: int = 0
-    n_trainable: int | None = None
-    backbone: Backbone | None = None
-    licence: str = ""
-    paper: str = ""
-    metrics: dict[str, Any] = field(default_factory=dict)
-    known: dict[MeasuredKind, KnownPerformance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MADE_HERE = {"__pycache__", "runs", "tmp", "build", "dist", "reports", "test-artifacts", "node_modules"}
 TEXT = {".py", ".md", ".toml", ".txt", ".json", ".html", ".css", ".js", ".yml", ".yaml", ".sh", ""}
-MAX_LINES = 400
+MAP = ROOT / "docs" / "architecture.md"
+MAX_LINES = 300
 
 
 def files(*suffixes: str) -> Iterator[Path]:
@@ -57,6 +58,39 @@ def test_the_decoding_process_loads_no_torch() -> None:
 @pytest.mark.parametrize("path", list(files(".py")), ids=name)
 def test_no_file_outgrows_its_room(path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def modules() -> set[str]:
+    """The paths of all modules of the app and of training, without those that only make a folder a package."""
+    made_of = ("tbd_app", "training")
+    return {name(p) for p in files(".py") if name(p).split("/")[0] in made_of and not p.name.startswith("__")}
+
+
+def rooms() -> dict[str, str]:
+    """What the map says of each room, by its path; text that is set in belongs to the room above."""
+    block = re.search(r"## 2\. Rooms\n+```\n(.*?)```", MAP.read_text(encoding="utf-8"), re.S)
+    assert block, "the map has no rooms"
+    told: dict[str, str] = {}
+    room = ""
+    for line in block[1].splitlines():
+        if not line.startswith(" "):
+            path = line.split()[0]
+            room = path if path.endswith("/") else f"{path.rpartition('/')[0]}/"
+            line = line.removeprefix(path if path.endswith("/") else room)
+        told[room] = f"{told.get(room, '')} {line}"
+    return told
+
+
+def test_the_map_names_every_module_in_its_room_and_nothing_else() -> None:
+    named = [f"{room}{file}" for room, text in rooms().items() for file in re.findall(r"[\w/]+\.py\b", text)]
+    named = [path for path in named if path.startswith(("tbd_app/", "training/"))]
+    assert sorted(named) == sorted(modules())
+
+
+def test_every_file_that_the_map_mentions_exists() -> None:
+    there = {name(p) for p in files(".py")}
+    mentioned = set(re.findall(r"(?<![\w/*])[\w/]+\.py\b", MAP.read_text(encoding="utf-8")))
+    assert [m for m in sorted(mentioned) if not any(f"/{path}".endswith(f"/{m}") for path in there)] == []
 
 
 def test_nothing_is_unpickled_in_the_app() -> None:

@@ -4,8 +4,8 @@
     python training/evaluate.py --data ../shared/data
     python training/export.py --model effnetv2_b0_frame --push OWNER/NAME    # publish what the two have written
 
-Temperature, threshold and the bound for "real" come from val, scored by the serving code; `ledger.py` writes them. A
-published model is pinned: the manifest names the commit that holds it, and `tbd models --download` gets that one.
+Temperature, threshold and the bound for "real" come from val, scored by the serving code; `ledger.py` writes them.
+A published model is pinned: the manifest names the commit that holds it, and `tbd models --download` gets that one.
 """
 
 from __future__ import annotations
@@ -26,14 +26,10 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import numpy as np
 import torch
 import tyro
-from httpx import HTTPError
-from huggingface_hub import CommitOperationAdd, create_commit, create_repo
-from huggingface_hub.errors import HFValidationError
 from scipy.special import expit
 from tqdm import tqdm
 
 from tbd_app.models import registry, weights
-from tbd_app.models.manifest import MANIFEST
 from tbd_app.models.nets.base import Detector
 from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score
@@ -41,8 +37,12 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Calibration, ModelSpec
 from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
+<<<<<<< HEAD
 from training.evaluation import ledger, systems
 from training.evaluation.seen import CACHE, logits_of, look
+=======
+from training.evaluation import hub, ledger, systems
+>>>>>>> 187a952bd015233c04936e27fc53e4de1612968a
 from training.faces.bank import FaceBank, load_or_build
 from training.faces.index import Item, read_index
 
@@ -89,7 +89,7 @@ class Config:
 def main(config: Config) -> None:
     """Calibrate one model and bundle it, or publish it as it is bundled."""
     if config.push:
-        return push(config.model, config.push)
+        return hub.push(config.model, config.push)
     items = [i for i in read_index(config.data) if i.split == "val"]
     paths = [run / "model.safetensors" for run in config.run]
     model = score.served(averaged(config.model, [*paths, *config.also]), "cpu")
@@ -228,45 +228,6 @@ def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: S
         one = x[None] if spec.task == "clip" else x  # a clip of one frame
         parts.append(score.of_pictures(model, spec, one))
     return np.concatenate(parts)
-
-
-def push(model: str, repo: str) -> None:
-    """Weights, card and manifest entry to the hub in one commit, which the manifest here then names.
-
-    The token is that of `hf auth login`, or `HF_TOKEN`.
-
-    Raises:
-        SystemExit: weights or card are not as evaluate.py leaves them, or the hub does not take them.
-    """
-    entry, card = ledger.entry_of(model), ledger.WEIGHTS / f"{model}.md"
-    path = ledger.WEIGHTS / entry["file"]
-    if not path.is_file() or weights.sha256_of(path) != entry["sha256"]:
-        raise SystemExit(f"{path} is not the file that the manifest lists.")
-    if not card.is_file():
-        raise SystemExit(f"{model} has no card at {card}; training/evaluate.py writes it.")
-    listed = {
-        "schema": 2,
-        "models": [{key: value for key, value in ledger.listed(entry).items() if key != "hub"}],
-    }
-    files = {
-        path.name: path,
-        "README.md": card,
-        MANIFEST: (json.dumps(listed, indent=1) + "\n").encode(),
-    } | {file.name: file for file in ledger.beside(model)}
-    try:
-        create_repo(repo, exist_ok=True)
-        commit = create_commit(
-            repo,
-            [CommitOperationAdd(name, content) for name, content in files.items()],
-            commit_message=f"{model} {entry['sha256'][:12]}",
-        )
-    except (OSError, HTTPError, HFValidationError) as error:
-        why = str(error).strip().splitlines()[0]
-        raise SystemExit(
-            f"{repo} did not take {model}: {why} A token that may write comes from `hf auth login`, or HF_TOKEN."
-        ) from error
-    ledger.write_entry(entry | {"hub": {"repo": repo, "revision": commit.oid}})
-    print(f"{commit.commit_url}; the manifest names this commit.")
 
 
 def _git_revision() -> str:

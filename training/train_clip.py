@@ -31,8 +31,9 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipReader
-from training.datasets.pairs import GENERATOR_SHARES, LabelledPairs, PairDataset
+from training.datasets.pairs import LabelledPairs, PairDataset
 from training.datasets.partners import Pairing, paired
+from training.datasets.shares import GENERATOR_SHARES
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run

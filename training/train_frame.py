@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from training.datasets import batches as engine_batches
-from training.datasets.pairs import PairDataset, shares_of
+from training.datasets.pairs import PairDataset
+from training.datasets.shares import shares_of
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.metrics import auc

@@ -1,7 +1,12 @@
 """What is listed in weights/: each model's checkpoint, its hash, what it overrides in the spec, and its figures.
 
+<<<<<<< HEAD
 `manifest.json` follows `manifest.schema.json`, which training/evaluation/ledger.py writes from `schema.py`. Figures lie
 beside it, one file a model, so that an evaluation changes no line that loading depends on.
+=======
+`manifest.json` follows `manifest.schema.json`, which is `schema.py` as a file. Figures lie beside it, one file a model, so
+that an evaluation changes no line that loading depends on.
+>>>>>>> 187a952bd015233c04936e27fc53e4de1612968a
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from tests.training.toy_faces import bank_of, face
 from training import export
 from training.engine.config import LoopConfig
 from training.evaluation import card, ledger
+from training.evaluation import hub as hub_room
 from training.faces.index import Item
 
 NAME, REPO = "effnet_b0_image", "lab/effnet"
@@ -65,7 +66,8 @@ def push(hub: Hub, folder: Path, tmp_path: Path) -> Callable[..., subprocess.Com
     def run(repo: str = REPO, model: str = NAME, **environment: str) -> subprocess.CompletedProcess[str]:
         code = (
             "from pathlib import Path\n"
-            "from training import export, ledger\n"
+            "from training import export\n"
+            "from training.evaluation import ledger\n"
             f"ledger.WEIGHTS = Path({str(folder)!r})\n"
             f"export.main(export.Config(model={model!r}, push={repo!r}))\n"
         )
@@ -123,14 +125,14 @@ def test_only_what_is_listed_measured_and_whole_is_published(
 ) -> None:
     monkeypatch.setattr(ledger, "WEIGHTS", folder)
     with pytest.raises(SystemExit, match="xception is not in the manifest"):
-        export.push("xception", REPO)
+        hub_room.push("xception", REPO)
     (folder / f"{NAME}.md").unlink()
     with pytest.raises(SystemExit, match="has no card"):
-        export.push(NAME, REPO)
+        hub_room.push(NAME, REPO)
     path = folder / FILE
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(SystemExit, match="is not the file that the manifest lists"):
-        export.push(NAME, REPO)
+        hub_room.push(NAME, REPO)
 
 
 @pytest.mark.parametrize(

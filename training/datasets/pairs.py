@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
 from training.datasets.augment import GENTLE, degrade
 from training.datasets.generated import GeneratedPairs
+from training.datasets.shares import HIDDEN, PAIR_SHARES, shares_of
 from training.faces.bank import FaceBank
 from training.faces.index import Item
 from training.fakes.generators import Generator, Redraw
@@ -27,37 +28,6 @@ from training.fakes.selfblend import Pair, self_blend
 from training.fakes.swap import poses, similar, swap
 from training.fakes.upscale import Upscaled, even_sharpness
 
-# Source of a pair -> share of the batch; a source without media, or without who draws for it, gives its share to the others.
-# Pseudo-fakes are made of real faces, which stand beside them; "generated" are pairs of `GeneratedPairs`.
-PAIR_SHARES = {
-    "blend_still": 0.26,
-    "blend_clip": 0.15,
-    "mouth_still": 0.10,
-    "mouth_clip": 0.07,
-    "swap_still": 0.06,
-    "swap_clip": 0.04,
-    "resynth_still": 0.04,
-    "resynth_clip": 0.03,
-    "redraw_still": 0.07,
-    "redraw_clip": 0.04,
-    "upscale_still": 0.05,
-    "upscale_clip": 0.03,
-    "generated_still": 0.06,
-}
-# Half and more of the pairs are real generators': for networks with few free parameters, which cannot learn them by heart.
-GENERATOR_SHARES = {
-    "generated_clip": 0.50,
-    "generated_still": 0.10,
-    "blend_still": 0.12,
-    "blend_clip": 0.09,
-    "mouth_still": 0.05,
-    "mouth_clip": 0.06,
-    "swap_still": 0.04,
-    "swap_clip": 0.04,
-}
-# Share of the strongly degraded pairs in which a second real stands for the fake. Where a trace may be gone, real and fake
-# look alike, and a network says so by a score between; a video that is merely poor should score as a real one instead.
-HIDDEN = 0.5
 BLEND_SIDE_PX = (200, 300)
 WHERE_CELLS = 28  # a side of the maps that say what was changed
 
@@ -79,8 +49,8 @@ class Made(NamedTuple):
 class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     """Item i is a pair, real first; the same seed and i give the same one.
 
-    It holds x (2,3,S,S) float32 normalised, labels (2,) int64 0, 1 (or 0, 0: see `HIDDEN`), and what was changed, (2,28,28)
-    float32 in [0,1]: 0 all over for a real one, -1 all over where a generator of the split does not tell.
+    It holds x (2,3,S,S) float32 normalised, labels (2,) int64 0, 1 (or 0, 0: see `shares.HIDDEN`), and what was changed,
+    (2,28,28) float32 in [0,1]: 0 all over for a real one, -1 all over where a generator of the split does not tell.
 
     Args:
         bank: faces.
@@ -91,7 +61,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         augment: False leaves the crop in place and the pictures as they are (validation).
         sources: which of the shares to use; all by default.
         shares: how often each source is drawn.
-        hidden: see `HIDDEN`; pairs of generators are never hidden.
+        hidden: see `shares.HIDDEN`; pairs of generators are never hidden.
         generators: what draws faces anew.
         upscaled: faces of the bank that were drawn anew beforehand.
     """
@@ -250,16 +220,6 @@ class LabelledPairs(Dataset[dict[str, torch.Tensor]]):
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         x, y, _ = self.pairs[number]
         return {"x": x, "y": y}
-
-
-def shares_of(
-    generators: Sequence[Generator] = (),
-    upscaled: Upscaled | None = None,
-    shares: Mapping[str, float] = PAIR_SHARES,
-) -> dict[str, float]:
-    """Shares without what autoencoders or networks of super-resolution make where there are none."""
-    missing = [how for how, there in (("redraw", generators), ("upscale", upscaled)) if not there]
-    return {s: share for s, share in shares.items() if s.partition("_")[0] not in missing}
 
 
 def _rows_by_source(

@@ -22,7 +22,6 @@ import tyro
 from tbd_app.errors import TBDError
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs"
-TOY = Path("toy")
 
 
 @dataclass(frozen=True, slots=True)

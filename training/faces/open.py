@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from accelerate import PartialState
 
-from training.engine.config import TOY
 from training.faces import toy
 from training.faces.bank import FaceBank, load_or_build
 from training.faces.index import Item, read_index
@@ -54,7 +53,7 @@ def open_faces(
     Raises:
         SystemExit: no such folder, or a split without faces.
     """
-    if data == TOY:
+    if data == toy.TOY:
         return {split: Faces(*toy.collection(split)) for split in splits}
     if (data / "index.parquet").is_file():
         store = FaceStore(data)

@@ -18,6 +18,8 @@ from skimage import data
 from training.faces.bank import FaceBank
 from training.faces.index import Item
 
+TOY = Path("toy")  # in place of a collection's folder
+
 # As `tbd_app.pipeline.faces` finds them in the 512 px picture.
 BOX = np.array([180.4, 66.0, 267.1, 174.6])
 LANDMARKS = np.array([[205.2, 102.3], [248.4, 104.2], [226.1, 130.2], [202.5, 140.6], [247.3, 143.0]])

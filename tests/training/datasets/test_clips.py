@@ -14,8 +14,8 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, TrackQuality
 from training.datasets import clips
 from training.datasets.clips import CLIP_SHARES, ClipPairs, ClipReader, LabelledClips, choose
-from training.engine.config import TOY
 from training.faces.open import Faces, open_faces
+from training.faces.toy import TOY
 
 SIZE = 48
 PREPROCESS = dataclasses.replace(for_spec(registry.spec("effnet_b0_lstm")), size=SIZE)

@@ -14,7 +14,8 @@ from tbd_app.models import registry
 from tbd_app.pipeline.crops import for_spec
 from tests.training.toy_faces import Face, bank_of, face, item
 from training.datasets import pairs as room
-from training.datasets.pairs import PAIR_SHARES, PairDataset
+from training.datasets.pairs import PairDataset
+from training.datasets.shares import PAIR_SHARES, shares_of
 from training.fakes.generators import Generator
 from training.fakes.selfblend import REGIONS
 
@@ -225,7 +226,7 @@ def test_sources_without_media_give_their_share_to_the_others() -> None:
     shares = np.array([PAIR_SHARES[s] for s in made_of_stills])
     np.testing.assert_allclose(only_stills.shares, shares / shares.sum())
     both = drawn_kinds([item(0), item(1), item(2, "video")])
-    assert set(both.sources) == set(room.shares_of(GENERATORS)) - {"portrait"}
+    assert set(both.sources) == set(shares_of(GENERATORS)) - {"portrait"}
     assert both.shares.sum() == pytest.approx(1)
     only_stills[0]
     both[0]
@@ -238,15 +239,13 @@ def test_without_generators_nothing_is_redrawn() -> None:
         "swap_still",
         "resynth_still",
     ]
-    assert set(PAIR_SHARES) - set(room.shares_of(GENERATORS)) == {"upscale_still", "upscale_clip"}
+    assert set(PAIR_SHARES) - set(shares_of(GENERATORS)) == {"upscale_still", "upscale_clip"}
 
 
 def test_with_all_media_the_shares_are_those_written_down() -> None:
     kinds = [("crop", 0), ("video", 0), ("video", 1), ("image", 0), ("image", 1)]
     whole = drawn_kinds([item(k, *kind) for k, kind in enumerate(kinds)])
-    given = room.shares_of(
-        GENERATORS
-    )  # nothing was drawn by networks of super-resolution: see test_upscale.py
+    given = shares_of(GENERATORS)  # nothing was drawn by networks of super-resolution: see test_upscale.py
     total = sum(given.values())
     assert dict(zip(whole.sources, whole.shares, strict=True)) == pytest.approx(
         {source: share / total for source, share in given.items()}

@@ -11,7 +11,8 @@ import pytest
 from tbd_app.models import registry
 from tbd_app.pipeline.crops import for_spec
 from tests.training.toy_faces import bank_of, face, item
-from training.datasets.pairs import PAIR_SHARES, PairDataset, shares_of
+from training.datasets.pairs import PairDataset
+from training.datasets.shares import PAIR_SHARES, shares_of
 from training.faces.open import Faces
 from training.fakes import upscale
 from training.fakes.upscale import NETWORKS, Network, Upscaled, Upscaler, draw_anew, even_sharpness
