@@ -27,8 +27,9 @@ import tyro
 from scipy.special import expit
 from tqdm import tqdm
 
+from tbd_app.known import MEASURED_AS
 from tbd_app.media.recode import h264
-from tbd_app.models import registry
+from tbd_app.models import manifest, registry
 from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.pipeline.crops import for_spec
@@ -161,8 +162,9 @@ def _add(scores: Scores, report: Report, name: str) -> None:
 
 
 def _add_verdict(scores: Scores, report: Report, voters: Sequence[str]) -> None:
-    """What the vote makes of a clip, whatever other models were asked with the voters."""
-    people = [verdict.of_track(person.scores, voters) for person in report.people]
+    """What the vote makes of a clip, whatever other models were asked with the voters, by the rule that serves."""
+    combination = manifest.combination(MEASURED_AS[report.media.kind])
+    people = [verdict.of_track(person.scores, voters, combination) for person in report.people]
     told = verdict.of_file(people, report.frames)
     scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
     scores.frames.append(())
