@@ -1,8 +1,9 @@
-"""What was measured of a model, or of the vote, on media whose truth is known: the figures that every report carries."""
+"""What was measured on media whose truth is known: figures of a model or of the vote, and how scores are combined."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 # Families of fakes: what was done to a face. "blending" and "synthesis" are older words for swap and lip-sync, and for
@@ -11,6 +12,7 @@ Family = Literal["swap", "lipsync", "reenact", "talking", "t2v", "edit", "still"
 MeasuredKind = Literal["video", "image"]
 # What a report's kind of media is measured as.
 MEASURED_AS: dict[str, MeasuredKind] = {"video": "video", "frames": "video", "image": "image"}
+DECIMALS = 6  # of every number in a report
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,46 @@ class KnownPerformance:
 
 
 FIGURES = ("flagged_real", "found_fake", "called_real_fake", "auc")
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """How the scores of the voters on one kind of media are weighed into one; `pipeline/verdict.py` has the formula.
+
+    All numbers are rounded to `DECIMALS`, so that a verdict is worked out with what its report shows.
+
+    Attributes:
+        weights: of each voter's logit, by model, none negative; a voter of weight 0 must judge, too, but does not weigh.
+        bias: added to the weighed logits.
+        threshold: fake at or above it.
+        real_below: real below it, uncertain between; never above `threshold`.
+
+    Raises:
+        ValueError: there is no weight, or a number is out of its range.
+    """
+
+    weights: dict[str, float]
+    bias: float
+    threshold: float
+    real_below: float
+
+    def __post_init__(self) -> None:
+        rounded = {name: round(float(weight), DECIMALS) for name, weight in self.weights.items()}
+        object.__setattr__(self, "weights", rounded)
+        for name in ("bias", "threshold", "real_below"):
+            object.__setattr__(self, name, round(float(getattr(self, name)), DECIMALS))
+        if not rounded or not all(0 <= weight < math.inf for weight in rounded.values()):
+            raise ValueError(f"weights must be there, finite and not negative: {rounded}")
+        if not math.isfinite(self.bias):
+            raise ValueError(f"bias must be finite: {self.bias}")
+        if not 0 <= self.real_below <= self.threshold <= 1:
+            raise ValueError(
+                f"0 <= real_below <= threshold <= 1 must hold: real_below {self.real_below}, threshold {self.threshold}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data, as manifests and reports hold it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tbd_app.known import KnownPerformance, ModelInfo
+from tbd_app.known import Combination, KnownPerformance, ModelInfo
 from tbd_app.medium import Content as Content
 from tbd_app.medium import Frames as Frames
 from tbd_app.medium import Media as Media
@@ -35,7 +35,7 @@ BlindSpot = Literal[
 ]  # fmt: skip
 VerdictReason = Literal[
     "no_face", "no_verified_face", "no_model_installed", "model_failed", "too_few_voters", "single_voter", "tie",
-    "models_disagree", "between_thresholds", "several_people",
+    "models_disagree", "combined", "majority_differs", "between_thresholds", "several_people",
 ]  # fmt: skip
 Reason = Literal[VerdictReason, ScoreReason, BlindSpot]
 SCHEMA_VERSION = 1
@@ -217,6 +217,7 @@ class Report:
     Attributes:
         models: those that were asked, in order; what a view says of a model comes from here.
         known: what the vote was measured to do, where exactly these voters were measured and all of them judged.
+        combination: the one that gave the verdict of some person; None where the majority gave all of them.
     """
 
     media: Media
@@ -229,6 +230,7 @@ class Report:
     timings_s: dict[str, float]
     models: tuple[ModelInfo, ...] = ()
     known: KnownPerformance | None = None
+    combination: Combination | None = None
     explanations: tuple[Explanation, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     stability: dict[str, Any] | None = None

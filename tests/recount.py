@@ -1,17 +1,23 @@
 """Verdicts worked out again from a report's JSON and from nothing else, by rules written a second time.
 
-The rules are those of "Vote" in docs/architecture.md.
+The rules are those of "Vote" and "Combination" in docs/architecture.md.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 Json = dict[str, Any]
+KEPT = ("single_voter", "models_disagree")  # reasons of the majority that hold under a combination, too
 
 
-def of_person(person: Json) -> Json:
-    """The verdict of a person, with the keys of the report's."""
+def of_person(person: Json, combination: Json | None = None) -> Json:
+    """The verdict of a person, with the keys of the report's.
+
+    Args:
+        combination: the report's.
+    """
     voters = person["verdict"]["voters"]
     asked = [s for s in person["scores"] if s["model"] in voters]
     judged = [s for s in asked if s["status"] == "ok"]
@@ -19,13 +25,16 @@ def of_person(person: Json) -> Json:
     counts = {name: votes.count(name) for name in ("fake", "real", "abstain")}
     prob = sum(s["fake_prob"] for s in judged) / len(judged) if judged else None
     label, reasons = _answer(asked, votes, counts)
+    if combination and sorted(voters) == sorted(combination["weights"]) == sorted(s["model"] for s in judged):
+        prob = _weighed(judged, combination)
+        label, reasons = _combined(prob, combination, label, [r for r in reasons if r in KEPT])
     return {"label": label, "fake_prob": prob, "votes": counts, "reasons": reasons, "voters": voters}
 
 
 def of_file(document: Json) -> Json:
     """The verdict of the file, from verdicts of its people that are worked out again too."""
     voters = document["verdict"]["voters"]
-    people = [of_person(p) for p in document["people"]]
+    people = [of_person(p, document["combination"]) for p in document["people"]]
     judged = [v for v in people if v["label"] != "not_applicable"]
     if not judged:
         reasons = list(dict.fromkeys(code for v in people for code in v["reasons"]))
@@ -71,6 +80,22 @@ def _answer(asked: list[Json], votes: list[str], counts: dict[str, int]) -> tupl
             return label, reasons
     tied = counts["fake"] == counts["real"] > 0
     return "uncertain", [*reasons, "tie" if tied else "between_thresholds"]
+
+
+def _weighed(judged: list[Json], combination: Json) -> float:
+    """Odds multiplied, where the app adds logits."""
+    odds = math.exp(combination["bias"])
+    for score in judged:
+        prob = sorted((0.0001, score["fake_prob"], 0.9999))[1]
+        odds *= (prob / (1 - prob)) ** combination["weights"][score["model"]]
+    return round(odds / (1 + odds), 6)
+
+
+def _combined(prob: float, combination: Json, majority: str, kept: list[str]) -> tuple[str, list[str]]:
+    label = _vote(combination | {"fake_prob": prob}).replace("abstain", "uncertain")
+    differs = ["majority_differs"] if label != majority else []
+    between = ["between_thresholds"] if label == "uncertain" else []
+    return label, [*kept, "combined", *differs, *between]
 
 
 def _blind_spots(document: Json) -> list[str]:

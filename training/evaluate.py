@@ -28,7 +28,7 @@ from scipy.special import expit
 from tqdm import tqdm
 
 from tbd_app.media.recode import h264
-from tbd_app.models import registry
+from tbd_app.models import manifest, registry
 from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
@@ -178,8 +178,9 @@ def _add(scores: Scores, found: Sequence[ModelScore]) -> None:
 
 
 def _add_verdict(scores: Scores, found: Sequence[Sequence[ModelScore]], voters: Sequence[str]) -> None:
-    """What the vote makes of a clip, whatever other models were asked with the voters."""
-    people = [verdict.of_track(of_one, voters) for of_one in zip(*found, strict=True)]
+    """What the vote makes of a clip, whatever other models were asked with the voters, by the rule that serves."""
+    combination = manifest.combination("video")
+    people = [verdict.of_track(of_one, voters, combination) for of_one in zip(*found, strict=True)]
     told = verdict.of_file(people, _NO_FRAMES)
     scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
     scores.frames.append(())

@@ -37,12 +37,8 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Calibration, ModelSpec
 from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
-<<<<<<< HEAD
-from training.evaluation import ledger, systems
-from training.evaluation.seen import CACHE, logits_of, look
-=======
 from training.evaluation import hub, ledger, systems
->>>>>>> 187a952bd015233c04936e27fc53e4de1612968a
+from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import FaceBank, load_or_build
 from training.faces.index import Item, read_index
 

@@ -87,6 +87,13 @@ class Screen:
             self.out.print(_people(report))
             if any(s.vote and s.model not in p.verdict.voters for p in report.people for s in p.scores):
                 self.out.print(texts.SHOWN_ONLY, highlight=False)
+        for person in report.people:
+            if texts.combined_bounds(person.verdict, report):
+                name, sentences = (
+                    texts.person_name(person.track.track_id),
+                    " ".join(texts.why(person, report)),
+                )
+                self.out.print(escape(f"Person {name}: {sentences}"), highlight=False, soft_wrap=True)
         lacking = {s.model: s.how_to_get for p in report.people for s in p.scores if s.how_to_get}
         for name, sentence in lacking.items():
             self.out.print(escape(f"{name}: {sentence}"), highlight=False, soft_wrap=True)
@@ -187,11 +194,17 @@ def _summary(done: Sequence[Result]) -> Table:
         table.add_row(
             escape(path.name),
             f"[{STYLES[verdict.label]}]{texts.LABELS[verdict.label]}[/]",
-            _number(verdict.fake_prob),
+            _score(result),
             f"{verdict.fake} of {voters}" if voters else "",
             escape(_why(result)),
         )
     return table
+
+
+def _score(report: Report) -> str:
+    """The file's score, with its bounds where the combination gave the verdict."""
+    bounds = texts.combined_bounds(report.verdict, report)
+    return f"{_number(report.verdict.fake_prob)} ({bounds})" if bounds else _number(report.verdict.fake_prob)
 
 
 def _why(report: Report) -> str:

@@ -1,12 +1,7 @@
 """What is listed in weights/: each model's checkpoint, its hash, what it overrides in the spec, and its figures.
 
-<<<<<<< HEAD
-`manifest.json` follows `manifest.schema.json`, which training/evaluation/ledger.py writes from `schema.py`. Figures lie
-beside it, one file a model, so that an evaluation changes no line that loading depends on.
-=======
 `manifest.json` follows `manifest.schema.json`, which is `schema.py` as a file. Figures lie beside it, one file a model, so
 that an evaluation changes no line that loading depends on.
->>>>>>> 187a952bd015233c04936e27fc53e4de1612968a
 """
 
 from __future__ import annotations
@@ -24,7 +19,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from tbd_app.errors import WeightsCorrupt
-from tbd_app.known import KnownPerformance, MeasuredKind
+from tbd_app.known import Combination, KnownPerformance, MeasuredKind
 from tbd_app.models.schema import BARE_NAME, SCHEMA
 from tbd_app.settings import weights_dirs
 from tbd_app.types import Backbone, Calibration, CropRecipe, ModelSpec
@@ -89,7 +84,7 @@ def entries() -> dict[str, ManifestEntry]:
 
 
 def ensemble() -> dict[str, Any]:
-    """What the vote was measured to do, {"voters", "metrics", "known_performance"}; empty where nobody measured it."""
+    """What is said of the vote, {"voters", "metrics", "known_performance", "combination"}; empty where nobody measured it."""
     return next((d["ensemble"] for _, d in reversed(_documents()) if "ensemble" in d), {})
 
 
@@ -103,17 +98,36 @@ def known(raw: dict[str, Any]) -> dict[MeasuredKind, KnownPerformance]:
 
 def known_vote(voters: Collection[str]) -> dict[MeasuredKind, KnownPerformance]:
     """What the vote of exactly these models was measured to do, by kind of media; empty for other voters or other weights."""
-    current = entries()
     for _, document in reversed(_documents()):
         vote = document.get("ensemble", {"voters": []})
-        measured = {raw["name"]: raw["sha256"] for raw in document["models"]}
-        if (
-            voters
-            and set(vote["voters"]) == set(voters)
-            and all(name in current and measured.get(name) == current[name].sha256 for name in voters)
-        ):
+        if voters and set(vote["voters"]) == set(voters) and _has_current_weights(document, voters):
             return known(vote)
     return {}
+
+
+def combination(kind: MeasuredKind) -> Combination | None:
+    """How the voters' scores are combined on a kind of media; None where there is none, or it was fitted on other weights.
+
+    Raises:
+        WeightsCorrupt: its bounds are in the wrong order, or a number is not finite.
+    """
+    for name, document in reversed(_documents()):
+        if "ensemble" not in document:
+            continue
+        raw = document["ensemble"].get("combination", {}).get(kind)
+        if raw is None or not _has_current_weights(document, raw["weights"]):
+            return None
+        try:
+            return Combination(**raw)
+        except (ValueError, OverflowError) as error:
+            raise WeightsCorrupt(f"{name}: combination of {kind}: {error}.") from error
+    return None
+
+
+def _has_current_weights(document: dict[str, Any], models: Collection[str]) -> bool:
+    """Whether a manifest lists these models with the weights that are used, so that what was measured there still holds."""
+    listed, current = {raw["name"]: raw["sha256"] for raw in document["models"]}, entries()
+    return all(name in current and listed.get(name) == current[name].sha256 for name in models)
 
 
 def _documents() -> list[tuple[str, dict[str, Any]]]:

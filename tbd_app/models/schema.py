@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, get_args
 
-from tbd_app.known import FIGURES, Family, MeasuredKind
+from tbd_app.known import FIGURES, Combination, Family, MeasuredKind
 from tbd_app.types import Calibration
 
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
@@ -34,6 +34,25 @@ _KNOWN = {
             **dict.fromkeys(FIGURES, _MEASURED),
             "sees": _FAMILIES,
             "blind_to": _FAMILIES,
+        },
+    },
+}
+_COMBINATION: dict[str, Any] = {
+    "type": "object",
+    "propertyNames": {"enum": list(get_args(MeasuredKind))},
+    "additionalProperties": {
+        "type": "object",
+        "required": [f.name for f in fields(Combination)],
+        "additionalProperties": False,
+        "properties": {
+            "weights": {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": {"type": "number", "minimum": 0},
+            },
+            "bias": {"type": "number"},
+            "threshold": _PROBABILITY,
+            "real_below": _PROBABILITY,
         },
     },
 }
@@ -105,7 +124,7 @@ SCHEMA: dict[str, Any] = {
     "properties": {
         "schema": {"const": 2},
         "models": {"type": "array", "items": _ENTRY},
-        "ensemble": {  # what the vote was measured to do
+        "ensemble": {  # what the vote was measured to do, and how its scores are combined
             "type": "object",
             "required": ["voters"],
             "additionalProperties": False,
@@ -113,6 +132,7 @@ SCHEMA: dict[str, Any] = {
                 "voters": {"type": "array", "items": {"type": "string"}},
                 "metrics": {"type": "object"},  # in place of ensemble.metrics.json
                 "known_performance": _KNOWN,
+                "combination": _COMBINATION,
             },
         },
     },

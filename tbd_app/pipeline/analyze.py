@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 import tbd_app
-from tbd_app.known import MEASURED_AS
+from tbd_app.known import MEASURED_AS, Combination
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
@@ -129,7 +129,11 @@ def analyze_events(
     if judged == set(voters):  # without one of them it is another vote than the one that was measured
         vote = manifest.known_vote(voters).get(MEASURED_AS[media.kind])
     blind_spots = verdict.blind_spots([m.known for m in models if m.known and m.name in judged], vote)
-    persons = [_person(t, sampled, [s for s in scores if s.track_id == t.track_id], voters) for t in linked]
+    combination = manifest.combination(MEASURED_AS[media.kind])
+    persons = [
+        _person(t, sampled, [s for s in scores if s.track_id == t.track_id], voters, combination)
+        for t in linked
+    ]
     counts = FrameCounts(
         requested=settings.n_frames,
         decoded=len(sampled),
@@ -149,6 +153,7 @@ def analyze_events(
         timings_s=clock.laps,
         models=models,
         known=vote,
+        combination=combination if any("combined" in p.verdict.reasons for p in people) else None,
         explanations=explanations,
         snapshots=tuple(_snapshots(sampled, linked)),
     )
@@ -180,7 +185,13 @@ def _info(name: str, kind: MediaKind) -> ModelInfo:
     return ModelInfo(name, spec.architecture, spec.licence, spec.known.get(MEASURED_AS[kind]))
 
 
-def _person(track: FaceTrack, sampled: Frames, scores: list[ModelScore], voters: Sequence[str]) -> Person:
+def _person(
+    track: FaceTrack,
+    sampled: Frames,
+    scores: list[ModelScore],
+    voters: Sequence[str],
+    combination: Combination | None,
+) -> Person:
     times = tuple(float(sampled.times_s[p]) for p in track.positions)
     sharpest = max(
         range(len(track)),
@@ -191,7 +202,7 @@ def _person(track: FaceTrack, sampled: Frames, scores: list[ModelScore], voters:
         track=track,
         span_s=(times[0], times[-1]),
         times_s=times,
-        verdict=verdict.of_track(scores, voters),
+        verdict=verdict.of_track(scores, voters, combination),
         scores=tuple(scores),
         thumbnail=cut_face(image, track.boxes[sharpest], 1.3, THUMBNAIL_PX),
     )

@@ -1,20 +1,25 @@
 """Votes to verdicts. Pure rules, stated once:
 
 A model votes fake at or above its threshold and real below its lower one; between them it abstains. A track takes the strict
-majority of the voters that could judge it; where two or more voters are meant to judge, fewer than two are too few. A file is
-fake when any judged person is fake, real when all are real, else uncertain. No face is not "real": it is not_applicable.
+majority of the voters that could judge it; where two or more voters are meant to judge, fewer than two are too few. Where a
+combination was fitted for exactly these voters and all of them judged, it gives the verdict in place of the majority, and the
+votes are still counted: fake_prob = sigmoid(bias + sum of weight * logit(fake_prob of a model)), held against its own bounds.
+A file is fake when any judged person is fake, real when all are real, else uncertain. No face is not "real": it is
+not_applicable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from tbd_app.known import KnownPerformance
+from tbd_app.known import DECIMALS, Combination, KnownPerformance
 from tbd_app.types import BlindSpot, FrameCounts, Label, ModelScore, Reason, Verdict, Vote
 
 QUORUM = 2
+EDGE = 1e-4  # a score counts as at least this far from 0 and from 1, whose logits are infinite
 BLIND_SPOTS: dict[str, BlindSpot] = {code.removeprefix("blind_to_"): code for code in get_args(BlindSpot)}
 
 
@@ -25,15 +30,54 @@ def vote(fake_prob: float, threshold: float, real_below: float) -> Vote:
     return "real" if fake_prob < real_below else "abstain"
 
 
-def of_track(scores: Sequence[ModelScore], voters: Collection[str]) -> Verdict:
+def of_track(
+    scores: Sequence[ModelScore], voters: Collection[str], combination: Combination | None = None
+) -> Verdict:
     """Verdict of a track.
 
     Args:
         scores: of every model asked, of any status.
         voters: models whose votes count (`registry.voters`); others are shown only.
+        combination: for this kind of media (`manifest.combination`); it decides where the voters are exactly its models
+            and each of them judged, else the majority does.
     """
     asked = [s for s in scores if s.model in voters]
-    return replace(_majority(asked), voters=tuple(s.model for s in asked))
+    answer = _majority(asked)
+    probs = {s.model: s.fake_prob for s in asked if s.status == "ok" and s.fake_prob is not None}
+    if combination is not None and set(voters) == combination.weights.keys() == probs.keys():
+        answer = _combined(probs, combination, answer)
+    return replace(answer, voters=tuple(s.model for s in asked))
+
+
+def _combined(probs: Mapping[str, float], combination: Combination, majority: Verdict) -> Verdict:
+    """What the combination makes of the scores of all its models, with the votes of the majority."""
+    prob = combined_prob(probs, combination)
+    choice = vote(prob, combination.threshold, combination.real_below)
+    label: Label = "uncertain" if choice == "abstain" else choice
+    reasons: list[Reason] = [r for r in majority.reasons if r in ("single_voter", "models_disagree")]
+    reasons.append("combined")
+    if label != majority.label:
+        reasons.append("majority_differs")
+    if label == "uncertain":
+        reasons.append("between_thresholds")
+    return replace(majority, label=label, fake_prob=prob, reasons=tuple(reasons))
+
+
+def combined_prob(probs: Mapping[str, float], combination: Combination) -> float:
+    """The scores of several models weighed into one in [0,1], rounded so that what is shown is what is compared.
+
+    Args:
+        probs: fake_prob by model, at least of every model that has a weight.
+        combination: fitted for these models.
+    """
+    parts = [weight * _logit(probs[model]) for model, weight in combination.weights.items()]
+    # fsum: the same for any order of the models. tanh: a sigmoid that does not overflow.
+    return round((1 + math.tanh(math.fsum([combination.bias, *parts]) / 2)) / 2, DECIMALS)
+
+
+def _logit(prob: float) -> float:
+    prob = min(max(prob, EDGE), 1 - EDGE)
+    return math.log(prob / (1 - prob))
 
 
 def _majority(asked: Sequence[ModelScore]) -> Verdict:

@@ -78,7 +78,7 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "label": person.verdict.label,
         "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
-        "reasons": [texts.reason(code) for code in person.verdict.reasons],
+        "reasons": texts.why(person, report),
         "quality": (
             f"Face {quality.median_side_px:.0f} px, seen in {len(person.track)} frames "
             f"({quality.coverage:.0%} of those looked at)"

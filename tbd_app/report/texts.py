@@ -24,7 +24,12 @@ REASONS: dict[Reason, str] = {
     "single_voter": "Only one model votes, so there is no second opinion.",
     "tie": "As many models voted fake as voted real.",
     "models_disagree": "The models disagree.",
-    "between_thresholds": "The score lies between the model's bounds for real and for fake.",
+    "combined": (
+        "The models' scores are weighed together as measured best on validation media; the majority of votes does "
+        "not decide."
+    ),
+    "majority_differs": "By the majority of votes the answer would be another.",
+    "between_thresholds": "The score lies between the bounds for real and for fake.",
     "weights_missing": "The model's weights are not installed.",
     "weights_corrupt": "The model's weights are damaged, or not the ones that are listed.",
     "out_of_memory": "The model needs more memory than there is.",
@@ -138,6 +143,21 @@ def band(verdict: Verdict) -> Band:
     return "weak" if verdict.fake_prob < 0.7 else "clear" if verdict.fake_prob < 0.9 else "strong"
 
 
+def why(person: Person, report: Report) -> list[str]:
+    """What stands behind a person's verdict, as sentences."""
+    sentences = [reason(code) for code in person.verdict.reasons]
+    if bounds := combined_bounds(person.verdict, report):
+        sentences.append(f"Together they score {person.verdict.fake_prob:.2f} ({bounds}).")
+    return sentences
+
+
+def combined_bounds(verdict: Verdict, report: Report) -> str:
+    """The bounds of a verdict by the combination: "real below 0.30, fake from 0.60"; "" where the majority gave it."""
+    if report.combination is None or "combined" not in verdict.reasons:
+        return ""
+    return f"real below {report.combination.real_below:.2f}, fake from {report.combination.threshold:.2f}"
+
+
 def person_caption(person: Person) -> str:
     """A few words under a face: "A: strong signs"."""
     words = (
@@ -159,20 +179,19 @@ def headline(report: Report) -> str:
         return _headline_real(report)
     suspects = [p for p in report.people if p.verdict.label == "fake"]
     found = _one_suspect(report, suspects[0]) if len(suspects) == 1 else _many_suspects(report, suspects)
-    return f"{found} Treat as suspicious, not proven."
+    return f"{found} {_differs(suspects[0].verdict)}Treat as suspicious, not proven."
 
 
 def _headline_real(report: Report) -> str:
     judged = sum(p.verdict.label == "real" for p in report.people)
     where = f" in any of {judged} people" if judged > 1 else ""
-    by = (
-        " by the only model that votes"
-        if _single(report.verdict)
-        else _dissent(report.verdict, against="fake")
-    )
+    by = " by the models weighed together" if "combined" in report.verdict.reasons else ""
+    by += _dissent(report.verdict, against="fake")
+    if _single(report.verdict):
+        by = " by the only model that votes"
     blind = " ".join(reason(c) for c in report.verdict.reasons if c.startswith("blind_to_"))
-    found = f"No signs of manipulation were found{where}{by}. This does not prove that it is real."
-    return f"{found} {blind}".rstrip()
+    found = f"No signs of manipulation were found{where}{by}. {_differs(report.verdict)}"
+    return f"{found}This does not prove that it is real. {blind}".rstrip()
 
 
 def _one_suspect(report: Report, person: Person) -> str:
@@ -181,6 +200,8 @@ def _one_suspect(report: Report, person: Person) -> str:
     if _single(verdict):
         return f"The only model that votes found {signs}."
     voters = verdict.fake + verdict.real + verdict.abstain
+    if "combined" in verdict.reasons:
+        return f"The models, weighed together, found {signs}; {verdict.fake} of {voters} voted fake."
     dissent = _dissent(verdict, against="real").removeprefix("; ")
     tail = f" {dissent.capitalize()}." if dissent else ""
     return f"{verdict.fake} of {voters} models found {signs}.{tail}"
@@ -202,6 +223,11 @@ def _who(person: Person, report: Report) -> str:
 
 def _single(verdict: Verdict) -> bool:
     return "single_voter" in verdict.reasons or verdict.fake + verdict.real + verdict.abstain == 1
+
+
+def _differs(verdict: Verdict) -> str:
+    """The sentence that the majority says otherwise, with a space behind it, or ""."""
+    return f"{REASONS['majority_differs']} " if "majority_differs" in verdict.reasons else ""
 
 
 def _dissent(verdict: Verdict, *, against: Literal["fake", "real"]) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tbd_app.errors import TBDError
+from tbd_app.known import DECIMALS
 from tbd_app.types import SCHEMA_VERSION, Media, ModelScore, Person, Report, Verdict
 
 SCHEMA_PATH = Path(__file__).with_name("schema.json")
-DECIMALS = 6
 
 
 def to_dict(report: Report) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "settings": report.settings,
             "models": [model.to_dict() for model in report.models],
             "known_performance": report.known.to_dict() if report.known else None,
+            "combination": report.combination.to_dict() if report.combination else None,
             "stability": report.stability,
             "provenance": report.provenance,
             "warnings": report.warnings,

@@ -207,7 +207,7 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "n_frames": len(person.track),
         "side": round(person.track.quality.median_side_px),
         "verdict": person.verdict,
-        "reasons": [words.reason(code) for code in person.verdict.reasons],
+        "reasons": words.why(person, report),
         "rows": [
             {
                 "score": score,

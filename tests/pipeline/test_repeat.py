@@ -37,7 +37,11 @@ Listed = Callable[..., Path]
 def listed(random_weights: Path, weights_dir: Callable[[Path], Path], tmp_path: Path) -> Listed:
     """Lists the models with random weights, the first a default voter and the second not, with these changes by name."""
 
-    def write(vote: dict[str, Any] | None = None, **changes: dict[str, Any]) -> Path:
+    def write(
+        vote: dict[str, Any] | None = None,
+        combination: dict[str, Any] | None = None,
+        **changes: dict[str, Any],
+    ) -> Path:
         folder = tmp_path / "weights"
         if not folder.exists():
             weights_dir(Path(shutil.copytree(random_weights, folder)))
@@ -48,6 +52,8 @@ def listed(random_weights: Path, weights_dir: Callable[[Path], Path], tmp_path: 
             entry.update(changes.get(entry["name"], {}))
         if vote is not None:
             document["ensemble"] = {"voters": [DEFAULT], "metrics": {}, "known_performance": vote}
+        if combination is not None:
+            document["ensemble"] = {"voters": [DEFAULT], "metrics": {}, "combination": combination}
         path.write_text(json.dumps(document), encoding="utf-8")
         return folder
 
@@ -146,7 +152,7 @@ def recounts(report: Report) -> dict[str, Any]:
     VALIDATOR.validate(document)
     for verdict, again in [
         (document["verdict"], recount.of_file(document)),
-        *((p["verdict"], recount.of_person(p)) for p in document["people"]),
+        *((p["verdict"], recount.of_person(p, document["combination"])) for p in document["people"]),
     ]:
         assert verdict.pop("fake_prob") == pytest.approx(again.pop("fake_prob"), abs=2e-6)
         assert verdict == again
@@ -163,6 +169,54 @@ def recounts(report: Report) -> dict[str, Any]:
 def test_every_verdict_can_be_worked_out_from_the_json_alone(listed, picture, models, fake) -> None:
     agree(listed(**{DEFAULT: bounds(fake=fake), OTHER: bounds(fake=False)}))
     recounts(analyze(picture, asked(models)))
+
+
+def weighing(bias: float, *models: str) -> dict[str, Any]:
+    """A combination that leaves the scores of random weights, near a half, a score near that of its bias."""
+    weights = {name: 0.123456789 * (k + 1) for k, name in enumerate(models)}
+    return {"weights": weights, "bias": bias, "threshold": 0.6, "real_below": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("models", "combination", "label"),
+    [
+        ((DEFAULT, OTHER), {"image": weighing(1.5, DEFAULT, OTHER)}, "fake"),
+        ((DEFAULT, OTHER), {"image": weighing(0.0, DEFAULT, OTHER)}, "uncertain"),
+        ((DEFAULT, OTHER), {"image": weighing(-1.5, OTHER, DEFAULT)}, "real"),
+        (("default",), {"image": weighing(1.5, DEFAULT)}, "fake"),
+        (("all",), {"image": weighing(1.5, DEFAULT)}, "fake"),  # all are shown, the default voter votes
+        ((DEFAULT, OTHER), {"image": weighing(1.5, DEFAULT)}, None),  # fitted for other voters
+        ((DEFAULT, OTHER), {"video": weighing(1.5, DEFAULT, OTHER)}, None),  # for clips; this is a picture
+        (
+            (DEFAULT, ABSENT_MODEL),
+            {"image": weighing(1.5, DEFAULT, ABSENT_MODEL)},
+            None,
+        ),  # not on this machine
+    ],
+)
+def test_a_combination_decides_and_can_be_worked_out_from_the_json_too(
+    listed, picture, models, combination, label, monkeypatch
+) -> None:
+    listed(combination=combination)
+    report = analyze(picture, asked(models))
+    document = recounts(report)
+    if label is None:
+        assert report.combination is document["combination"] is None
+        assert "combined" not in report.verdict.reasons
+        return
+    assert report.verdict.label == label
+    assert "combined" in report.verdict.reasons
+    assert document["combination"]["weights"][DEFAULT] in (0.123457, 0.246914)
+    again = analyze(picture, replace(parsed(texts.repeat_command(report), monkeypatch), device="cpu"))
+    assert dumps(replace(again, timings_s={})) == dumps(replace(report, timings_s={}))
+
+
+def test_a_combination_of_clips_weighs_clips(listed, tmp_path) -> None:
+    listed(combination={"video": weighing(1.5, DEFAULT), "image": weighing(-1.5, DEFAULT)})
+    clip = media_factory.portrait_clip(tmp_path / "clip.mp4", n_frames=8)
+    report = analyze(clip, asked(("default",)))
+    assert recounts(report)["combination"]["bias"] == 1.5
+    assert report.verdict.label == "fake"
 
 
 def test_verdicts_about_people_that_cannot_be_judged_too(listed, tmp_path) -> None:

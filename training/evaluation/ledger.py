@@ -10,10 +10,11 @@ at each writing. `NAME.metrics.json` holds all its measured figures, `ensemble.m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tbd_app.known import Combination, MeasuredKind
 from tbd_app.models.manifest import MANIFEST, METRICS, modern
 from tbd_app.models.schema import SCHEMA
 from training.evaluation.figures import known
@@ -21,6 +22,9 @@ from training.evaluation.figures import known
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 RECIPE = "{}.recipe.json"
 KNOWN = "known_performance"  # what of the figures reports show
+COMBINATION = (
+    "combination"  # how the voters' scores are weighed, by kind of media; only the manifest holds it
+)
 FIGURES = ("metrics",)  # what of an entry goes to its file of figures
 ORIGIN = ("trained_on", "recipe", "revision", "dtype")  # and what to its recipe file
 
@@ -48,14 +52,27 @@ def entries() -> dict[str, dict[str, Any]]:
 
 
 def ensemble() -> dict[str, Any]:
-    """The voters and the figures of their vote, {"voters", "metrics"}; empty where nobody measured it."""
+    """The voters, the figures of their vote and how their scores are combined; empty where nobody measured it.
+
+    Returns:
+        {"voters", "metrics"}, and "combination" where there is one.
+    """
     vote = _read(METRICS.format("ensemble")) | read().get("ensemble", {})
     return {key: value for key, value in vote.items() if key != KNOWN}
 
 
 def write_entry(whole: dict[str, Any]) -> None:
-    """Write a model's entry, figures and recipe, in place of those under the same name; no figures leave no file."""
-    _write_all(entries() | {whole["name"]: whole}, ensemble())
+    """Write a model's entry, figures and recipe, in place of those under the same name; no figures leave no file.
+
+    A combination that was fitted on other weights of the model goes, with the figures that were measured by it.
+    """
+    before, vote = entries(), ensemble()
+    former = before.get(whole["name"], {}).get("sha256")
+    if former != whole["sha256"] and any(
+        whole["name"] in c["weights"] for c in vote.get(COMBINATION, {}).values()
+    ):
+        vote = {"voters": vote["voters"], "metrics": {}}
+    _write_all(before | {whole["name"]: whole}, vote)
 
 
 def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
@@ -66,8 +83,35 @@ def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_ensemble(voters: Sequence[str], figures: dict[str, Any]) -> None:
-    """Replace the figures of the vote."""
-    _write_all(entries(), {"voters": list(voters), "metrics": figures})
+    """Replace the figures of the vote; a combination is kept unless these are other voters than it was fitted for."""
+    vote = {"voters": list(voters), "metrics": figures}
+    before = ensemble()
+    if COMBINATION in before and set(before["voters"]) == set(voters):
+        vote[COMBINATION] = before[COMBINATION]
+    _write_all(entries(), vote)
+
+
+def write_combination(fitted: Mapping[MeasuredKind, Combination]) -> None:
+    """Replace how the voters' scores are combined, by kind of media; none at all leaves the majority to decide.
+
+    A kind that is not in `fitted` has none. Figures of the vote that were measured with another rule are taken away:
+    `evaluate.py` measures them anew.
+
+    Raises:
+        ValueError: the combinations are not all of the same listed models.
+    """
+    before, wholes = ensemble(), entries()
+    models = {frozenset(combination.weights) for combination in fitted.values()}
+    if len(models) > 1 or not all(names <= wholes.keys() for names in models):
+        shown = "; ".join(", ".join(sorted(names)) for names in models)
+        raise ValueError(
+            f"Combinations must all be of the same models, which the manifest lists, not of {shown}."
+        )
+    now = {kind: combination.to_dict() for kind, combination in fitted.items()}
+    if now == before.get(COMBINATION, {}):
+        return
+    voters = [name for name in wholes if name in next(iter(models))] if models else before["voters"]
+    _write_all(wholes, {"voters": voters, "metrics": {}} | ({COMBINATION: now} if now else {}))
 
 
 def rewrite() -> None:
@@ -97,9 +141,12 @@ def _write_all(wholes: dict[str, dict[str, Any]], vote: dict[str, Any]) -> None:
     for name, whole in wholes.items():
         _write(METRICS.format(name), {key: whole[key] for key in FIGURES if whole.get(key)})
         _write(RECIPE.format(name), {key: whole[key] for key in ORIGIN if key in whole})
-    _write(METRICS.format("ensemble"), vote)
+    _write(METRICS.format("ensemble"), {key: value for key, value in vote.items() if key != COMBINATION})
     _write("manifest.schema.json", SCHEMA)
-    shown = {"ensemble": {"voters": vote["voters"], KNOWN: known(vote["metrics"])}} if vote else {}
+    shown = {}
+    if vote:
+        combined = {COMBINATION: vote[COMBINATION]} if COMBINATION in vote else {}
+        shown["ensemble"] = {"voters": vote["voters"], KNOWN: known(vote["metrics"])} | combined
     _write(MANIFEST, {"schema": 2, "models": [listed(wholes[name]) for name in sorted(wholes)]} | shown)
 
 
