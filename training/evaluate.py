@@ -9,11 +9,8 @@ model sees the same faces. `figures.py` says how scores become figures.
 
 from __future__ import annotations
 
-import csv
 import json
-import tempfile
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,15 +25,15 @@ from scipy.special import expit
 from tqdm import tqdm
 
 from tbd_app.media.recode import h264
-from tbd_app.models import manifest, registry
-from tbd_app.pipeline import score, verdict
+from tbd_app.models import registry
+from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.settings import AnalysisSettings
-from tbd_app.types import FrameCounts, ModelScore, ModelSpec
+from tbd_app.types import ModelSpec
 from training import export
 from training.datasets.pairs import PairDataset
 from training.engine.metrics import auc
 from training.evaluation import card, cost, ledger, plots, readme
+from training.evaluation.answers import ENSEMBLE, Scores, score_clips, voters_among, write_rows
 from training.evaluation.corruptions import CORRUPTIONS
 from training.evaluation.figures import (
     by_family,
@@ -46,17 +43,13 @@ from training.evaluation.figures import (
     rate,
     video_figures,
 )
-from training.evaluation.seen import CACHE, logits_of, look
+from training.evaluation.seen import CACHE
 from training.faces.bank import FaceBank, load_or_build
 from training.faces.index import Item, read_index
 from training.fakes.generators import HELD_OUT, load_generators, redraw
 from training.fakes.selfblend import REGIONS
 
 CRF = 32
-_NO_FRAMES = FrameCounts(
-    0, 0, 0, 0, (), (0, 0)
-)  # the label of a file that nobody judged does not depend on them
-ENSEMBLE = "ensemble"
 BLEND_SEED = 7
 
 
@@ -85,21 +78,6 @@ class Config:
     measure: bool = True
 
 
-@dataclass
-class Scores:
-    """What one model, or the vote of all voters, said of N clips.
-
-    Attributes:
-        probs: fake_prob per file, the highest of its people, NaN where it could not judge.
-        frames: per file the fake_prob of every frame of that person; empty for clip models.
-        votes: per file what this model alone, or the vote, says.
-    """
-
-    probs: list[float]
-    frames: list[tuple[float, ...]]
-    votes: list[str]
-
-
 def main(config: Config) -> None:
     """Measure, then rewrite the figures of the models and of their vote, their cards and curves, and the README."""
     if not config.measure:
@@ -111,6 +89,7 @@ def main(config: Config) -> None:
     items = [i for i in read_index(config.data) if i.split == "val"]
     names = config.models or tuple(n for n in registry.list_models() if registry.is_installed(n))
     clips = [i for i in items if i.kind == "video"]
+    trained_on = {i.generator for i in read_index(config.data) if i.split == "train"}
     scored = {"original": score_clips(clips, names, config.frames, cache=config.cache)}
     for corruption in config.corruptions:
         scored[corruption] = score_clips(clips, names, config.frames, corruption)
@@ -118,8 +97,8 @@ def main(config: Config) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     for name in names:
         spec, mine = registry.spec(name), {variant: part[name] for variant, part in scored.items()}
-        _write_rows(config.out / f"{name}.csv", clips, mine)
-        figures = clip_figures(clips, mine)
+        write_rows(config.out / f"{name}.csv", clips, mine)
+        figures = clip_figures(clips, mine, trained_on)
         figures |= pictures_figures(items, bank, spec)
         if spec.task == "frame":
             figures |= still_figures(items, bank, spec)
@@ -130,65 +109,17 @@ def main(config: Config) -> None:
         print(json.dumps({name: figures}, indent=1))
     if voters := voters_among(names):
         verdicts = {variant: part[ENSEMBLE] for variant, part in scored.items()}
-        _write_rows(config.out / f"{ENSEMBLE}.csv", clips, verdicts)
+        write_rows(config.out / f"{ENSEMBLE}.csv", clips, verdicts)
         if len(voters) > 1:  # one voter's curves are drawn already
             plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
-        ledger.write_ensemble(voters, clip_figures(clips, verdicts))
+        ledger.write_ensemble(voters, clip_figures(clips, verdicts, trained_on))
     readme.write()
 
 
-def voters_among(names: Sequence[str]) -> list[str]:
-    """The default voters among models."""
-    return [name for name in names if registry.spec(name).default_voter]
-
-
-def score_clips(
-    clips: Sequence[Item], names: Sequence[str], n_frames: int, corruption: str = "", cache: Path = CACHE
-) -> dict[str, Scores]:
-    """Every model on every clip, the faces found once per clip."""
-    out: dict[str, Scores] = defaultdict(lambda: Scores([], [], []))
-    voters = voters_among(names)
-    settings = AnalysisSettings(n_frames=n_frames)
-    with tempfile.TemporaryDirectory() as folder:
-        for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
-            # What was made for the moment is not kept.
-            path, kept = (
-                (CORRUPTIONS[corruption](clip.path, Path(folder)), Path(folder))
-                if corruption
-                else (clip.path, cache)
-            )
-            seen = look(path, settings, kept)
-            scores = {
-                name: score.score_tracks(name, seen.frames, seen.tracks, logits_of=logits_of(seen, kept))
-                for name in names
-            }
-            for name in names:
-                _add(out[name], scores[name])
-            if voters:
-                _add_verdict(out[ENSEMBLE], [scores[name] for name in names], voters)
-    return out
-
-
-def _add(scores: Scores, found: Sequence[ModelScore]) -> None:
-    judged = [s for s in found if s.fake_prob is not None]
-    worst = max(judged, key=lambda s: s.fake_prob or 0.0, default=None)
-    scores.probs.append(float("nan") if worst is None or worst.fake_prob is None else worst.fake_prob)
-    scores.frames.append(() if worst is None else worst.frame_fake_prob or ())
-    scores.votes.append("" if worst is None else worst.vote or "")
-
-
-def _add_verdict(scores: Scores, found: Sequence[Sequence[ModelScore]], voters: Sequence[str]) -> None:
-    """What the vote makes of a clip, whatever other models were asked with the voters, by the rule that serves."""
-    combination = manifest.combination("video")
-    people = [verdict.of_track(of_one, voters, combination) for of_one in zip(*found, strict=True)]
-    told = verdict.of_file(people, _NO_FRAMES)
-    scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
-    scores.frames.append(())
-    scores.votes.append("" if told.label == "not_applicable" else told.label)
-
-
-def clip_figures(clips: Sequence[Item], scored: dict[str, Scores]) -> dict[str, Any]:
-    """Figures over all variants of the clips; families and generators for the original files."""
+def clip_figures(
+    clips: Sequence[Item], scored: dict[str, Scores], trained_on: Collection[str] = ()
+) -> dict[str, Any]:
+    """Figures over all variants of the clips; families, generators and what no training saw for the original files."""
     out = {}
     for variant, scores in scored.items():
         key = "val_clips" if variant == "original" else f"val_clips_{variant}"
@@ -197,22 +128,16 @@ def clip_figures(clips: Sequence[Item], scored: dict[str, Scores]) -> dict[str, 
     votes = scored["original"].votes
     for name, figures in by_family(clips, original, votes).items():
         out[f"val_{name}_clips"] = figures
+    unseen = [k for k, c in enumerate(clips) if not c.label or c.generator not in trained_on]
+    out["val_unseen_clips"] = video_figures(
+        [clips[k] for k in unseen], original[unseen], [votes[k] for k in unseen]
+    )
     out["generators"] = by_generator(clips, original, votes)
     frames = scored["original"].frames
     if any(frames):
         labels = np.repeat([c.label for c in clips], [len(f) for f in frames])
         out["val_clips"]["frame_auc"] = round(auc(labels, np.concatenate(frames)), 4)
     return out
-
-
-def _write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("file", "variant", "label", "generator", "group", "fake_prob", "vote"))
-        for variant, scores in scored.items():
-            for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
-                shown = "" if np.isnan(prob) else f"{prob:.6f}"
-                rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, shown, vote))
 
 
 def still_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def analyze_events(
         timings_s=clock.laps,
         models=models,
         known=vote,
-        combination=combination if any("combined" in p.verdict.reasons for p in people) else None,
+        combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explanations,
         snapshots=tuple(_snapshots(sampled, linked)),
     )

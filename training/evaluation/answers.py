@@ -1,0 +1,102 @@
+"""What the installed models and their vote say of clips, whole and after a corruption, as they are served."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from tbd_app.models import manifest, registry
+from tbd_app.pipeline import score, verdict
+from tbd_app.settings import AnalysisSettings
+from tbd_app.types import FrameCounts, ModelScore
+from training.evaluation.corruptions import CORRUPTIONS
+from training.evaluation.seen import CACHE, logits_of, look
+from training.faces.index import Item
+
+ENSEMBLE = "ensemble"
+_NO_FRAMES = FrameCounts(
+    0, 0, 0, 0, (), (0, 0)
+)  # the label of a file that nobody judged does not depend on them
+
+
+@dataclass
+class Scores:
+    """What one model, or the vote of all voters, said of N clips.
+
+    Attributes:
+        probs: fake_prob per file, the highest of its people, NaN where it could not judge.
+        frames: per file the fake_prob of every frame of that person; empty for clip models.
+        votes: per file what this model alone, or the vote, says.
+    """
+
+    probs: list[float]
+    frames: list[tuple[float, ...]]
+    votes: list[str]
+
+
+def voters_among(names: Sequence[str]) -> list[str]:
+    """The default voters among models."""
+    return [name for name in names if registry.spec(name).default_voter]
+
+
+def score_clips(
+    clips: Sequence[Item], names: Sequence[str], n_frames: int, corruption: str = "", cache: Path = CACHE
+) -> dict[str, Scores]:
+    """Every model on every clip, the faces found once per clip."""
+    out: dict[str, Scores] = defaultdict(lambda: Scores([], [], []))
+    voters = voters_among(names)
+    settings = AnalysisSettings(n_frames=n_frames)
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
+            # What was made for the moment is not kept.
+            path, kept = (
+                (CORRUPTIONS[corruption](clip.path, Path(folder)), Path(folder))
+                if corruption
+                else (clip.path, cache)
+            )
+            seen = look(path, settings, kept)
+            scores = {
+                name: score.score_tracks(name, seen.frames, seen.tracks, logits_of=logits_of(seen, kept))
+                for name in names
+            }
+            for name in names:
+                _add(out[name], scores[name])
+            if voters:
+                _add_verdict(out[ENSEMBLE], [scores[name] for name in names], voters)
+    return out
+
+
+def _add(scores: Scores, found: Sequence[ModelScore]) -> None:
+    judged = [s for s in found if s.fake_prob is not None]
+    worst = max(judged, key=lambda s: s.fake_prob or 0.0, default=None)
+    scores.probs.append(float("nan") if worst is None or worst.fake_prob is None else worst.fake_prob)
+    scores.frames.append(() if worst is None else worst.frame_fake_prob or ())
+    scores.votes.append("" if worst is None else worst.vote or "")
+
+
+def _add_verdict(scores: Scores, found: Sequence[Sequence[ModelScore]], voters: Sequence[str]) -> None:
+    """What the vote makes of a clip, whatever other models were asked with the voters, by the rule that serves."""
+    combination = manifest.combination("video")
+    people = [verdict.of_track(of_one, voters, combination) for of_one in zip(*found, strict=True)]
+    told = verdict.of_file(people, _NO_FRAMES)
+    scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
+    scores.frames.append(())
+    scores.votes.append("" if told.label == "not_applicable" else told.label)
+
+
+def write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) -> None:
+    """One row a file and variant: what a model, or the vote, said of it."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("file", "variant", "label", "generator", "group", "fake_prob", "vote"))
+        for variant, scores in scored.items():
+            for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
+                shown = "" if np.isnan(prob) else f"{prob:.6f}"
+                rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, shown, vote))
