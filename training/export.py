@@ -57,7 +57,9 @@ class Config:
     softened_share: as in `Calibration`, in place of what it was trained with.
     max_fpr: of val reals at the threshold, for clips and for pictures each.
     max_missed: share of the val fakes of a kind that may fall below its bound for "real".
-    min_auc: of all val clips, for a place in the default vote; a model that is alone there has it whatever its AUC.
+    voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone there; yes
+        is for one that was measured to make the vote better.
+    min_auc: see `voter`.
     trained_on: for the manifest and the card.
     licence: of the weights.
     cache: people and logits that were found before.
@@ -72,6 +74,7 @@ class Config:
     softened_share: float | None = None
     max_fpr: float = 0.05
     max_missed: float = 0.15
+    voter: Literal["by_auc", "yes", "no"] = "by_auc"
     min_auc: float = 0.80
     trained_on: str = (
         "real face stills and clip frames against self-blends, swaps and re-syntheses of them; StyleGAN2 pictures; "
@@ -186,7 +189,8 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
         temperature=temperature,
         softened_share=spec.calibration.softened_share,
     )
-    voter = auc(labels, probs) >= config.min_auc or not others
+    good = auc(labels, probs) >= config.min_auc or not others
+    voter = good if config.voter == "by_auc" else config.voter == "yes"
     return dataclasses.replace(spec, calibration=calibration, default_voter=voter)
 
 
