@@ -57,8 +57,8 @@ class Config:
     softened_share: as in `Calibration`, in place of what it was trained with.
     max_fpr: of val reals at the threshold, for clips and for pictures each.
     max_missed: share of the val fakes of a kind that may fall below its bound for "real".
-    voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone there; yes
-        is for one that was measured to make the vote better.
+    voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone there;
+        yes is for one that was measured to make the vote better.
     min_auc: see `voter`.
     trained_on: for the manifest and the card.
     licence: of the weights.

@@ -91,7 +91,7 @@ def main(config: Config) -> None:
         config.model,
         config.tower,
         CropRecipe("square", 1.3),
-        16,
+        config.clip_len,
         components=config.components,
         reduced=config.reduced,
         n_supports=config.supports,

@@ -117,7 +117,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             _CLIP_FRAME,
             name="clip_b16_probe",
             task="clip",
-            clip_len=16,
+            clip_len=5,
             architecture="CLIP ViT-B/16, frozen, a kernel on its upper blocks over time",
             n_params=88_682_630,
             n_trainable=2_883_206,
