@@ -80,9 +80,10 @@ def parsed(command: str, monkeypatch: pytest.MonkeyPatch) -> AnalysisSettings:
     return settings
 
 
-def bounds(*, fake: bool) -> dict[str, float]:
-    """Bounds of an entry with which a model says the same of any face."""
-    return {"threshold": 1e-6, "real_below": 0.0} if fake else {"threshold": 1.0, "real_below": 1.0}
+def bounds(*, fake: bool) -> dict[str, Any]:
+    """Changes of an entry with which a model says the same of any face."""
+    numbers = {"threshold": 1e-6, "real_below": 0.0} if fake else {"threshold": 1.0, "real_below": 1.0}
+    return {"calibration": numbers | {"temperature": 1.0}}
 
 
 def agree(folder: Path) -> None:
