@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from skimage.data import astronaut
 
-from tbd_app.known import MEASURED_AS, KnownPerformance, Measured
+from tbd_app.known import MEASURED_AS, Combination, KnownPerformance, Measured
 from tbd_app.types import (
     Content,
     Explanation,
@@ -103,6 +104,18 @@ def make_report(
         explanations=tuple(e for p in people for e in _explanations(p)) if explain else (),
         snapshots=tuple(_snapshot(i, t, people) for i, t in enumerate(times_s)),
     )
+
+
+def with_combination(report: Report, fake_prob: float, *, differs: bool = False) -> Report:
+    """The report as it is where a combination gave the verdict of every person: this score, with bounds .4 and .55."""
+    by = Combination(dict.fromkeys((*MODELS, ABSENT), 0.5), -0.25, 0.55, 0.4)
+    codes: tuple[Reason, ...] = ("combined", "majority_differs") if differs else ("combined",)
+
+    def weighed(verdict: Verdict) -> Verdict:
+        return replace(verdict, fake_prob=fake_prob, reasons=(*verdict.reasons, *codes))
+
+    people = tuple(replace(p, verdict=weighed(p.verdict)) for p in report.people)
+    return replace(report, people=people, verdict=weighed(report.verdict), combination=by)
 
 
 def _info(name: str, kind: MediaKind) -> ModelInfo:

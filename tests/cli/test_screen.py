@@ -10,7 +10,7 @@ from tbd_app import catalogue
 from tbd_app.cli.screen import Screen
 from tbd_app.known import KnownPerformance, Measured
 from tbd_app.report import texts
-from tests.report_factory import MODELS, make_report
+from tests.report_factory import MODELS, make_report, with_combination
 
 
 def shown(report, capsys: pytest.CaptureFixture[str]) -> str:
@@ -62,3 +62,18 @@ def test_models_are_listed_with_figures_of_each_kind(capsys, monkeypatch) -> Non
     assert "wrongly flags 25% (0%–100%) of 8 real items (made video)" in out
     assert "wrongly flags 12% (0%–100%) of 8 real items (made image)" in out
     assert out.count("not measured") == 1
+
+
+def test_a_combined_score_is_shown_with_its_two_bounds(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    report = with_combination(make_report(n_people=2), 0.8)
+    out = shown(report, capsys)
+    for name in "AB":
+        assert f"Person {name}: {texts.REASONS['combined']} Together they score 0.80 (real below 0.40" in out
+    assert "Together" not in shown(make_report(), capsys)
+    Screen().results([(report.media.path, report), (report.media.path, make_report())])
+    first, second = [
+        line for line in capsys.readouterr().out.splitlines() if "interview" in line or ".mp4" in line
+    ]
+    assert "0.80 (real below 0.40, fake from 0.55)" in first
+    assert "real below" not in second

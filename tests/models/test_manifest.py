@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tbd_app.errors import WeightsCorrupt
-from tbd_app.known import KnownPerformance, Measured
+from tbd_app.known import Combination, KnownPerformance, Measured
 from tbd_app.models import manifest, registry, schema
 from tbd_app.settings import weights_dirs
 from tbd_app.types import Calibration, CropRecipe
@@ -188,6 +190,7 @@ def test_the_projects_manifest_holds_what_the_app_needs_and_no_more() -> None:
     shown = json.dumps(
         [part.pop("known_performance") for part in (*document["models"], document["ensemble"])]
     )
+    document["ensemble"].pop("combination", None)  # as long as there are voters
     assert "val_clips" not in shown
     assert len(json.dumps(document, indent=1).splitlines()) <= 10 + 20 * len(document["models"])
     for raw in document["models"]:
@@ -220,3 +223,78 @@ def test_figures_of_a_vote_are_those_of_its_voters_and_their_weights(
     (other / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
     monkeypatch.setattr(manifest, "weights_dirs", lambda: [other, path.parent])
     assert manifest.known_vote([one, two]) == {}
+
+
+ONE, TWO = "effnet_b0_image", "effnet_b0_lstm"
+WEIGHED = {"weights": {ONE: 0.5, TWO: 1}, "bias": -1.5, "threshold": 0.6, "real_below": 0.4}
+
+
+@pytest.fixture
+def combined(write_manifest, entry) -> Callable[..., Path]:
+    """Lists two models and a combination by kind of media."""
+
+    def write(**kinds: dict[str, Any]) -> Path:
+        path = write_manifest(entry(ONE), entry(TWO))
+        document = json.loads(path.read_text(encoding="utf-8"))
+        vote = {"voters": [ONE, TWO], "metrics": {}, "combination": kinds}
+        path.write_text(json.dumps(document | {"ensemble": vote}), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_combinations_are_read_by_kind_of_media(combined) -> None:
+    combined(video=WEIGHED)
+    assert manifest.combination("video") == Combination({ONE: 0.5, TWO: 1.0}, -1.5, 0.6, 0.4)
+    assert manifest.combination("image") is None
+    combined(video=WEIGHED, image=WEIGHED | {"bias": 2})
+    found = manifest.combination("image")
+    assert found is not None
+    assert found.bias == 2.0
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        ({"audio": WEIGHED}, "audio"),
+        ({"image": WEIGHED | {"weights": {}}}, "weights"),
+        ({"image": WEIGHED | {"weights": {ONE: -0.5}}}, "minimum"),
+        ({"image": WEIGHED | {"weights": {ONE: "much"}}}, "number"),
+        ({"image": WEIGHED | {"threshold": 1.5}}, "threshold"),
+        ({"image": WEIGHED | {"colour": "blue"}}, "colour"),
+        ({"image": {key: WEIGHED[key] for key in ("weights", "bias", "threshold")}}, "real_below"),
+        ({"image": WEIGHED | {"threshold": 0.3}}, "combination of image: .*real_below 0.4, threshold 0.3"),
+        ({"image": WEIGHED | {"bias": float("inf")}}, "bias"),
+    ],
+)
+def test_a_wrong_combination_is_named(combined, kinds, said) -> None:
+    combined(**kinds)
+    with pytest.raises(WeightsCorrupt, match=said):
+        manifest.combination("image")
+
+
+def test_a_combination_is_used_with_the_weights_that_it_was_fitted_on(
+    combined, entry, monkeypatch, tmp_path
+) -> None:
+    folder = combined(video=WEIGHED).parent
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.setattr(manifest, "weights_dirs", lambda: [other, folder])
+    for listed, found in (
+        (entry("xception"), True),
+        (entry(ONE), True),
+        (entry(ONE, sha256="1" * 64), False),
+    ):
+        document = {"schema": 2, "models": [listed]}
+        (other / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
+        assert (manifest.combination("video") is not None) is found
+    vote = {"ensemble": {"voters": [ONE], "metrics": {}}}  # a vote of one's own is by majority
+    document = {"schema": 2, "models": [entry(ONE)]} | vote
+    (other / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
+    assert manifest.combination("video") is None
+
+
+def test_a_manifest_need_not_have_a_combination(write_manifest, entry, monkeypatch) -> None:
+    folder = write_manifest(entry(ONE)).parent
+    monkeypatch.setattr(manifest, "weights_dirs", lambda: [folder])
+    assert manifest.combination("video") is None

@@ -14,8 +14,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
-from tbd_app.cli import main
 from tbd_app.cli.batch import Batch
+from tbd_app.cli.main import app
 from tbd_app.models import registry
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.report import html, texts
@@ -75,14 +75,15 @@ def parsed(command: str, monkeypatch: pytest.MonkeyPatch) -> AnalysisSettings:
     monkeypatch.setattr(Batch, "run", lambda self: made.append(self.settings))
     program, *words = shlex.split(command)
     assert program == "tbd"
-    CliRunner().invoke(main.app, words, catch_exceptions=False)
+    CliRunner().invoke(app, words, catch_exceptions=False)
     (settings,) = made
     return settings
 
 
-def bounds(*, fake: bool) -> dict[str, float]:
-    """Bounds of an entry with which a model says the same of any face."""
-    return {"threshold": 1e-6, "real_below": 0.0} if fake else {"threshold": 1.0, "real_below": 1.0}
+def bounds(*, fake: bool) -> dict[str, Any]:
+    """Changes of an entry with which a model says the same of any face."""
+    numbers = {"threshold": 1e-6, "real_below": 0.0} if fake else {"threshold": 1.0, "real_below": 1.0}
+    return {"calibration": numbers | {"temperature": 1.0}}
 
 
 def agree(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tbd_app.report import html, texts
 from tbd_app.report.curves import frame_probs, lines
-from tests.report_factory import make_report
+from tests.report_factory import make_report, with_combination
 
 VOID = {"meta", "img", "br", "link", "input"}
 
@@ -130,3 +130,11 @@ def test_the_curve_is_the_mean_of_the_models_that_score_frames() -> None:
     curves = [s.frame_fake_prob for s in person.scores if s.frame_fake_prob]
     assert len(curves) == 2
     np.testing.assert_allclose(frame_probs(person), np.mean(curves, axis=0))
+
+
+def test_a_combined_score_is_shown_with_its_two_bounds() -> None:
+    text = Page(html.render(with_combination(make_report(n_people=1), 0.8, differs=True))).text
+    assert texts.REASONS["combined"] in text
+    assert texts.REASONS["majority_differs"] in text
+    assert "Together they score 0.80 (real below 0.40, fake from 0.55)." in text
+    assert "Together" not in Page(html.render(make_report())).text

@@ -11,7 +11,7 @@ import pytest
 from tbd_app.known import Family, KnownPerformance, Measured
 from tbd_app.report import texts
 from tbd_app.types import BlindSpot, ModelScore, Reason, Report, Verdict
-from tests.report_factory import make_report
+from tests.report_factory import make_report, with_combination
 
 
 def with_verdict(report: Report, verdict: Verdict) -> Report:
@@ -149,3 +149,34 @@ def test_the_command_survives_a_shell() -> None:
         settings = report.settings | {"asked": asked}
         assert f"--models {','.join(asked)} " in texts.repeat_command(replace(report, settings=settings))
     assert texts.repeat_command(make_report(name="-x.mp4")).startswith("tbd analyze ./-x.mp4 ")
+
+
+def test_models_that_are_weighed_together_are_not_counted_as_finding_it() -> None:
+    report = with_combination(make_report(label="fake", n_people=1), 0.8)
+    assert texts.headline(report) == (
+        "The models, weighed together, found clear signs of manipulation in person A (0:00–0:03); 2 of 3 voted fake. "
+        "Treat as suspicious, not proven."
+    )
+    real = texts.headline(with_combination(make_report(label="real", n_people=1), 0.2))
+    assert real.startswith("No signs of manipulation were found by the models weighed together.")
+
+
+@pytest.mark.parametrize("label", ["fake", "real", "uncertain"])
+def test_a_majority_with_another_answer_is_said(label) -> None:
+    sentence = texts.REASONS["majority_differs"]
+    report = make_report(label=label, n_people=1)
+    assert sentence in texts.headline(with_combination(report, 0.5, differs=True))
+    assert sentence not in texts.headline(with_combination(report, 0.5))
+
+
+def test_a_combined_score_has_its_two_bounds() -> None:
+    report = with_combination(make_report(label="fake", n_people=1), 0.8)
+    (person,) = report.people
+    assert texts.why(person, report) == [
+        texts.REASONS["combined"],
+        "Together they score 0.80 (real below 0.40, fake from 0.55).",
+    ]
+    assert texts.combined_bounds(report.verdict, report) == "real below 0.40, fake from 0.55"
+    by_majority = make_report(label="uncertain", n_people=1)
+    assert texts.why(by_majority.people[0], by_majority) == [texts.REASONS["models_disagree"]]
+    assert texts.combined_bounds(by_majority.verdict, report) == ""

@@ -11,10 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from tbd_app.errors import EmptyFile, TooLarge
-from tbd_app.known import MEASURED_AS, Family, KnownPerformance
+from tbd_app.known import MEASURED_AS, Combination, Family, KnownPerformance
 from tbd_app.report.to_json import SCHEMA_PATH, dumps, error_to_dict, to_dict
 from tbd_app.types import Reason
-from tests.report_factory import KNOWN, make_report
+from tests.report_factory import KNOWN, make_report, with_combination
 
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
 
@@ -37,7 +37,7 @@ def test_codes_are_those_of_the_types() -> None:
 
 def test_a_report_written_before_these_keys_still_matches() -> None:
     document = to_dict(make_report())
-    for key in ("models", "known_performance"):
+    for key in ("models", "known_performance", "combination"):
         del document[key]
     del document["settings"]["asked"]
     for part in (document, *document["people"]):
@@ -53,6 +53,25 @@ def test_known_figures_survive_and_are_of_the_kind_of_media() -> None:
         known = to_dict(make_report(kind=kind))["models"][0]["known_performance"]
         assert KnownPerformance.from_dict(known) == KNOWN[MEASURED_AS[kind]]
     assert to_dict(make_report())["models"][1]["known_performance"] is None
+
+
+def test_the_combination_survives() -> None:
+    report = with_combination(make_report(), 0.8)
+    document = json.loads(dumps(report))
+    VALIDATOR.validate(document)
+    assert Combination(**document["combination"]) == report.combination
+    assert "combined" in document["verdict"]["reasons"]
+    assert to_dict(make_report())["combination"] is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"weights": {}}, {"weights": {"a": -1}}, {"threshold": 2}, {"colour": 1}]
+)
+def test_a_wrong_combination_does_not_match(changes) -> None:
+    document = to_dict(with_combination(make_report(), 0.8))
+    document["combination"] |= changes
+    with pytest.raises(ValidationError):
+        VALIDATOR.validate(document)
 
 
 def test_error_documents_match_the_schema() -> None:
@@ -77,8 +96,8 @@ def test_the_documented_keys_in_their_order() -> None:
     document = to_dict(make_report())
     person = document["people"][0]
     assert " ".join(document) == (
-        "schema_version media verdict people frames settings models known_performance stability provenance "
-        "warnings versions timings_s"
+        "schema_version media verdict people frames settings models known_performance combination stability "
+        "provenance warnings versions timings_s"
     )
     assert " ".join(document["media"]) == "name kind sha256 width height fps duration_s n_frames codec"
     assert " ".join(document["verdict"]) == "label fake_prob votes reasons voters"

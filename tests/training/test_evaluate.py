@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from tbd_app import analyze
+from tbd_app.known import Combination
 from tbd_app.models import manifest, registry
 from tbd_app.settings import weights_dirs
 from tests import media_factory
+from tests.report_factory import MODELS, make_report
 from training import evaluate
 from training.evaluation import card, cost, ledger, readme
 from training.evaluation.figures import known
@@ -53,6 +55,16 @@ def test_the_vote_of_one_voter_is_what_it_says_itself(answers, scored) -> None:
     np.testing.assert_equal(vote.probs, scored["original"].probs)
     labels = {"abstain": "uncertain", "": ""}
     assert vote.votes == [labels.get(v, v) for v in scored["original"].votes]
+
+
+def test_the_vote_is_measured_as_it_is_served(monkeypatch) -> None:
+    by = Combination(dict.fromkeys(MODELS[:2], 0.5), -9.0, 0.6, 0.4)
+    monkeypatch.setattr(manifest, "combination", {"video": by, "image": None}.get)
+    for kind, label in (("video", "real"), ("frames", "real"), ("image", "fake")):
+        report, scores = make_report(kind=kind, n_people=1), evaluate.Scores([], [], [])
+        evaluate._add_verdict(scores, report, MODELS[:2])
+        assert scores.votes == [label]
+        assert (scores.probs[0] < 0.001) == (label == "real")
 
 
 def test_clips_are_scored_as_tbd_analyze_scores_them(clips, scored) -> None:

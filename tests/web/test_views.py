@@ -13,7 +13,7 @@ from tbd_app.report import texts as words
 from tbd_app.report.to_json import dumps
 from tbd_app.types import ProgressEvent, Report
 from tbd_app.web import texts, views
-from tests.report_factory import THRESHOLD, make_report
+from tests.report_factory import THRESHOLD, make_report, with_combination
 
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
 
@@ -148,3 +148,9 @@ def test_footer_says_what_a_result_is_not():
     footer = views.footer(catalogue.listing())
     assert "not proof" in footer
     assert "Nothing is kept" in footer
+
+
+def test_a_combined_score_is_shown_with_its_two_bounds():
+    summary = views.summary(with_combination(make_report(n_people=1), 0.8))
+    assert "Together they score 0.80 (real below 0.40, fake from 0.55)." in summary
+    assert "Together" not in views.summary(make_report())

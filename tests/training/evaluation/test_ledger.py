@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tbd_app.known import Measured
+from tbd_app.known import Combination, Measured
 from tbd_app.models import manifest, registry, schema
 from training.evaluation import ledger
 from training.evaluation.figures import known
@@ -110,3 +110,58 @@ def test_the_figures_of_a_vote_are_replaced(folder: Path) -> None:
 def test_an_unlisted_model_is_named(folder: Path) -> None:
     with pytest.raises(SystemExit, match="xception is not in the manifest"):
         ledger.write_metrics("xception", {})
+
+
+def weighing(*models: str, bias: float = -1.5) -> Combination:
+    return Combination(dict.fromkeys(models, 0.5), bias, 0.6, 0.4)
+
+
+def test_a_combination_is_written_where_the_app_reads_it(folder: Path) -> None:
+    fitted = {"video": weighing(NAME, OTHER), "image": weighing(OTHER, NAME, bias=1.0)}
+    ledger.write_combination(fitted)
+    assert {kind: manifest.combination(kind) for kind in ("video", "image")} == fitted
+    assert ledger.ensemble() == {
+        "voters": [NAME, OTHER],
+        "metrics": {},  # those that were there were measured by majority
+        "combination": {kind: combination.to_dict() for kind, combination in fitted.items()},
+    }
+    assert "combination" not in read(folder / "ensemble.metrics.json")
+    ledger.write_ensemble([OTHER, NAME], figures(0.75))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert manifest.combination("video") == fitted["video"]
+    assert manifest.known_vote([NAME, OTHER])["video"].auc == Measured(0.75, 0.0, 1.0)
+    ledger.write_combination(fitted)  # nothing new, so the figures hold
+    ledger.rewrite()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_combination_can_be_taken_away(folder: Path) -> None:
+    ledger.write_combination({"video": weighing(OTHER)})
+    assert ledger.ensemble()["voters"] == [OTHER]
+    ledger.write_combination({})
+    assert ledger.ensemble() == {"voters": [OTHER], "metrics": {}}
+    assert "combination" not in read(folder / "manifest.json")["ensemble"]
+
+
+@pytest.mark.parametrize("change", ["voters", "weights"])
+def test_a_combination_goes_with_what_it_was_fitted_for(folder: Path, change) -> None:
+    ledger.write_combination({"video": weighing(NAME, OTHER)})
+    ledger.write_metrics(NAME, figures(1.0))
+    ledger.write_ensemble([NAME, OTHER], figures(0.75))
+    assert manifest.combination("video") == weighing(NAME, OTHER)
+    if change == "voters":
+        ledger.write_ensemble([NAME], figures(0.5))
+    else:
+        ledger.write_entry(ledger.entry_of(NAME) | {"sha256": "1" * 64, "metrics": {}})
+        assert ledger.ensemble()["metrics"] == {}
+    assert manifest.combination("video") is None
+    assert "combination" not in ledger.ensemble()
+
+
+def test_combinations_are_of_the_same_listed_models(folder: Path) -> None:
+    for fitted in (
+        {"video": weighing(NAME, "xception")},
+        {"video": weighing(NAME, OTHER), "image": weighing(NAME)},
+    ):
+        with pytest.raises(ValueError, match="same models"):
+            ledger.write_combination(fitted)
