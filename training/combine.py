@@ -30,15 +30,14 @@ from tqdm import tqdm
 from tbd_app.known import Combination, MeasuredKind
 from tbd_app.models import registry
 from tbd_app.pipeline import score
+from tbd_app.pipeline.verdict import EDGE
 from tbd_app.settings import AnalysisSettings
-from training import export
 from training.engine.metrics import auc, threshold_for_fpr
 from training.evaluation import ledger
+from training.evaluation.answers import picture_scores
 from training.evaluation.seen import CACHE, logits_of, look
-from training.faces.bank import load_or_build
 from training.faces.index import Item, read_index
 
-CLIP = 1e-4  # of a probability, before its logit; as pipeline/verdict.py has it
 LEAST = 0.5  # nothing is called fake below it
 
 
@@ -92,18 +91,6 @@ def clip_scores(items: Sequence[Item], voters: Sequence[str], cache: Path) -> tu
             probs.append(max(known, key=lambda person: float(np.mean(_logits(np.array(person))))))
             judged.append(clip)
     return np.array(probs), judged
-
-
-def picture_scores(items: Sequence[Item], voters: Sequence[str]) -> tuple[np.ndarray, list[Item]]:
-    """What the voters say of val pictures: (N,V) fake_prob, and the N pictures."""
-    bank = load_or_build(items, Path("runs/cache"))
-    rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    columns = []
-    for name in voters:
-        spec = registry.spec(name)
-        found = export.logits_of_pictures(spec, score.loaded(name, "cpu"), bank, rows)
-        columns.append(expit(found / spec.calibration.temperature))
-    return np.stack(columns, axis=1), [items[bank.item[r]] for r in rows]
 
 
 def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config: Config) -> Combination:
@@ -169,7 +156,7 @@ def weigh(x: np.ndarray, labels: np.ndarray, share: np.ndarray, penalty: float) 
 
 
 def _logits(probs: np.ndarray) -> np.ndarray:
-    return logit(np.clip(probs, CLIP, 1 - CLIP))
+    return logit(np.clip(probs, EDGE, 1 - EDGE))
 
 
 def _shares(labels: np.ndarray, sources: np.ndarray) -> np.ndarray:

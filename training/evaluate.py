@@ -25,15 +25,22 @@ from scipy.special import expit
 from tqdm import tqdm
 
 from tbd_app.media.recode import h264
-from tbd_app.models import registry
-from tbd_app.pipeline import score
+from tbd_app.models import manifest, registry
+from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec
-from training import export
 from training.datasets.pairs import PairDataset
 from training.engine.metrics import auc
 from training.evaluation import card, cost, ledger, plots, readme
-from training.evaluation.answers import ENSEMBLE, Scores, score_clips, voters_among, write_rows
+from training.evaluation.answers import (
+    ENSEMBLE,
+    Scores,
+    logits_of_pictures,
+    picture_scores,
+    score_clips,
+    voters_among,
+    write_rows,
+)
 from training.evaluation.corruptions import CORRUPTIONS
 from training.evaluation.figures import (
     by_family,
@@ -112,7 +119,8 @@ def main(config: Config) -> None:
         write_rows(config.out / f"{ENSEMBLE}.csv", clips, verdicts)
         if len(voters) > 1:  # one voter's curves are drawn already
             plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
-        ledger.write_ensemble(voters, clip_figures(clips, verdicts, trained_on))
+        figures = clip_figures(clips, verdicts, trained_on) | vote_on_pictures(items, voters)
+        ledger.write_ensemble(voters, figures)
     readme.write()
 
 
@@ -167,7 +175,7 @@ def pictures_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> 
     """Image-level figures of val pictures, each served on its own, and of those of StyleGAN2 apart."""
     model = score.loaded(spec.name, "cpu")
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    probs = expit(export.logits_of_pictures(spec, model, bank, rows) / spec.calibration.temperature)
+    probs = expit(logits_of_pictures(spec, model, bank, rows) / spec.calibration.temperature)
     bounds = score.bounds_for(spec, 1)
     threshold = bounds[1]
     owners = [items[bank.item[r]] for r in rows]
@@ -182,6 +190,18 @@ def pictures_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> 
             **rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
         },
     }
+
+
+def vote_on_pictures(items: Sequence[Item], voters: Sequence[str]) -> dict[str, Any]:
+    """Image-level figures of the voters together; none where no combination says how they weigh on pictures."""
+    combination = manifest.combination("image")
+    if combination is None or set(combination.weights) != set(voters):
+        return {}
+    probs, owners = picture_scores(items, voters)
+    together = [
+        verdict.combined_prob(dict(zip(voters, row, strict=True)), combination) for row in probs.tolist()
+    ]
+    return picture_figures(owners, np.array(together), (combination.real_below, combination.threshold))
 
 
 def _stylegan2(real: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:

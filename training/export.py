@@ -33,13 +33,13 @@ from tbd_app.models import registry, weights
 from tbd_app.models.nets.base import Detector
 from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score
-from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Calibration, ModelSpec
 from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
 from training.evaluation import hub, ledger, systems
+from training.evaluation.answers import logits_of_pictures
 from training.evaluation.seen import CACHE, logits_of, look
-from training.faces.bank import FaceBank, load_or_build
+from training.faces.bank import load_or_build
 from training.faces.index import Item, read_index
 
 LEAST = 0.5  # no vote for fake below it, however few the reals that score so high
@@ -218,16 +218,6 @@ def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> 
     bank = load_or_build(items, Path("runs/cache"))
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     return logits_of_pictures(spec, model, bank, rows), np.array([items[bank.item[r]].label for r in rows])
-
-
-def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int]) -> np.ndarray:
-    """(N,) logits of rows of a bank, each scored as serving scores a picture."""
-    preprocess, parts = for_spec(spec), []
-    for r in tqdm(rows, desc="pictures", unit="picture"):
-        x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))
-        one = x[None] if spec.task == "clip" else x  # a clip of one frame
-        parts.append(score.of_pictures(model, spec, one))
-    return np.concatenate(parts)
 
 
 def _git_revision() -> str:

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 from tqdm import tqdm
 
 from tbd_app.models import manifest, registry
+from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score, verdict
+from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
-from tbd_app.types import FrameCounts, ModelScore
+from tbd_app.types import FrameCounts, ModelScore, ModelSpec
 from training.evaluation.corruptions import CORRUPTIONS
 from training.evaluation.seen import CACHE, logits_of, look
+from training.faces.bank import FaceBank, load_or_build
 from training.faces.index import Item
 
 ENSEMBLE = "ensemble"
@@ -100,3 +104,25 @@ def write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) -> 
             for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
                 shown = "" if np.isnan(prob) else f"{prob:.6f}"
                 rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, shown, vote))
+
+
+def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int]) -> np.ndarray:
+    """(N,) logits of rows of a bank, each scored as serving scores a picture."""
+    preprocess, parts = for_spec(spec), []
+    for r in tqdm(rows, desc="pictures", unit="picture"):
+        x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))
+        one = x[None] if spec.task == "clip" else x  # a clip of one frame
+        parts.append(score.of_pictures(model, spec, one))
+    return np.concatenate(parts)
+
+
+def picture_scores(items: Sequence[Item], voters: Sequence[str]) -> tuple[np.ndarray, list[Item]]:
+    """What the voters say of val pictures: (N,V) fake_prob, and the N pictures."""
+    bank = load_or_build(items, Path("runs/cache"))
+    rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
+    columns = []
+    for name in voters:
+        spec = registry.spec(name)
+        found = logits_of_pictures(spec, score.loaded(name, "cpu"), bank, rows)
+        columns.append(expit(found / spec.calibration.temperature))
+    return np.stack(columns, axis=1), [items[bank.item[r]] for r in rows]
