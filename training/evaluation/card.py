@@ -98,6 +98,7 @@ def value(figures: dict[str, Any], key: str, *, percent: bool = False) -> str:
 _ORIGIN = {
     "effnetv2_b0_frame": "at first the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of "
     "`tf.keras.applications`), all weights fine-tuned",
+    "clip_b16_probe": "OpenAI's CLIP ViT-B/16 (MIT), which stays as it is",
 }
 _ALIKE = "light, blur, resolution, noise, JPEG and H.264 are chosen once per pair and applied to both."
 # What a batch is made of, by script.
@@ -107,8 +108,12 @@ _MATERIAL = {
     "training/train_video.py": f"Each pair is a real clip and a fake made of it, or a real and a generated clip; {_ALIKE}",
     "training/train_image.py": "Each picture comes with its own label, the classes weighed; light, blur, resolution, noise, "
     "JPEG and H.264 are chosen for each.",
+    "training/train_probe.py": "Clips and pictures of real generators, real media, and self-blends and replaced mouths of "
+    "the real clips, half of these degraded; sources weigh as the root of their files, classes alike.",
 }
 _LIMITS = {
+    "training/train_probe.py": "It goes by what faces look like in the middle of CLIP and by how little they change; whether "
+    "people who sit still are flagged more often was not measured.",
     "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, replaced mouths and "
     "moving heads leave other traces: see the rows of the clips before trusting its votes on video.",
 }
@@ -120,6 +125,12 @@ _LEARNED_BLENDS = (
 
 def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:
     """How long, on how much at a time and at which sizes."""
+    if "supports" in recipe:
+        return (
+            f"`{recipe['script']}`, in closed form: {recipe['components']} components of each statistic, {recipe['reduced']} "
+            f"numbers compared with {recipe['supports']} supports, gamma {recipe['gamma']:g}, ridge {recipe['ridge']:g}; "
+            f"{recipe['clip_len']} spread frames of each clip; {_seeds(recipe['seed'])}."
+        )
     loop, pairs = recipe["loop"], recipe.get("batch_pairs")
     if pairs is None:
         kind = "pairs of clips" if recipe.get("pairs") else {"clip": "clips", "frame": "pictures"}[spec.task]
@@ -185,9 +196,12 @@ def card(entry: dict[str, Any]) -> str:
         entry: all that is known of a measured model, as `ledger.entry_of` gives it.
     """
     spec, recipe = registry.spec(entry["name"]), entry["recipe"]
-    start = f"{recipe['init']}, an earlier checkpoint" if recipe.get("init") else recipe["backbone"]
+    start = recipe.get("backbone") or recipe.get("tower", {}).get("file")
+    if recipe.get("init"):
+        start = f"{recipe['init']}, an earlier checkpoint"
     scope = {
         "clips": "real clips and clips of the blending family",
+        "all_clips": "all val clips",
         "pictures": "real and generated pictures",
     }[recipe.get("made_for", "clips")]
     return _TEMPLATES.get_template("card.md.j2").render(
