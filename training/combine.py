@@ -36,6 +36,7 @@ from training.engine.metrics import auc, threshold_for_fpr
 from training.evaluation import ledger
 from training.evaluation.answers import picture_scores
 from training.evaluation.seen import CACHE, logits_of, look
+from training.faces.bank import load_or_build
 from training.faces.index import Item, read_index
 
 LEAST = 0.5  # nothing is called fake below it
@@ -69,7 +70,7 @@ def main(config: Config) -> None:
     fitted: dict[MeasuredKind, Combination] = {}
     for kind, (probs, judged) in (
         ("video", clip_scores(items, voters, config.cache)),
-        ("image", picture_scores(items, voters)),
+        ("image", picture_scores(items, load_or_build(items, Path("runs/cache")), voters)),
     ):
         fitted[kind] = fit(probs, judged, voters, config)
         print(f"{kind}: {fitted[kind]}")

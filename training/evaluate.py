@@ -35,7 +35,6 @@ from training.evaluation import card, cost, ledger, plots, readme
 from training.evaluation.answers import (
     ENSEMBLE,
     Scores,
-    logits_of_pictures,
     picture_scores,
     score_clips,
     voters_among,
@@ -102,11 +101,15 @@ def main(config: Config) -> None:
         scored[corruption] = score_clips(clips, names, config.frames, corruption)
     bank = load_or_build(items, Path("runs/cache"))
     config.out.mkdir(parents=True, exist_ok=True)
+    owners: list[Item] = []
+    pictures: dict[str, np.ndarray] = {}
     for name in names:
         spec, mine = registry.spec(name), {variant: part[name] for variant, part in scored.items()}
         write_rows(config.out / f"{name}.csv", clips, mine)
         figures = clip_figures(clips, mine, trained_on)
-        figures |= pictures_figures(items, bank, spec)
+        probs, owners = picture_scores(items, bank, [name])
+        pictures[name] = probs[:, 0]
+        figures |= pictures_figures(owners, pictures[name], spec)
         if spec.task == "frame":
             figures |= still_figures(items, bank, spec)
             figures |= redrawn_figures(items, bank, spec, config.generators)
@@ -119,7 +122,8 @@ def main(config: Config) -> None:
         write_rows(config.out / f"{ENSEMBLE}.csv", clips, verdicts)
         if len(voters) > 1:  # one voter's curves are drawn already
             plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
-        figures = clip_figures(clips, verdicts, trained_on) | vote_on_pictures(items, voters)
+        figures = clip_figures(clips, verdicts, trained_on)
+        figures |= vote_on_pictures(owners, {name: pictures[name] for name in voters})
         ledger.write_ensemble(voters, figures)
     readme.write()
 
@@ -171,14 +175,16 @@ def still_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dic
     }
 
 
-def pictures_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dict[str, Any]:
-    """Image-level figures of val pictures, each served on its own, and of those of StyleGAN2 apart."""
-    model = score.loaded(spec.name, "cpu")
-    rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    probs = expit(logits_of_pictures(spec, model, bank, rows) / spec.calibration.temperature)
+def pictures_figures(owners: Sequence[Item], probs: np.ndarray, spec: ModelSpec) -> dict[str, Any]:
+    """Image-level figures of val pictures, each served on its own, and of those of StyleGAN2 apart.
+
+    Args:
+        owners: N pictures.
+        probs: (N,) fake_prob.
+        spec: of the model.
+    """
     bounds = score.bounds_for(spec, 1)
     threshold = bounds[1]
-    owners = [items[bank.item[r]] for r in rows]
     real = np.array([i.label == 0 for i in owners])
     stylegan2 = _same_source(owners, "StyleGAN2")
     return {
@@ -192,16 +198,19 @@ def pictures_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> 
     }
 
 
-def vote_on_pictures(items: Sequence[Item], voters: Sequence[str]) -> dict[str, Any]:
-    """Image-level figures of the voters together; none where no combination says how they weigh on pictures."""
+def vote_on_pictures(owners: Sequence[Item], probs: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Image-level figures of the voters together; none where no combination says how they weigh on pictures.
+
+    Args:
+        owners: N pictures.
+        probs: (N,) fake_prob of each voter.
+    """
     combination = manifest.combination("image")
-    if combination is None or set(combination.weights) != set(voters):
+    if combination is None or set(combination.weights) != set(probs):
         return {}
-    probs, owners = picture_scores(items, voters)
-    together = [
-        verdict.combined_prob(dict(zip(voters, row, strict=True)), combination) for row in probs.tolist()
-    ]
-    return picture_figures(owners, np.array(together), (combination.real_below, combination.threshold))
+    rows = [dict(zip(probs, row, strict=True)) for row in np.stack(list(probs.values()), axis=1).tolist()]
+    together = np.array([verdict.combined_prob(row, combination) for row in rows])
+    return picture_figures(owners, together, (combination.real_below, combination.threshold))
 
 
 def _stylegan2(real: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FrameCounts, ModelScore, ModelSpec
 from training.evaluation.corruptions import CORRUPTIONS
 from training.evaluation.seen import CACHE, logits_of, look
-from training.faces.bank import FaceBank, load_or_build
+from training.faces.bank import FaceBank
 from training.faces.index import Item
 
 ENSEMBLE = "ensemble"
@@ -116,9 +116,10 @@ def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: S
     return np.concatenate(parts)
 
 
-def picture_scores(items: Sequence[Item], voters: Sequence[str]) -> tuple[np.ndarray, list[Item]]:
+def picture_scores(
+    items: Sequence[Item], bank: FaceBank, voters: Sequence[str]
+) -> tuple[np.ndarray, list[Item]]:
     """What the voters say of val pictures: (N,V) fake_prob, and the N pictures."""
-    bank = load_or_build(items, Path("runs/cache"))
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     columns = []
     for name in voters:
