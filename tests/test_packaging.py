@@ -22,8 +22,8 @@ OURS = {
     "benchmarks",
     "drawn_face",
 }  # the last lies beside the script that uses it
-# Its one user asks for it by name where it is missing.
-OPTIONAL = {"face_alignment"}
+# The one user of each asks for it by name where it is missing.
+OPTIONAL = {"face_alignment", "onnx"}
 
 
 def plain(name: str) -> str:

@@ -73,7 +73,8 @@ def test_a_second_real_stands_for_some_fakes_whose_trace_may_be_gone(monkeypatch
 def test_what_was_changed_is_told_where_it_is_known() -> None:
     faces, items = [face(k) for k in range(3)], [item(0), item(1, "image"), item(2, "image", 1, "StyleGAN2")]
     blends, made = (
-        dataset(faces, items, augment=False, sources=[source])[0] for source in ("blend_still", "portrait")
+        dataset(faces, items, augment=False, sources=[source])[0]
+        for source in ("blend_still", "generated_still")
     )
     x, _, changed = blends
     differs = (x[0] - x[1]).abs().sum(0)[None]
@@ -131,7 +132,7 @@ def _spy(seen: list):
 def test_without_augmentation_the_crop_is_the_one_of_serving() -> None:
     faces = [face(1), face(2)]
     items = [item(0, "image"), item(1, "image", 1, "StyleGAN2")]
-    portraits = dataset(faces, items, augment=False, sources=["portrait"])
+    portraits = dataset(faces, items, augment=False, sources=["generated_still"])
     got = portraits.pictures(np.random.default_rng(0), 0)
     # The working size is fixed, so pictures above it are reduced first.
     side = sum(room.BLEND_SIDE_PX) // 2
@@ -195,7 +196,7 @@ def is_red(picture: np.ndarray) -> bool:
 
 def test_reals_come_first_and_fakes_second() -> None:
     items = [item(0, "image", 0), item(1, "image", 1, "StyleGAN2")]
-    mixed = dataset([plain(RED), plain(BLUE)], items, augment=False, sources=["portrait"])
+    mixed = dataset([plain(RED), plain(BLUE)], items, augment=False, sources=["generated_still"])
     for number in range(5):
         real, fake = mixed.pictures(np.random.default_rng(number), number)
         assert is_red(real)
@@ -226,7 +227,7 @@ def test_sources_without_media_give_their_share_to_the_others() -> None:
     shares = np.array([PAIR_SHARES[s] for s in made_of_stills])
     np.testing.assert_allclose(only_stills.shares, shares / shares.sum())
     both = drawn_kinds([item(0), item(1), item(2, "video")])
-    assert set(both.sources) == set(shares_of(GENERATORS)) - {"portrait"}
+    assert set(both.sources) == set(shares_of(GENERATORS)) - {"generated_still"}
     assert both.shares.sum() == pytest.approx(1)
     only_stills[0]
     both[0]
