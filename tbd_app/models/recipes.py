@@ -65,6 +65,8 @@ _STAN = Recipe(
 )
 _FCG = Recipe("train_dfd_fcg.py", Load("", 60), Load("8gb", 8), clip_len=10)
 _TIMESFORMER = Recipe("train_timesformer.py", Load("paper", 8), Load("8gb", 4), clip_len=8)
+# The clean, the PGD and the U-Net's batch are alive at once; what the U-Net itself takes for a moment is not counted.
+_VIT = Recipe("train_robust.py", Load("paper", 3 * 32), Load("8gb", 3 * 8))
 
 RECIPES: dict[str, Recipe] = {
     "effnetv2_b0_frame": replace(_FRAME, reference=Load("bundled", 32)),
@@ -88,4 +90,6 @@ RECIPES: dict[str, Recipe] = {
     "m2tr_official": Recipe("train_m2tr.py", Load("official", 8), Load("official-8gb", 4), moments=1),
     "effnet_b0_timesformer": _TIMESFORMER,
     "effnet_b0_timesformer_legacy": _TIMESFORMER,
+    "effnet_vit_base": replace(_VIT, reference=Load("paper-base", 32), small=Load("8gb-base", 8)),
+    "effnet_vit_robust": _VIT,
 }

@@ -51,6 +51,15 @@ _TIMESFORMER = ModelSpec(
     paper="https://arxiv.org/abs/2102.05095",
 )
 
+_VIT = ModelSpec(
+    name="",
+    task="frame",
+    architecture="",
+    input_size=224,
+    n_params=7_541_246,
+    paper="https://arxiv.org/abs/2107.02612",
+)
+
 # (spec, "module:class"); the class takes keyword arguments only, `pretrained` among them.
 _TABLE: tuple[tuple[ModelSpec, str], ...] = (
     (
@@ -285,6 +294,22 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             n_params=17_130_110,
         ),
         f"{_HERE}.effnet_timesformer:EffNetB0TimeSformerLegacy",
+    ),
+    (
+        replace(
+            _VIT,
+            name="effnet_vit_base",
+            architecture="EfficientNet-B0 + 4-layer transformer, trained on clean faces",
+        ),
+        f"{_HERE}.effnet_vit:EffNetVit",
+    ),
+    (
+        replace(
+            _VIT,
+            name="effnet_vit_robust",
+            architecture="EfficientNet-B0 + 4-layer transformer, trained on attacked faces, too",
+        ),
+        f"{_HERE}.effnet_vit:EffNetVit",
     ),
 )
 

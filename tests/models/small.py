@@ -40,6 +40,8 @@ SMALL: dict[str, tuple[dict[str, Any], int]] = {
     "m2tr_official": (TINY, 64),
     "effnet_b0_timesformer": (TINY, 64),
     "effnet_b0_timesformer_legacy": (TINY, 64),
+    "effnet_vit_base": (TINY, 64),
+    "effnet_vit_robust": (TINY, 64),
 }
 
 

@@ -29,6 +29,8 @@ def examples(config: RunConfig, script: str) -> int:
     """Pictures or clips that pass at once: where a batch is counted in pairs, two for each."""
     if script == "train_frame.py":
         return 2 * config.batch_pairs
+    if script == "train_robust.py":  # each batch once clean and once after each attack
+        return config.batch * (1 + bool(config.pgd_weight) + bool(config.unet_weight))
     in_pairs = script == "train_dfd_fcg.py" or (script == "train_video.py" and config.pairs)
     return config.batch * (2 if in_pairs else 1)
 

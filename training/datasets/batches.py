@@ -1,11 +1,12 @@
 """Batches by number: batch k is the same whatever the workers and wherever a run was resumed.
 
 A training data set is an endless row of numbered items, item i a function of the seed and i alone (as `PairDataset`).
-`Shuffled` makes one of a finite set.
+`Shuffled` and `Balanced` make one of a finite set.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -37,6 +38,30 @@ class Shuffled(Dataset[Any]):
     def __getitem__(self, number: int) -> Any:
         epoch, place = divmod(number, len(self.examples))
         row = _order(self.seed, epoch, len(self.examples))[place]
+        return self.examples.example(int(row), np.random.default_rng([self.seed, number, 1]))
+
+
+class Balanced(Dataset[Any]):
+    """Item i of an endless row in which real and fake take turns; each class has epochs of its own, each in a new order.
+
+    Raises:
+        SystemExit: a class is absent.
+    """
+
+    def __init__(self, examples: Examples, labels: Sequence[int], seed: int) -> None:
+        self.examples, self.seed = examples, seed
+        self.rows = [np.flatnonzero(np.asarray(labels) == label) for label in (0, 1)]
+        n_real, n_fake = map(len, self.rows)
+        if not n_real or not n_fake:
+            raise SystemExit(
+                f"The split holds {n_real} real and {n_fake} fake faces: both classes are needed."
+            )
+
+    def __getitem__(self, number: int) -> Any:
+        turn, label = divmod(number, 2)
+        rows = self.rows[label]
+        epoch, place = divmod(turn, len(rows))
+        row = rows[_order(self.seed, epoch, len(rows))[place]]
         return self.examples.example(int(row), np.random.default_rng([self.seed, number, 1]))
 
 

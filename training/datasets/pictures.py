@@ -57,6 +57,12 @@ def around_faces(faces: Faces, media: Sequence[int], preprocess: Preprocess) -> 
     return partial(_around, faces, rows, preprocess)
 
 
+def every_face(faces: Faces, preprocess: Preprocess) -> tuple[list[Item], Cut]:
+    """Each face of a split, a row each: the medium it is of, and how it is cut."""
+    rows = list(range(len(faces.bank)))
+    return [faces.items[n] for n in faces.bank.item], partial(_around, faces, rows, preprocess)
+
+
 def _whole(items: Sequence[Item], size: int, row: int) -> np.ndarray:
     picture = cv2.imread(str(items[row].path), cv2.IMREAD_COLOR)
     if picture is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -37,6 +37,14 @@ class Progress:
     minutes: float = 0.0
 
 
+class Stateful(Protocol):
+    """Whatever can say what it needs to go on: a module, an optimiser, both together."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What `last.pt` holds. Frozen parameters are left out: they come back with the model.
@@ -47,6 +55,7 @@ class State:
         model: without the wrapper of several processes.
         ema: averaged weights, or None.
         optimizer: with its moments.
+        beside: what else learns, by name.
     """
 
     path: Path
@@ -54,6 +63,7 @@ class State:
     model: nn.Module
     ema: nn.Module | None
     optimizer: Any
+    beside: Mapping[str, Stateful] = field(default_factory=dict)
 
     def save(self, progress: Progress) -> None:
         """Write the state, whole or not at all; every process of a run calls it, the main one writes."""
@@ -63,6 +73,7 @@ class State:
             "ema": trained_state(self.ema) if self.ema else {},
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler else {},
+            "beside": {name: part.state_dict() for name, part in self.beside.items()},
             "progress": asdict(progress),
             "generators": gather_object([generator_states()]),
         }
@@ -74,7 +85,7 @@ class State:
         """Bring back what `save` wrote.
 
         Raises:
-            SystemExit: there is no saved state, or it belongs to another model.
+            SystemExit: there is no saved state, or it belongs to another model or recipe.
         """
         if not self.path.is_file():
             raise SystemExit(f"There is nothing to resume: {self.path} does not exist.")
@@ -85,6 +96,13 @@ class State:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
+        kept = state.get("beside", {})
+        if wrong := sorted(kept.keys() ^ self.beside.keys()):
+            raise SystemExit(
+                f"{self.path} is of another recipe: {', '.join(wrong)} is in one of the two only."
+            )
+        for name, part in self.beside.items():
+            part.load_state_dict(kept[name])
         if (own := self.accelerator.process_index) < len(state["generators"]):
             set_generator_states(state["generators"][own])
         return Progress(**state["progress"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -37,6 +37,7 @@ def fit(
     run: Run,
     *,
     groups: Callable[[nn.Module, float], list[dict[str, Any]]] | None = None,
+    beside: Mapping[str, checkpoint.Stateful] | None = None,
 ) -> nn.Module:
     """Train, log to the run folder, save its state at each validation; return the model to export.
 
@@ -50,6 +51,7 @@ def fit(
         config: numbers, counted in steps (`LoopConfig.in_steps`).
         run: where the run lives; with `run.resume` it goes on from `last.pt`.
         groups: (model, weight_decay) to the optimiser's groups; "lr_scale" in a group scales its learning rate.
+        beside: what a step trains besides the model, by name; it is saved and resumed with it.
 
     Raises:
         SystemExit: the loss is no number, there is nothing to resume, or the config does not fit.
@@ -67,7 +69,7 @@ def fit(
     bare = accelerator.unwrap_model(model)
     ema = _averaged(bare, config)
     kept = ema.module if ema else bare
-    state = checkpoint.State(run.path / "last.pt", accelerator, bare, ema, optimizer)
+    state = checkpoint.State(run.path / "last.pt", accelerator, bare, ema, optimizer, beside or {})
     progress = state.load() if run.resume else Progress()
     run.begin_at(progress.step)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score, roc_curve
 
 BOOTSTRAPS = 1000
@@ -15,6 +16,16 @@ BOOTSTRAPS = 1000
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve; NaN when one class is absent."""
     return float(roc_auc_score(labels, scores)) if 0 < labels.sum() < len(labels) else float("nan")
+
+
+def auc_by_ranks(labels: np.ndarray, scores: np.ndarray) -> float:
+    """`auc`, about thirty times as fast on few items, for figures that are drawn a thousand times."""
+    n_fake = int(labels.sum())
+    n_real = len(labels) - n_fake
+    if not n_fake or not n_real:
+        return float("nan")
+    above = rankdata(scores)[labels == 1].sum() - n_fake * (n_fake + 1) / 2
+    return float(above / (n_fake * n_real))
 
 
 def bootstrap(
@@ -30,6 +41,38 @@ def bootstrap(
     for _ in range(BOOTSTRAPS):
         rows = np.concatenate([rng.choice(c, len(c)) for c in classes if len(c)])
         values.append(figure(labels[rows], scores[rows]))
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def draws_by_source(
+    labels: np.ndarray, groups: Sequence[str], n: int = BOOTSTRAPS, seed: int = 0
+) -> list[np.ndarray]:
+    """Rows of `n` bootstrap samples in which whole sources are drawn, as all media of a source stand or fall together.
+
+    A sample that lacks a class is drawn again where another one can have both.
+
+    Args:
+        labels: (N,) 0 or 1.
+        groups: the source of each item.
+        n: samples.
+        seed: of the draws; the same draws for two models give the interval of their difference.
+    """
+    rng = np.random.default_rng(seed)
+    _, owner = np.unique(np.asarray(groups), return_inverse=True)
+    rows = [np.flatnonzero(owner == g) for g in range(owner.max() + 1)]
+    wanted = set(np.unique(labels).tolist())
+    out: list[np.ndarray] = []
+    while len(out) < n:
+        drawn = np.concatenate([rows[g] for g in rng.integers(len(rows), size=len(rows))])
+        # Of two sources, one real and one fake, half of the samples have both classes: this ends.
+        if set(labels[drawn].tolist()) == wanted:
+            out.append(drawn)
+    return out
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a figure over bootstrap samples."""
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 

@@ -111,13 +111,16 @@ class Run:
         draw_curves(self.rows(), self.path / "curves.png")
 
     def _append(self, row: Mapping[str, Any]) -> None:
-        path = self.path / "metrics.csv"
-        new = not path.is_file()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if new:
+        """A row more; a figure that comes up later, as in a second phase of a recipe, gets a column that begins empty."""
+        path, rows = self.path / "metrics.csv", self.rows()
+        known = list(rows[0]) if rows else []
+        names = [*known, *(name for name in row if name not in known)]
+        again = names != known
+        with path.open("w" if again else "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=names)
+            if again:
                 writer.writeheader()
-            writer.writerow(row)
+            writer.writerows([*rows, row] if again else [row])
 
     def rows(self) -> list[dict[str, str]]:
         """The rows of metrics.csv so far."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from training.datasets import batches as room
-from training.datasets.batches import Shuffled, batches, steps_per_epoch
+from training.datasets.batches import Balanced, Shuffled, batches, steps_per_epoch
 
 
 class Numbers(Dataset[Tensor]):
@@ -79,3 +79,19 @@ def test_starting_a_loader_draws_nothing_from_the_generator_of_training() -> Non
     before = torch.get_rng_state()
     listed(Numbers(), 2, 0, 3)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_classes_take_turns_and_each_is_seen_whole_before_again() -> None:
+    labels = [0, 1, 0, 0, 1]
+    items = [Balanced(Drawn(5), labels, seed=1)[k] for k in range(12)]
+    rows = [row for row, _ in items]
+    assert [labels[row] for row in rows] == [0, 1] * 6
+    assert sorted(rows[0:6:2]) == sorted(rows[6:12:2]) == [0, 2, 3]
+    assert all(sorted(rows[k : k + 4 : 2]) == [1, 4] for k in (1, 5))
+    assert len({draw for _, draw in items}) == 12
+    assert items == [Balanced(Drawn(5), labels, seed=1)[k] for k in range(12)]
+
+
+def test_balance_needs_both_classes() -> None:
+    with pytest.raises(SystemExit, match="3 real and 0 fake"):
+        Balanced(Drawn(3), [0, 0, 0], seed=1)

@@ -8,7 +8,16 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from sklearn.metrics import roc_curve
 
-from training.engine.metrics import auc, bootstrap, ece, eer, fit_temperature, threshold_for_fpr, wilson
+from training.engine.metrics import (
+    auc,
+    auc_by_ranks,
+    bootstrap,
+    ece,
+    eer,
+    fit_temperature,
+    threshold_for_fpr,
+    wilson,
+)
 
 
 def test_auc_counts_the_pairs_in_order() -> None:
@@ -21,6 +30,14 @@ def test_auc_counts_the_pairs_in_order() -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_auc_of_one_class_is_not_a_number(label) -> None:
     assert np.isnan(auc(np.full(3, label), np.array([0.1, 0.2, 0.3])))
+
+
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_auc_by_ranks_is_the_same(levels) -> None:
+    rng = np.random.default_rng(levels)
+    labels, scores = rng.integers(2, size=200), rng.integers(levels, size=200) / levels
+    assert auc_by_ranks(labels, scores) == pytest.approx(auc(labels, scores), abs=1e-12)
+    assert np.isnan(auc_by_ranks(np.zeros(3), scores[:3]))
 
 
 def drawn(n_real: int = 300, n_fake: int = 200, gap: float = 1.5) -> tuple[np.ndarray, np.ndarray]:

@@ -95,3 +95,12 @@ def test_curves_are_drawn_for_people_and_for_tensorboard(tmp_path) -> None:
     board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [event.step for event in board.Scalars("loss")] == [2, 4]
     assert board.Scalars("video_auc")[1].value == pytest.approx(0.75)
+
+
+def test_a_figure_that_comes_up_later_gets_a_column_of_its_own(tmp_path) -> None:
+    run = opened(tmp_path)
+    run.log(ROW)
+    run.log(ROW | {"step": 4, "pgd_loss": 1.5})
+    run.log(ROW | {"step": 6})
+    told = [(row["step"], row["loss"], row["pgd_loss"]) for row in run.rows()]
+    assert told == [("2", "0.5", ""), ("4", "0.5", "1.5"), ("6", "0.5", "")]
