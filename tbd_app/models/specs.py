@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tbd_app.types import Backbone, CropRecipe, ModelSpec
+from tbd_app.models.backbones import CLIP_B16_INT8, CLIP_B32, CLIP_L14
+from tbd_app.types import CropRecipe, ModelSpec
 
 _HERE = "tbd_app.models.nets"
-
-# OpenAI's towers, by the names of open_clip; the hub holds them as safetensors.
-CLIP_B32 = Backbone("ViT-B-32-quickgelu", "openai", "quick_gelu", "timm/vit_base_patch32_clip_224.openai")
-CLIP_B16 = Backbone("ViT-B-16-quickgelu", "openai", "quick_gelu", "timm/vit_base_patch16_clip_224.openai")
-# The same B/16 as int8 numbers with a scale a row, small enough to come with the project (training/prepare/clip_tower.py).
-CLIP_B16_INT8 = Backbone("ViT-B-16-quickgelu", "openai-int8", "quick_gelu")
-CLIP_L14 = Backbone("ViT-L-14-quickgelu", "openai", "quick_gelu", "timm/vit_large_patch14_clip_224.openai")
-
-BACKBONES = {(b.name, b.tag): b for b in (CLIP_B32, CLIP_B16, CLIP_B16_INT8, CLIP_L14)}
 
 # What every detector on CLIP shares; frames and crops of one face are normalised as CLIP was trained.
 _CLIP_FRAME = ModelSpec(
@@ -51,14 +43,7 @@ _TIMESFORMER = ModelSpec(
     paper="https://arxiv.org/abs/2102.05095",
 )
 
-_VIT = ModelSpec(
-    name="",
-    task="frame",
-    architecture="",
-    input_size=224,
-    n_params=7_541_246,
-    paper="https://arxiv.org/abs/2107.02612",
-)
+_VIT = replace(_M2TR, n_params=7_541_246, paper="https://arxiv.org/abs/2107.02612")
 
 # (spec, "module:class"); the class takes keyword arguments only, `pretrained` among them.
 _TABLE: tuple[tuple[ModelSpec, str], ...] = (
