@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 
 from tbd_app.known import KnownPerformance, Measured
 from tbd_app.models import footprint, registry, weights
-from tbd_app.models.recipes import RECIPES, Load
 from tbd_app.models.backbones import CLIP_L14
+from tbd_app.models.recipes import RECIPES, Load
 from tbd_app.types import Calibration
 from tests.hub import Hub, serve
 

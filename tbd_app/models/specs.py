@@ -27,10 +27,10 @@ _FCG = replace(
     paper="https://arxiv.org/abs/2404.05583",
 )
 
-_M2TR = ModelSpec(
-    name="", task="frame", architecture="", input_size=224, paper="https://arxiv.org/abs/2104.09770"
-)
-_BASELINE = ModelSpec(name="", task="frame", architecture="", input_size=256)
+_FRAME = ModelSpec(name="", task="frame", architecture="", input_size=224)
+_M2TR = replace(_FRAME, paper="https://arxiv.org/abs/2104.09770")
+_VIT = replace(_FRAME, n_params=7_541_246, paper="https://arxiv.org/abs/2107.02612")
+_BASELINE = replace(_FRAME, input_size=256)
 _TIMESFORMER = ModelSpec(
     name="",
     task="clip",
@@ -42,8 +42,6 @@ _TIMESFORMER = ModelSpec(
     crop=CropRecipe("arcface", 1.3),
     paper="https://arxiv.org/abs/2102.05095",
 )
-
-_VIT = replace(_M2TR, n_params=7_541_246, paper="https://arxiv.org/abs/2107.02612")
 
 # (spec, "module:class"); the class takes keyword arguments only, `pretrained` among them.
 _TABLE: tuple[tuple[ModelSpec, str], ...] = (

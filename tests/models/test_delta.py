@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from tbd_app.errors import WeightsCorrupt, WeightsMissing, WrongBackbone
 from tbd_app.models import registry, weights
-from tbd_app.models.nets.clip_ln import ClipLayerNorm
 from tbd_app.models.backbones import CLIP_B16, CLIP_B16_INT8, CLIP_L14
+from tbd_app.models.nets.clip_ln import ClipLayerNorm
 from tbd_app.pipeline import score
 from tbd_app.types import Backbone, FaceTrack, Frames, TrackQuality
 from tests.models import small

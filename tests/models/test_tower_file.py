@@ -11,9 +11,9 @@ from skimage import data
 
 from tbd_app.errors import WrongBackbone
 from tbd_app.models import registry, tensors, weights
+from tbd_app.models.backbones import CLIP_B16, CLIP_B16_INT8
 from tbd_app.models.nets.base import Detector
 from tbd_app.models.nets.tower import ClipDetector
-from tbd_app.models.backbones import CLIP_B16, CLIP_B16_INT8
 from tbd_app.pipeline.crops import for_spec
 from tests.models import small
 

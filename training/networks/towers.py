@@ -9,8 +9,8 @@ from typing import Any, Literal
 import torch
 
 from tbd_app.errors import WrongBackbone
-from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.models.backbones import BACKBONES
+from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.types import CropRecipe, ModelSpec
 from training.networks.models import build, spec_of
 

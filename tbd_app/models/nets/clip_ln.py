@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.models.backbones import CLIP_B16_INT8, CLIP_L14
+from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.types import Backbone
 
 

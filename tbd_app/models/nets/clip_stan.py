@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from tbd_app.models.backbones import CLIP_B16_INT8
 from tbd_app.models.nets.base import masked_mean
 from tbd_app.models.nets.tower import ClipDetector
-from tbd_app.models.backbones import CLIP_B16_INT8
 from tbd_app.types import Backbone
 
 MAX_FRAMES = 64

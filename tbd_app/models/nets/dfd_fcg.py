@@ -16,8 +16,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from tbd_app.models.nets.tower import ClipDetector, attend
 from tbd_app.models.backbones import CLIP_B16_INT8, CLIP_B32, CLIP_L14
+from tbd_app.models.nets.tower import ClipDetector, attend
 from tbd_app.types import Backbone
 
 PARTS = ("lips", "skin", "eyes", "nose")

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tbd_app.models.backbones import CLIP_B16_INT8
 from tbd_app.models.nets.base import masked_mean
 from tbd_app.models.nets.tower import ClipDetector
-from tbd_app.models.backbones import CLIP_B16_INT8
 from tbd_app.types import Backbone
 
 FIRST_BLOCK = 5  # counted from 0: blocks 6 to 12 of B/16

@@ -13,9 +13,9 @@ from torch import nn
 
 from tbd_app.errors import WrongBackbone
 from tbd_app.models import registry, weights
+from tbd_app.models.backbones import CLIP_B16, CLIP_B32, CLIP_L14
 from tbd_app.models.nets.clip_ln import ClipLayerNorm
 from tbd_app.models.nets.tower import build_tower
-from tbd_app.models.backbones import CLIP_B16, CLIP_B32, CLIP_L14
 from tbd_app.pipeline import grad_cam
 from tbd_app.types import Backbone
 from tests.models import small

@@ -11,8 +11,8 @@ import torch
 from safetensors.numpy import save_file
 
 from tbd_app.models import tensors
-from tbd_app.models.nets.tower import build_tower
 from tbd_app.models.backbones import CLIP_B16_INT8
+from tbd_app.models.nets.tower import build_tower
 from training.prepare import clip_tower
 
 RNG = np.random.default_rng(0)
