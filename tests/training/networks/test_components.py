@@ -123,7 +123,7 @@ def test_they_come_from_real_faces_of_every_medium() -> None:
 
 def test_a_file_fits_its_own_tower_and_crop_only(model: DfdFcg, tmp_path) -> None:
     path = tmp_path / "prototypes.safetensors"
-    with pytest.raises(SystemExit, match=r"make them with training/prototypes\.py"):
+    with pytest.raises(SystemExit, match=r"make them with training/prepare/prototypes\.py"):
         load_prototypes(path, model, SPEC)
     prototypes = torch.randn(2, 4, 128)
     save_prototypes(path, prototypes, model, SPEC, 7)
