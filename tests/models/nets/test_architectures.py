@@ -81,7 +81,7 @@ def test_masked_mean_ignores_what_is_masked() -> None:
 
 
 def test_public_weights_without_a_connection_fail_with_one_sentence(tmp_path: Path) -> None:
-    """In a process of its own: the hub's library reads its environment once. The tower that comes with the project is there."""
+    """In a process of its own: the hub's library reads its environment once. The bundled tower is there."""
     bundled = [
         name
         for name in registry.list_models()
