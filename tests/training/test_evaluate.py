@@ -13,10 +13,12 @@ import pytest
 from tbd_app import analyze
 from tbd_app.known import Combination
 from tbd_app.models import manifest, registry
+from tbd_app.pipeline import verdict
 from tbd_app.settings import weights_dirs
 from tests import media_factory
 from tests.report_factory import MODELS, make_report
 from training import evaluate
+from training.evaluation import answers as answers_room
 from training.evaluation import card, cost, ledger, readme
 from training.evaluation.figures import known
 from training.faces.index import Item
@@ -58,13 +60,18 @@ def test_the_vote_of_one_voter_is_what_it_says_itself(answers, scored) -> None:
 
 
 def test_the_vote_is_measured_as_it_is_served(monkeypatch) -> None:
+    (person,) = make_report(n_people=1).people
+    found = [[s for s in person.scores if s.model == name] for name in MODELS[:2]]
     by = Combination(dict.fromkeys(MODELS[:2], 0.5), -9.0, 0.6, 0.4)
-    monkeypatch.setattr(manifest, "combination", {"video": by, "image": None}.get)
-    for kind, label in (("video", "real"), ("frames", "real"), ("image", "fake")):
-        report, scores = make_report(kind=kind, n_people=1), evaluate.Scores([], [], [])
-        evaluate._add_verdict(scores, report, MODELS[:2])
-        assert scores.votes == [label]
-        assert (scores.probs[0] < 0.001) == (label == "real")
+    for combination in (by, None):
+        monkeypatch.setattr(manifest, "combination", {"video": combination}.get)
+        scores, served = (
+            answers_room.Scores([], [], []),
+            verdict.of_track(person.scores, MODELS[:2], combination),
+        )
+        answers_room._add_verdict(scores, found, MODELS[:2])
+        assert (scores.probs, scores.votes) == ([served.fake_prob], [served.label])
+        assert (scores.probs[0] < 0.001) == (combination is by)
 
 
 def test_clips_are_scored_as_tbd_analyze_scores_them(clips, scored) -> None:

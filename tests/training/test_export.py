@@ -25,9 +25,11 @@ from training import export
 from training.engine.config import LoopConfig
 from training.evaluation import card, ledger
 from training.evaluation import hub as hub_room
+from training.evaluation.figures import known
 from training.faces.index import Item
 
 NAME, REPO = "effnet_b0_image", "lab/effnet"
+FIGURES = {"val_clips": {"n_real": 9}}  # as few as there can be
 FILE = f"{NAME}-of-a-test.safetensors"  # not the bundled one
 OTHER = {"name": "effnetv2_b0_frame", "default_voter": True}
 
@@ -52,9 +54,10 @@ def folder(tmp_path: Path) -> Path:
         "bytes": path.stat().st_size,
         "calibration": {"threshold": 0.5, "temperature": 1.0},
         "licence": "research use only",
+        "known_performance": known(FIGURES),
     }
     (folder / "manifest.json").write_text(json.dumps({"schema": 2, "models": [entry]}), encoding="utf-8")
-    (folder / f"{NAME}.metrics.json").write_text('{"metrics": {"val_clips": {}}}', encoding="utf-8")
+    (folder / f"{NAME}.metrics.json").write_text(json.dumps({"metrics": FIGURES}), encoding="utf-8")
     (folder / f"{NAME}.md").write_text("---\nlicense: other\n---\n\n# A card\n", encoding="utf-8")
     return folder
 
@@ -94,7 +97,7 @@ def test_what_is_published_comes_back_by_the_commit_that_the_manifest_names(
     assert revision in done.stdout
     held = hub.files(REPO, revision)
     assert held.keys() == {FILE, "README.md", "manifest.json", f"{NAME}.metrics.json"}
-    assert json.loads(held[f"{NAME}.metrics.json"]) == {"metrics": {"val_clips": {}}}
+    assert json.loads(held[f"{NAME}.metrics.json"]) == {"metrics": FIGURES}
     assert b"# A card" in held["README.md"]
     assert json.loads(held["manifest.json"]) == {"schema": 2, "models": [before]}
 
