@@ -167,7 +167,9 @@ def test_cards_and_readme_are_written_again_without_measuring(tmp_path, monkeypa
     shutil.copy(readme.ROOT / "README.md", tmp_path)
     expected = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.[jm]*")}
     for path in expected:
-        if path.suffix == ".md" and path.name != "README.md":
+        if (
+            path.stem in ledger.entries() and path.suffix == ".md"
+        ):  # the other pages there are written by hand
             path.unlink()
     path = tmp_path / "weights" / manifest.MANIFEST
     listed = json.loads(expected[path])
@@ -185,9 +187,9 @@ def test_cards_and_readme_are_written_again_without_measuring(tmp_path, monkeypa
 
 def test_the_readme_says_in_one_sentence_what_was_measured() -> None:
     sentence = readme.parts()["trust"]
-    metrics = ledger.entry_of(NAME)["metrics"]
-    blended, whole = metrics["val_blending_clips"], metrics["val_synthesis_clips"]
-    if ledger.ensemble()["voters"] == [NAME]:
-        assert f"{blended['tpr']:.0%} of {blended['n_fake']} blended clips" in sentence
-        assert f"{whole['tpr']:.0%} of {whole['n_fake']} clips whose head" in sentence
-    assert sentence.endswith(f"of {metrics['real_pictures']['n_real']} real pictures.")
+    metrics = ledger.ensemble()["metrics"]
+    assert len(ledger.ensemble()["voters"]) > 1
+    unseen, clips, pictures = (metrics[key] for key in ("val_unseen_clips", "val_clips", "val_pictures"))
+    assert f"{unseen['tpr']:.0%} of {unseen['n_fake']} clips of unseen generators" in sentence
+    assert f"{clips['fpr']:.0%} of {clips['n_real']} real clips" in sentence
+    assert sentence.endswith(f"{pictures['fpr']:.0%} of {pictures['n_real']} real pictures.")
