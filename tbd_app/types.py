@@ -21,6 +21,7 @@ from tbd_app.model_spec import Backbone as Backbone
 from tbd_app.model_spec import Calibration as Calibration
 from tbd_app.model_spec import CropRecipe as CropRecipe
 from tbd_app.model_spec import ModelSpec as ModelSpec
+from tbd_app.plain import to_dict
 
 Stage = Literal["media", "frames", "faces", "score", "explain"]
 ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
@@ -243,8 +244,6 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Report JSON v1; see tbd_app/report/schema.json."""
-        from tbd_app.report.to_json import to_dict
-
         return to_dict(self)
 
 
