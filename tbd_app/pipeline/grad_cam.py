@@ -112,8 +112,9 @@ class _RawGradCAM(GradCAM):
     def compute_cam_per_layer(self, input_tensor, targets, eigen_smooth):
         if not self.activations_and_grads.gradients:
             raise RuntimeError("no gradient reached the layer of Grad-CAM")
-        activation = self.activations_and_grads.activations[0].numpy()
-        gradient = self.activations_and_grads.gradients[0].numpy()
+        # NumPy has no bfloat16, in which towers are held.
+        activation = self.activations_and_grads.activations[0].float().numpy()
+        gradient = self.activations_and_grads.gradients[0].float().numpy()
         layer = self.target_layers[0]
         cam = self.get_cam_image(input_tensor, layer, targets, activation, gradient, eigen_smooth)
         # The library averages the gradient over the cells; summed, the unit is the logit for any grid.

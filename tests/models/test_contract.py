@@ -163,6 +163,18 @@ def test_grad_cam_gives_a_map_of_each_frame(name: str, model: Detector) -> None:
     assert maps.min() >= 0
 
 
+@pytest.mark.parametrize("held", [n for n in registry.list_models() if registry.spec(n).backbone])
+def test_grad_cam_gives_nearly_the_same_map_of_a_tower_held_in_bfloat16(held: str) -> None:
+    torch.manual_seed(0)
+    model, spec = small.create(held).eval(), small.spec(held)
+    batch = example(held, batch=1, length=2)
+    exact = grad_cam(model, spec, batch)
+    rounded = grad_cam(model.hold(torch.bfloat16), spec, batch)
+    assert rounded.dtype == np.float32
+    assert np.isfinite(rounded).all()
+    np.testing.assert_allclose(rounded, exact, atol=0.1 * max(float(exact.max()), 1e-3))
+
+
 @pytest.fixture(scope="module", params=CLIP_MODELS)
 def clip_name(request: pytest.FixtureRequest) -> str:
     return request.param
