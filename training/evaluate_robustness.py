@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 import numpy as np
 import torch
@@ -156,7 +157,7 @@ def load(name: str, path: Path | None, device: str) -> Judge:
     if spec.task != "frame":
         raise SystemExit(f"{name} looks at clips; this command measures frame models.")
     model = registry.load(name, device, path)
-    return Judge(spec, AgainstReduced(model, spec.reference).eval())
+    return Judge(spec, AgainstReduced(model, spec.calibration.softened_share).eval())
 
 
 def cut(config: Config, spec: ModelSpec, faces: Faces) -> Crops:

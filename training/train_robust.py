@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, without installing
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
 
 import numpy as np
 import torch

@@ -38,11 +38,12 @@ def clips(tmp_path_factory) -> list[Item]:
 
 
 @pytest.fixture(scope="module")
-def answers(clips) -> dict[str, dict[str, evaluate.Scores]]:
+def answers(clips, tmp_path_factory) -> dict[str, dict[str, evaluate.Scores]]:
     if not registry.is_installed(NAME):
         pytest.skip(f"{NAME} is not installed")
+    cache = tmp_path_factory.mktemp("seen")
     return {
-        variant: evaluate.score_clips(clips, [NAME], 8, corruption)
+        variant: evaluate.score_clips(clips, [NAME], 8, corruption, cache)
         for variant, corruption in (("original", ""), ("half_size", "half_size"))
     }
 
