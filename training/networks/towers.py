@@ -25,7 +25,7 @@ class TowerConfig:
         pretrained: fetch them from the hub where no file is given.
         file: safetensors of open_clip, of the whole CLIP or of its picture side.
         tag: their public name, where it is not the model's usual one, such as openai for B/16's float32 original.
-        precision: bf16 holds all that stays frozen in bfloat16, several times as fast where that is native (then without
+        precision: bf16 holds all that stays frozen in bfloat16, twice as fast as float32 where that is native (then without
             `--loop.precision bf16`); float32 leaves it.
         toy: a random tower of two layers and 32 px in place of CLIP's.
         checkpointing: compute activations again in the backward pass instead of keeping them.
