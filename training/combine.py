@@ -32,14 +32,12 @@ from tbd_app.models import registry
 from tbd_app.pipeline import score
 from tbd_app.pipeline.verdict import EDGE
 from tbd_app.settings import AnalysisSettings
-from training.engine.metrics import auc, threshold_for_fpr
+from training.engine.metrics import auc, fake_bound
 from training.evaluation import ledger
 from training.evaluation.answers import picture_scores
 from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import load_or_build
 from training.faces.index import Item, read_index
-
-LEAST = 0.5  # nothing is called fake below it
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config
         weights, bias = weigh(x[learned], labels[learned], share[learned], config.penalty)
         unseen[left] = expit(x[left] @ weights + bias)
     weights, bias = weigh(x, labels, share, config.penalty)
-    threshold = max(_up(threshold_for_fpr(unseen[labels == 0], config.max_fpr)), LEAST)
+    threshold = fake_bound(unseen[labels == 0], config.max_fpr)
     real_below = min(float(np.quantile(unseen[labels == 1], config.max_missed)), threshold)
     print(
         f"AUC of unseen sources {auc(labels, unseen):.3f}, of each voter "
@@ -167,11 +165,6 @@ def _shares(labels: np.ndarray, sources: np.ndarray) -> np.ndarray:
     for label in (0, 1):
         share[labels == label] *= 0.5 / share[labels == label].sum()
     return share
-
-
-def _up(value: float) -> float:
-    """Rounded up to 3 decimals, so that no real comes to lie above."""
-    return min(math.ceil(value * 1000 + 1) / 1000, 1.0)
 
 
 if __name__ == "__main__":

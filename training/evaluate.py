@@ -92,10 +92,11 @@ def main(config: Config) -> None:
             if entry["metrics"]:
                 card.write_card(entry)
         return readme.write()
-    items = [i for i in read_index(config.data) if i.split == "val"]
+    listed = read_index(config.data)
+    items = [i for i in listed if i.split == "val"]
     names = config.models or tuple(n for n in registry.list_models() if registry.is_installed(n))
     clips = [i for i in items if i.kind == "video"]
-    trained_on = {i.generator for i in read_index(config.data) if i.split == "train"}
+    trained_on = {i.generator for i in listed if i.split == "train"}
     scored = {"original": score_clips(clips, names, config.frames, cache=config.cache)}
     for corruption in config.corruptions:
         scored[corruption] = score_clips(clips, names, config.frames, corruption)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,14 +34,12 @@ from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Calibration, ModelSpec
-from training.engine.metrics import auc, fit_temperature, threshold_for_fpr
+from training.engine.metrics import auc, fake_bound, fit_temperature
 from training.evaluation import hub, ledger, systems
 from training.evaluation.answers import logits_of_pictures
 from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import load_or_build
 from training.faces.index import Item, read_index
-
-LEAST = 0.5  # no vote for fake below it, however few the reals that score so high
 
 
 @dataclass(frozen=True)
@@ -171,8 +168,8 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
     probs, pictures = (
         np.array([expit(z / temperature).mean() for z in part]) for part in (logits, picture_logits)
     )
-    threshold = max(_up(threshold_for_fpr(probs[labels == 0], config.max_fpr)), LEAST)
-    few_threshold = max(_up(threshold_for_fpr(pictures[picture_labels == 0], config.max_fpr)), LEAST)
+    threshold = fake_bound(probs[labels == 0], config.max_fpr)
+    few_threshold = fake_bound(pictures[picture_labels == 0], config.max_fpr)
     real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold)
     few_real_below = None
     if for_pictures:
@@ -192,11 +189,6 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
     good = auc(labels, probs) >= config.min_auc or not others
     voter = good if config.voter == "by_auc" else config.voter == "yes"
     return dataclasses.replace(spec, calibration=calibration, default_voter=voter)
-
-
-def _up(value: float) -> float:
-    """Rounded up to 3 decimals, so that no real comes to lie above, not even by the rounding of bfloat16."""
-    return math.ceil(value * 1000 + 1) / 1000
 
 
 def _clip_logits(

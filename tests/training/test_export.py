@@ -23,6 +23,7 @@ from tests.hub import TOKEN, Hub, serve
 from tests.training.toy_faces import bank_of, face
 from training import export
 from training.engine.config import LoopConfig
+from training.engine.metrics import LEAST
 from training.evaluation import card, ledger
 from training.evaluation import hub as hub_room
 from training.evaluation.figures import known
@@ -171,7 +172,7 @@ def test_a_model_for_pictures_is_calibrated_on_pictures(tmp_path, monkeypatch) -
     )
     assert by_clips.temperature > 3 > 1 > by_pictures.temperature
     probs = 1 / (1 + np.exp(-pictures / by_pictures.temperature))
-    assert by_pictures.few_frames_threshold >= export.LEAST
+    assert by_pictures.few_frames_threshold >= LEAST
     assert (probs[labels == 0] >= by_pictures.few_frames_threshold).mean() <= 0.05
     assert (probs[labels == 1] < by_pictures.few_frames_real_below).mean() <= 0.16
     swaps = [expit(z / by_pictures.temperature).mean() for z in blind[1::2]]

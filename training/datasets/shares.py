@@ -1,4 +1,4 @@
-"""How often each way to make a pair is drawn."""
+"""How often each way to make a pair is taken."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score, roc_curve
 
 BOOTSTRAPS = 1000
+
+LEAST = 0.5  # nothing is called fake below it, however few the reals that score so high
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -101,6 +104,14 @@ def threshold_for_fpr(real_scores: np.ndarray, max_fpr: float) -> float:
     if allowed >= len(ordered):
         return 0.0
     return float(np.nextafter(ordered[allowed], np.inf))
+
+
+def fake_bound(real_scores: np.ndarray, max_fpr: float) -> float:
+    """The threshold that is served: `threshold_for_fpr`, at least `LEAST`, with 3 decimals.
+
+    Rounded up, so that no real comes to lie above, not even by the rounding of bfloat16.
+    """
+    return max(min(math.ceil(threshold_for_fpr(real_scores, max_fpr) * 1000 + 1) / 1000, 1.0), LEAST)
 
 
 def fit_temperature(logits: Sequence[np.ndarray], labels: np.ndarray) -> float:
