@@ -1,11 +1,9 @@
 """Draw who imports whom, room by room, as Mermaid: `python script/imports.py > docs/imports.md`.
 
-Walls are held by `lint-imports`; this picture only shows them. An arrow's number counts the importing modules.
+Walls are held by `lint-imports`; this picture only shows them.
 """
 
 from __future__ import annotations
-
-from collections import Counter
 
 import grimp
 
@@ -17,8 +15,8 @@ PACKAGES = (
 )
 
 
-def arrows(package: str, outside: str) -> Counter[tuple[str, str]]:
-    """How many modules of one room import from another."""
+def arrows(package: str, outside: str) -> set[tuple[str, str]]:
+    """Rooms, and the rooms that a module of theirs imports from."""
     graph = grimp.build_graph(package)
     rooms = {m for m in graph.find_children(package) if graph.find_children(m)}
 
@@ -33,18 +31,18 @@ def arrows(package: str, outside: str) -> Counter[tuple[str, str]]:
         return module.rpartition(".")[2].strip("_") if alone else outside
 
     found = {
-        (room(module), room(read), module)
+        (room(module), room(read))
         for module in graph.modules
         for read in graph.find_modules_directly_imported_by(module)
     }
-    return Counter((a, b) for a, b, _ in found if a != b)
+    return {(a, b) for a, b in found if a != b}
 
 
 def mermaid(package: str, outside: str) -> str:
     """One flow chart."""
     lines = ["```mermaid", "flowchart TD"]
-    for (a, b), count in sorted(arrows(package, outside).items()):
-        lines.append(f'  {a.replace(" ", "_")}["{a}"] -->|{count}| {b.replace(" ", "_")}["{b}"]')
+    for a, b in sorted(arrows(package, outside)):
+        lines.append(f'  {a.replace(" ", "_")}["{a}"] --> {b.replace(" ", "_")}["{b}"]')
     return "\n".join([*lines, "```"])
 
 
@@ -52,7 +50,7 @@ def page() -> str:
     """The whole of docs/imports.md."""
     parts = [
         "# Who imports whom",
-        "Made by `python script/imports.py`; a number counts the modules that import.",
+        "Made by `python script/imports.py`.",
     ]
     for package, title, outside in PACKAGES:
         parts += [f"## {title} (`{package}`)", mermaid(package, outside)]
