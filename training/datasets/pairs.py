@@ -39,11 +39,13 @@ class Made(NamedTuple):
         pictures: the real and the fake crop, (S,S,3) uint8 RGB each.
         where: (28,28) float32, what was changed in the fake; -1 all over where that is not known.
         region: the part of the face that a self-blend was made of, else empty.
+        rows: of the bank, the real's and the fake's; one and the same where the fake was made of the real.
     """
 
     pictures: list[np.ndarray]
     where: np.ndarray
     region: str
+    rows: tuple[int, int]
 
 
 class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
@@ -85,7 +87,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             raise SystemExit(
                 f"Pairs are cut as squares; a model that sees {preprocess.recipe.kind} crops needs clips."
             )
-        self.bank, self.preprocess = bank, preprocess
+        self.bank, self.items, self.preprocess = bank, items, preprocess
         self.length, self.seed, self.augment = length, seed, augment
         self.rows = _rows_by_source(bank, items, upscaled)
         self.generated = {
@@ -117,7 +119,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rng = np.random.default_rng([self.seed, number])
-        pair, where, _ = self.made(rng, number)
+        pair, where, *_ = self.made(rng, number)
         label, known = 1, where.min() >= 0
         if self.augment:
             gentle = bool(rng.random() < GENTLE)
@@ -145,7 +147,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             square = self._square(box, rng)
             pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
             where = self._cut(pair.mask / max(float(pair.mask.max()), 1e-6), square, WHERE_CELLS)
-            return Made(pictures, where, pair.region)
+            return Made(pictures, where, pair.region, (row, row))
         real, fake, _ = self.generated[source].draw(rng)
         pictures, where = [], np.full((WHERE_CELLS, WHERE_CELLS), -1, np.float32)
         seed = int(rng.integers(2**32))  # mirrored, sized and cut alike
@@ -153,7 +155,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             alike = np.random.default_rng(seed)
             image, box, _ = self._face(row, alike, self.augment and bool(alike.random() < 0.5))
             pictures.append(self._cut(image, self._square(box, alike)))
-        return Made(pictures, where, "")
+        return Made(pictures, where, "", (real, fake))
 
     def _faked(
         self,
