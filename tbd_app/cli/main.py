@@ -69,7 +69,7 @@ def analyze(
         typer.Option(
             "--json",
             metavar="DIR|FILE|-",
-            help="Write a JSON report per input: into a folder, or a line each to a file (a name with a suffix) or stdout (-).",
+            help="Write a JSON report per input: into a folder, or a line each into a file (with a suffix) or stdout (-).",
         ),
     ] = None,
     html: Annotated[

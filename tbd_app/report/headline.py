@@ -19,7 +19,9 @@ ANSWERS: dict[Answer, str] = {
     "no_signs": "No signs found",
     "cannot_judge": "Cannot judge",
 }
-MEAN_OVER_FRAMES = "A model of single frames scores a person by the mean over the frames that show them, not by any one frame."
+MEAN_OVER_FRAMES = (
+    "A model of single frames scores a person by the mean over the frames that show them, not by one frame."
+)
 _SIDES = {
     "fake": "on the side of fakes",
     "real": "on the side of real media",
@@ -140,19 +142,17 @@ def _families(families: Sequence[str], last: str) -> str:
 
 
 def _disagreement(report: Report) -> str:
-    parts = []
-    for person in report.people:
-        if of_person(person, report) != "disagree":
-            continue
-        v = person.verdict
-        abstained = f", {v.abstain} gave no vote" if v.abstain else ""
-        parts.append(f"about {_who(person, report)} ({v.fake} voted fake, {v.real} real{abstained})")
-    weighed = ""
-    if len(parts) == 1:
-        (person,) = (p for p in report.people if of_person(p, report) == "disagree")
-        if "combined" in person.verdict.reasons:
-            weighed = f" Weighed together, their scores lie {_SIDES[person.verdict.label]}."
-    return f"The models disagree {listed(parts)}.{weighed} Treat it as an open question."
+    people = [p for p in report.people if of_person(p, report) == "disagree"]
+    about = f"The models disagree about {listed([_who(p, report) for p in people])}"
+    detail = ""
+    if len(people) == 1:
+        v = people[0].verdict
+        detail = f": {v.fake} voted fake, {v.real} real" + (
+            f", {v.abstain} gave no vote" if v.abstain else ""
+        )
+        if "combined" in v.reasons:
+            detail += f". Weighed together, their scores lie {_SIDES[v.label]}"
+    return f"{about}{detail}. Treat it as an open question."
 
 
 def _one_suspect(report: Report, person: Person) -> str:

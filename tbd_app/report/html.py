@@ -100,7 +100,7 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "caption": texts.person_caption(person, report),
         "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
-        "reasons": texts.why(person, report),
+        "reasons": texts.why(person, report, without=("combined",)),  # said once, below all people
         "quality": (
             f"Face of {quality.median_side_px:.0f} px"
             if report.media.kind == "image"
