@@ -37,7 +37,7 @@ def render(report: Report) -> str:
         detail=texts.meaning_detail(report),
         next_step=texts.next_step(report),
         how_reached=texts.how_reached(report),
-        limits=texts.limits(report.media.kind),
+        limits=texts.limits(report.media.kind, report),
         quote=texts.quote(report),
         looked_at=_looked_at(report),
         people=[_person(p, report) for p in report.people],
