@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from tbd_app.errors import TBDError
+from tbd_app.names import shown
 from tbd_app.report import texts
 from tbd_app.types import ModelScore, Person, ProgressEvent, Report
 
@@ -187,12 +188,12 @@ def _summary(done: Sequence[Result]) -> Table:
     table = _table("File", "Verdict", "Score", "Votes fake", "Why")
     for path, result in done:
         if isinstance(result, TBDError):
-            table.add_row(escape(path.name), "[red]refused[/]", "", "", escape(result.message))
+            table.add_row(escape(shown(path.name)), "[red]refused[/]", "", "", escape(result.message))
             continue
         verdict = result.verdict
         voters = verdict.fake + verdict.real + verdict.abstain
         table.add_row(
-            escape(path.name),
+            escape(shown(path.name)),
             f"[{STYLES[verdict.label]}]{texts.LABELS[verdict.label]}[/]",
             _score(result),
             f"{verdict.fake} of {voters}" if voters else "",

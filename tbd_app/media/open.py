@@ -10,6 +10,7 @@ from tbd_app.errors import FileMissing, NotMedia
 from tbd_app.media import answers, bounds, regular, sandbox
 from tbd_app.media.readers import READERS
 from tbd_app.media.sniff import HEAD_BYTES, sniff
+from tbd_app.names import shown
 from tbd_app.settings import Limits
 from tbd_app.types import Media
 
@@ -43,7 +44,7 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     info, _ = sandbox.run(READERS[content.reader].probe, limits, path=where, format_name=content.format)
     return Media(
         path=path,
-        name=path.name,
+        name=shown(path.name),
         sha256=sha256,
         bytes=n_bytes,
         **answers.media_fields(info, content, n_bytes, limits),
