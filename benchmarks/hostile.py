@@ -1,7 +1,7 @@
 """Reads the hostile corpus with the limits of a server, and writes the table of docs/security.md: answer, seconds, peak MiB.
 
-    python benchmarks/hostile.py            all cases, each in a process of its own
-    python benchmarks/hostile.py --case "zip: bomb"
+python benchmarks/hostile.py            all cases, each in a process of its own
+python benchmarks/hostile.py --case "zip: bomb"
 """
 
 from __future__ import annotations
@@ -43,9 +43,14 @@ def one(name: str) -> dict[str, object]:
 def table(rows: list[dict[str, object]]) -> str:
     """The rows in Markdown, with where and how they were measured."""
     out = ["| case | bytes | answer | seconds | peak MiB |", "|---|---|---|---|---|"]
-    out += [f"| {r['case']} | {r['bytes']:,} | {r['answer']} | {r['seconds']:.1f} | {r['peak_mib']:.0f} |" for r in rows]
+    out += [
+        f"| {r['case']} | {r['bytes']:,} | {r['answer']} | {r['seconds']:.1f} | {r['peak_mib']:.0f} |"
+        for r in rows
+    ]
     load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores of {platform.machine()}"
-    return "\n".join([*out, "", f"Measured {time.strftime('%Y-%m-%d')}, {load}; seconds of the whole reading."])
+    return "\n".join(
+        [*out, "", f"Measured {time.strftime('%Y-%m-%d')}, {load}; seconds of the whole reading."]
+    )
 
 
 def main() -> None:

@@ -58,7 +58,9 @@ def main() -> None:
     cost = min(seconds["with"]) - min(seconds["without"])
     for name, found in seconds.items():
         print(f"reading {name} layers: fastest {min(found):.3f} s, median {statistics.median(found):.3f} s")
-    print(f"a whole analysis: fastest {min(whole):.2f} s; the layers take {100 * cost / min(whole):.1f} % of it")
+    print(
+        f"a whole analysis: fastest {min(whole):.2f} s; the layers take {100 * cost / min(whole):.1f} % of it"
+    )
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 

@@ -19,6 +19,7 @@ from tbd_app.web import metrics, texts, uploads
 
 Engine = Callable[..., Generator[ProgressEvent | Report]]
 MAX_REMARK = 2000  # characters
+GPU_S = 120  # that a GPU is lent for at most
 MAX_MODELS, MAX_NAME = 100, 100  # names in a request, characters of one
 
 
@@ -30,6 +31,16 @@ class Finished:
     note: str
 
 
+def lent_gpu(engine: Engine) -> Engine:
+    """On ZeroGPU, a GPU is lent to functions that are marked when their module is loaded; elsewhere the same function."""
+    try:
+        import spaces
+    except ImportError:
+        return engine
+    return spaces.GPU(duration=GPU_S)(engine)
+
+
+@lent_gpu
 def default_engine(*args: Any, **kwargs: Any) -> Generator[ProgressEvent | Report]:
     """`tbd_app.analyze_events`, looked up when first used because it imports torch."""
     yield from tbd_app.analyze_events(*args, **kwargs)
