@@ -24,7 +24,7 @@ class Limits:
     max_unpacked_mb: float = 2000.0
     max_unpack_ratio: float = 100.0
     max_decoded_mb: float = 1024.0  # above it frames are kept smaller, with a warning
-    max_animation_mpx: float = 4000.0  # all frames of a GIF, WebP, PNG or AVIF together
+    max_animation_mpx: float = 1000.0  # all frames of a GIF, WebP, PNG or AVIF together
     decode_timeout_s: float = 120.0
     decode_cpu_s: float = 60.0  # of all threads of a decoding process, and 1 s more for each MB of the file
     decode_memory_mb: float = 4096.0  # address space of the decoding process
@@ -80,13 +80,13 @@ class Edge:
         )
 
 
-def _numbers(kind: type[Any]) -> dict[str, float]:
+def _numbers(kind: type[Any]) -> dict[str, Any]:
     """The numbers of a dataclass that are set by `TBD_*`.
 
     Raises:
         BadSetting: a variable is not a positive number.
     """
-    given: dict[str, float] = {}
+    given: dict[str, Any] = {}
     for f in fields(kind):
         name = f"TBD_{f.name.upper()}"
         text = os.environ.get(name)

@@ -160,10 +160,17 @@ class _Child:
         shared = [] if self.memory is None else [self.memory]
         command = [sys.executable, "-P", "-c", CHILD, module, str(self.owner), *map(str, shared)]
         self.channel, theirs = socket.socketpair() if hasattr(socket, "send_fds") else (None, None)
-        pipes = {"stdin": theirs or subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
 
         def start() -> subprocess.Popen[bytes]:  # our own interpreter, no shell
-            return subprocess.Popen(command, env=env, pass_fds=shared, start_new_session=True, **pipes)  # noqa: S603
+            return subprocess.Popen(  # noqa: S603
+                command,
+                stdin=theirs or subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=env,
+                pass_fds=shared,
+                start_new_session=True,
+            )
 
         self.process = _starter().submit(start).result()
         if theirs is not None:

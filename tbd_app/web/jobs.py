@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable, Generator
@@ -34,7 +35,7 @@ class Finished:
 def lent_gpu(engine: Engine) -> Engine:
     """On ZeroGPU, a GPU is lent to functions that are marked when their module is loaded; elsewhere the same function."""
     try:
-        import spaces
+        spaces = importlib.import_module("spaces")
     except ImportError:
         return engine
     return spaces.GPU(duration=GPU_S)(engine)
