@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tbd_app.errors import FileMissing
@@ -37,3 +40,20 @@ def opened(path: Path) -> int:
         why = getattr(error, "strerror", None) or "its name cannot be one"
         raise FileMissing(f"The file {path.name!r} cannot be read: {why}.") from error
     raise FileMissing(f"{path.name!r} is {NO_FILES.get(kind, 'no regular file')}.")
+
+
+@contextmanager
+def handed(path: str | None) -> Iterator[int | None]:
+    """The descriptor of a file while it is handed to a child; None without a file, or where a child cannot be given one.
+
+    Raises:
+        FileMissing: as for `opened`.
+    """
+    if path is None or not hasattr(socket, "send_fds") or not os.path.isdir("/proc/self/fd"):
+        yield None
+        return
+    file = opened(Path(path))
+    try:
+        yield file
+    finally:
+        os.close(file)

@@ -26,12 +26,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def run(
         DecodeTimeout: `limits.decode_timeout_s` or `cpu_s` passed.
         CorruptMedia: the child crashed, ran out of memory or answered nonsense.
     """
-    with _opened(path) as file:
+    with regular.handed(path) as file:
         n_bytes = 0 if file is None else os.fstat(file).st_size
         budget_s = cpu_s or limits.decode_cpu_s + n_bytes / 1e6
         order = {"job": job.__name__, "limits": asdict(limits), "cpu_s": budget_s}
@@ -122,19 +122,6 @@ def _run(
     finally:
         timer.cancel()
         child.end()
-
-
-@contextlib.contextmanager
-def _opened(path: str | None) -> Iterator[int | None]:
-    """A descriptor of the file, where a child can be given one."""
-    if path is None or not hasattr(socket, "send_fds") or not os.path.isdir("/proc/self/fd"):
-        yield None
-        return
-    file = regular.opened(Path(path))
-    try:
-        yield file
-    finally:
-        os.close(file)
 
 
 class _Child:
@@ -196,7 +183,7 @@ class _Child:
         try:
             header = json.loads(line)
             if "error" in header:
-                _raise_again(**answers.error_fields(header["error"]))
+                answers.raise_again(header["error"])
             info, shapes = dict(header["info"]), [(h, w, c) for h, w, c in header["shapes"]]
             places = list(header.get("places", ()))
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -299,9 +286,3 @@ def _read_array(stream: IO[bytes], shape: tuple[int, int, int]) -> np.ndarray:
     if stream.readinto(array.data.cast("B")) != array.size:  # type: ignore[attr-defined]
         raise _Broken
     return array
-
-
-def _raise_again(code: str, message: str, limit: float | None = None, value: float | None = None) -> NoReturn:
-    kinds = (c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.InputError))
-    classes = {c.code: c for c in kinds}
-    raise classes.get(code, errors.CorruptMedia)(message, limit=limit, value=value)
