@@ -15,6 +15,7 @@ import struct
 import sys
 import sysconfig
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from tbd_app.media import syscalls
@@ -57,6 +58,7 @@ def rest(parent: int) -> Layers:
     }
     if layers["network of its own"]:  # who is no administrator may become one of nothing
         layers["network of its own"] = _answer(libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET))
+    readable()  # now, while nobody waits
     if os.getppid() != parent:
         os._exit(1)  # it ended before the first line above
     return layers
@@ -79,11 +81,15 @@ def give_up(limits: Limits, cpu_s: float, file: int | None) -> Layers:
         "seccomp": "not Linux",
     }
     if platform.system() == "Linux":
-        layers["Landlock"] = _landlock(file)
+        try:
+            layers["Landlock"] = _landlock(file)
+        except OSError as error:
+            layers["Landlock"] = str(error.strerror)
         layers["seccomp"] = syscalls.install()
     return layers
 
 
+@cache
 def readable() -> list[Path]:
     """Folders and files of the interpreter, of installed packages, of this package and of the system's libraries."""
     named = [*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))]
@@ -137,7 +143,10 @@ def _landlock(file: int | None) -> str:
 
 def _allow(libc: ctypes.CDLL, rules: int, paths: Iterable[Path]) -> None:
     for path in paths:
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:  # what this user may not reach it needs no rule for
+            continue
         try:
             _add_rule(libc, rules, place, _READ_FILE | _READ_DIR if path.is_dir() else _READ_FILE)
         finally:
