@@ -151,7 +151,7 @@ class _Child:
         def start() -> subprocess.Popen[bytes]:  # our own interpreter, no shell
             return subprocess.Popen(  # noqa: S603
                 command,
-                stdin=theirs or subprocess.PIPE,
+                stdin=subprocess.PIPE if theirs is None else theirs.fileno(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=env,
