@@ -92,6 +92,12 @@ class DecodeTimeout(InputError):
     code = "decode_timeout"
 
 
+class NoRoom(TBDError):
+    """The disk has no room for another file, or may not be written to."""
+
+    code = "no_room"
+
+
 class BadSetting(TBDError):
     code = "bad_setting"
 

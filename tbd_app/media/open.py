@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from tbd_app.errors import FileMissing, NotMedia
-from tbd_app.media import answers, bounds, sandbox
+from tbd_app.media import answers, bounds, regular, sandbox
 from tbd_app.media.readers import READERS
 from tbd_app.media.sniff import HEAD_BYTES, sniff
+from tbd_app.names import shown
 from tbd_app.settings import Limits
 from tbd_app.types import Media
 
@@ -27,16 +29,12 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            n_bytes = path.stat().st_size
+        with os.fdopen(regular.opened(path), "rb") as file:
+            n_bytes = os.fstat(file.fileno()).st_size
             bounds.check_bytes(n_bytes, limits)
             head = file.read(HEAD_BYTES)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise FileMissing(f"There is no file {path.name!r}.") from error
-    except IsADirectoryError as error:
-        raise FileMissing(f"{path.name!r} is a folder; give a file, or a zip of the frames in it.") from error
     except OSError as error:
         raise FileMissing(f"The file {path.name!r} cannot be read: {error.strerror}.") from error
     content, where = sniff(head), str(path.absolute())
@@ -46,7 +44,7 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     info, _ = sandbox.run(READERS[content.reader].probe, limits, path=where, format_name=content.format)
     return Media(
         path=path,
-        name=path.name,
+        name=shown(path.name),
         sha256=sha256,
         bytes=n_bytes,
         **answers.media_fields(info, content, n_bytes, limits),
