@@ -26,6 +26,7 @@ class Limits:
     max_decoded_mb: float = 1024.0  # above it frames are kept smaller, with a warning
     decode_timeout_s: float = 120.0
     decode_memory_mb: float = 4096.0  # address space of the decoding process
+    decode_threads: int = 4  # at most, and no more than the machine has cores; each holds whole frames
 
     @classmethod
     def from_env(cls) -> Limits:

@@ -1,4 +1,4 @@
-"""The command line: `tbd analyze`, `tbd models`, `tbd doctor`. What is printed comes from `console`."""
+"""The command line: `tbd analyze`, `tbd scan`, `tbd models`, `tbd doctor`. What is printed comes from `console`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from tbd_app import __version__
 from tbd_app.cli.batch import Batch, Outputs, expand
+from tbd_app.cli.scan import scan
 from tbd_app.cli.screen import Screen
 from tbd_app.errors import DeviceMissing, TBDError
 from tbd_app.models import registry
@@ -106,6 +107,9 @@ def analyze(
     answered = batch.n_answered()
     if answered < len(batch.done):
         raise typer.Exit(SOME_REFUSED if answered else NOTHING_ANALYSED)
+
+
+app.command()(scan)
 
 
 def _check_device(screen: Screen, device: str) -> None:

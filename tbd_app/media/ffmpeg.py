@@ -21,8 +21,6 @@ from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.media import bounds
 from tbd_app.settings import Limits
 
-MAX_THREADS = 4  # every decoding thread holds whole frames
-
 
 @dataclass
 class Tally:
@@ -64,7 +62,7 @@ def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputConta
         bounds.check_frame(stream.width, stream.height, limits)
         stream.codec_context.options = {"max_pixels": str(int(limits.max_frame_mpx * 1e6))}
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = min(os.cpu_count() or 1, MAX_THREADS)
+        stream.codec_context.thread_count = min(os.cpu_count() or 1, limits.decode_threads)
         yield container, stream
 
 

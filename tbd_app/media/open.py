@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from tbd_app.errors import FileMissing, NotMedia
@@ -26,20 +28,8 @@ def open_media(path: str | Path, limits: Limits) -> Media:
             `stills.probe` and `archive.probe`), or takes too long to look at.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            n_bytes = path.stat().st_size
-            bounds.check_bytes(n_bytes, limits)
-            head = file.read(HEAD_BYTES)
-            file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise FileMissing(f"There is no file {path.name!r}.") from error
-    except IsADirectoryError as error:
-        raise FileMissing(f"{path.name!r} is a folder; give a file, or a zip of the frames in it.") from error
-    except OSError as error:
-        raise FileMissing(f"The file {path.name!r} cannot be read: {error.strerror}.") from error
-    content, where = sniff(head), str(path.absolute())
+    seen = identify(path, limits)
+    content, where = sniff(seen.head), str(path.absolute())
     if content.reader == "other":
         what = f"it looks like {content.format}" if content.format else "its content is not recognised"
         raise NotMedia(f"This is not a video, a picture or a zip of frames: {what}.")
@@ -47,7 +37,41 @@ def open_media(path: str | Path, limits: Limits) -> Media:
     return Media(
         path=path,
         name=path.name,
-        sha256=sha256,
-        bytes=n_bytes,
-        **answers.media_fields(info, content, n_bytes, limits),
+        sha256=seen.sha256,
+        bytes=seen.bytes,
+        **answers.media_fields(info, content, seen.bytes, limits),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a file is known by: its size in bytes, its first bytes, the sha256 of all of them (hex digest)."""
+
+    bytes: int
+    head: bytes
+    sha256: str
+
+
+def identify(path: Path, limits: Limits) -> Identity:
+    """Read a file once through, without parsing anything in it.
+
+    Raises:
+        FileMissing: it is not there, is not a regular file or may not be read.
+        EmptyFile, TooLarge: by its bytes.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise FileMissing(f"{path.name!r} is a folder; give a file, or a zip of the frames in it.")
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for who writes into it
+            raise FileMissing(f"{path.name!r} is no file but a pipe, a socket or a device.")
+        with path.open("rb") as file:
+            bounds.check_bytes(status.st_size, limits)
+            head = file.read(HEAD_BYTES)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise FileMissing(f"There is no file {path.name!r}.") from error
+    except OSError as error:  # a loop of links among them
+        raise FileMissing(f"The file {path.name!r} cannot be read: {error.strerror}.") from error
+    return Identity(status.st_size, head, sha256)
