@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from tbd_app.errors import BadSetting, FileMissing, TBDError
 from tbd_app.media import bounds
@@ -32,7 +33,7 @@ def listed(sources: Iterable[str]) -> Iterator[str]:
 
     Yields:
         Files in the order of their names within each folder. Links are followed, and each real folder is walked once, so
-        that a loop of links ends. What is no regular file (a pipe, a link that leads nowhere) is named, too, and refused later.
+        that a loop of links ends. What is no regular file (a pipe, a link to nothing) is named, too, and refused later.
 
     Raises:
         BadSetting: a pattern matches nothing, or a list or a store cannot be read.
@@ -121,20 +122,26 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _remote(address: str) -> Iterator[str]:
     with _store_errors(address, BadSetting):
         store, path = fsspec.core.url_to_fs(address)
-        if Path(path).suffix.lower() in LISTS:
+        if isinstance(store, LocalFileSystem) and Path(path).suffix.lower() not in LISTS:
+            yield from map(store.unstrip_protocol, _local(path))
+        elif Path(path).suffix.lower() in LISTS:
             with store.open(path, "rt", encoding="utf-8", errors="surrogateescape") as lines:
                 yield from _each(lines)
         elif PATTERN.search(path):
-            matches = sorted(store.glob(path))
+            matches = [match for match in sorted(store.glob(path)) if not _is_hidden(match)]
             if not matches:
                 raise BadSetting(f"Nothing matches {address!r}.")
             yield from map(store.unstrip_protocol, matches)
         elif store.isdir(path):
             for here, _, names in store.walk(path):
-                shown = (name for name in sorted(names) if name[0] != ".")
-                yield from (store.unstrip_protocol(f"{here.rstrip('/')}/{name}") for name in shown)
+                inside = (f"{here.rstrip('/')}/{name}" for name in sorted(names))
+                yield from (store.unstrip_protocol(name) for name in inside if not _is_hidden(name))
         else:
             yield address
+
+
+def _is_hidden(path: str) -> bool:
+    return "/." in path
 
 
 @contextmanager
