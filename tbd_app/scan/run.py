@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -81,35 +84,53 @@ def scan(
         BadSetting: a source or `out` is refused, or the journal is that of another scan.
         WorkerDied: workers cannot start.
     """
-    settings, out = replace(settings, explain=False), Path(out).absolute()
-    beside = out.with_name(out.name + ".journal")
+    settings, out = replace(settings, explain=False), Path(os.path.abspath(out))
+    beside, fetched = out.with_name(out.name + ".journal"), out.with_name(out.name + ".fetched")
     if out.suffix != ".parquet":
         raise BadSetting(f"The results are a Parquet file: {out.name} must end in .parquet.")
     if out.exists() and not beside.exists():
         raise BadSetting(f"{out} exists and is not of a scan that could go on; choose another name.")
     if not out.parent.is_dir():
         raise BadSetting(f"{out} cannot be written: there is no folder {out.parent}.")
-    facts, fetched = facts_of(settings, analysis), out.with_name(out.name + ".fetched")
-    with Journal(beside, facts) as journal:
-        ours = str(out)
-        journal.add(path for path in listed(sources) if not path.startswith(ours))
-        if journal.count() == (0, 0):
-            beside.unlink()
-            raise BadSetting("There is no file to scan.")
-        shutil.rmtree(fetched, ignore_errors=True)  # of a scan that was killed
-        try:
+    facts, summary = facts_of(settings, analysis), Summary()
+    try:
+        with Journal(beside, facts) as journal:
+            _list(journal, sources, out)
             if engine == "ray":
                 from tbd_app.scan import cluster  # ray is an extra
 
                 cluster.run(journal, settings, analysis, workers, address, show)
             else:
-                fetched.mkdir()
-                local.run(journal, settings, analysis, plan(settings.device, workers), fetched, show)
-        finally:
-            shutil.rmtree(fetched, ignore_errors=True)
-        summary = Summary()
-        table.write(map(summary.counted, journal.rows()), out, facts)
+                with _emptied(fetched):
+                    local.run(journal, settings, analysis, plan(settings.device, workers), fetched, show)
+            table.write(map(summary.counted, journal.rows()), out, facts)
+    except (sqlite3.Error, OSError) as error:  # a full disk, above all
+        raise BadSetting(f"{out} or its journal cannot be written: {error}.") from error
     return summary
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[None]:
+    """A new folder, without what a scan that was killed left in it; it is removed at the end."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _list(journal: Journal, sources: Iterable[str], out: Path) -> None:
+    """Put the files of all sources into the journal, without what lies beside the results; an empty journal is removed."""
+    ours = (str(out), f"file://{out}")
+    try:
+        journal.add(path for path in listed(sources) if not path.startswith(ours))
+        if journal.count() == (0, 0):
+            raise BadSetting("There is no file to scan.")
+    except BadSetting:
+        if journal.count() == (0, 0):
+            journal.path.unlink()
+        raise
 
 
 def facts_of(settings: AnalysisSettings, analysis: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
 import tbd_app
-from tbd_app.cli import scan as command
+from tbd_app.cli.main import app
 from tbd_app.cli.screen import Screen
 from tbd_app.report.to_json import SCHEMA_PATH, to_dict
 from tests import media_factory
@@ -57,15 +59,13 @@ def test_rows_are_the_reports_of_an_analysis(tmp_path: Path) -> None:
     [
         (["--out", "x.csv"], "must end in .parquet"),
         (["--out", "nowhere/x.parquet"], "there is no folder"),
+        (["--out", "x.parquet"], "no file to scan"),
+        (["*.nothing", "--out", "x.parquet"], "Nothing matches"),
         (["--out", "x.parquet", "--frames", "3"], "8 to 64"),
         (["--out", "x.parquet", "--models", "nosuch"], "nosuch"),
     ],
 )
 def test_a_wrong_option_says_why_and_leaves_nothing(options, words, tmp_path, monkeypatch, capsys) -> None:
-    from typer.testing import CliRunner
-
-    from tbd_app.cli.main import app
-
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["scan", ".", *options])
     assert done.exit_code == 3
@@ -73,7 +73,18 @@ def test_a_wrong_option_says_why_and_leaves_nothing(options, words, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_says_that_the_same_command_goes_on(tmp_path, monkeypatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tbd_app.scan.run.scan", interrupted)
+    done = CliRunner().invoke(app, ["scan", str(tmp_path), "--out", str(tmp_path / "x.parquet")])
+    assert done.exit_code == 130
+    assert "the same command goes on" in done.output
+
+
 def test_without_a_terminal_progress_is_a_line_now_and_then(monkeypatch, capsys) -> None:
+    command = importlib.import_module("tbd_app.cli.scan")
     monkeypatch.setattr(command, "LINE_EVERY_S", 0.0)
     clock = iter(range(1000))
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))

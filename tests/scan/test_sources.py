@@ -68,7 +68,7 @@ def test_a_list_holds_a_path_or_an_address_a_line(clips, monkeypatch) -> None:
 
 @pytest.mark.parametrize("source", ["clips/*.avi", "file://{}/*.avi", "nosuch://bucket/clips"])
 def test_a_source_that_names_nothing_says_so(source: str, clips: Path) -> None:
-    with pytest.raises(BadSetting, match="Nothing matches|cannot be read"):
+    with pytest.raises(BadSetting, match=r"Nothing matches|cannot be read"):
         list(listed([source.format(clips)]))
 
 
