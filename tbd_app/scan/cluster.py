@@ -7,22 +7,23 @@ stays with the process that calls; it alone says what is done.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
+
+from tbd_app.errors import BadSetting
 
 try:
     import ray
     import ray.data
     import ray.exceptions
 except ImportError as error:
-    from tbd_app.errors import BadSetting
-
     raise BadSetting("Ray is not installed: pip install 'tbd-deepfakes[scale]'.") from error
 
 from tbd_app.media.open import identify
@@ -55,7 +56,12 @@ def run(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     ours = not ray.is_initialized()
     if ours:
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="warning")
+        try:
+            ray.init(
+                address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING
+            )
+        except (ConnectionError, ValueError) as error:
+            raise BadSetting(f"Ray cannot be reached at {address or 'this machine'}: {error}") from error
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -93,38 +99,45 @@ def _go_through(
         careful: one file at a time for each actor, so that its death says which file it had.
     """
     crew = _Crew.of(ray.cluster_resources(), settings.device, workers)
-    contents = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Contents).remote()
+    keeper: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Contents)
+    contents = keeper.remote()
     known = journal.contents()
     while page := list(islice(known, AT_ONCE)):
         ray.get(contents.know.remote(page))
     limits = replace(settings.limits, decode_threads=1)
     shared = {"settings": replace(settings, limits=limits), "analysis": analysis}
-    in_flight = {"max_tasks_in_flight_per_actor": 1} if careful else {}
-    survive = {"max_restarts": -1, "max_task_retries": REPEATS}
     items = [{"id": task.id, "path": os.fsencode(task.path)} for task in tasks]
     n_blocks = len(items) if careful else math.ceil(len(items) / ROWS_A_BLOCK)
-    answers = (
-        ray.data.from_items(items, override_num_blocks=n_blocks)
-        .map(
-            _Reader,
-            fn_constructor_kwargs=shared | {"contents": contents},
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=crew.readers, **in_flight),
-            num_cpus=crew.cpus_each,
-            **survive,
+    each: dict[str, Any] = {
+        "num_cpus": crew.cpus_each,
+        "max_restarts": -1,
+        "max_task_retries": REPEATS,
+    }
+
+    def at_most(actors: int) -> ray.data.ActorPoolStrategy:
+        in_flight = 1 if careful else None
+        return ray.data.ActorPoolStrategy(
+            min_size=1, max_size=actors, max_tasks_in_flight_per_actor=in_flight
         )
-        .map(
-            _Judge,
-            fn_constructor_kwargs=shared,
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=crew.judges, **in_flight),
-            num_cpus=crew.cpus_each,
-            num_gpus=crew.gpus_each,
-            **survive,
-        )
+
+    data: Any = ray.data.from_items(items, override_num_blocks=n_blocks)
+    data = data.map(
+        _Reader,
+        fn_constructor_kwargs=shared | {"contents": contents},
+        compute=at_most(crew.readers),
+        **each,
+    )
+    data = data.map(
+        _Judge,
+        fn_constructor_kwargs=shared,
+        compute=at_most(crew.judges),
+        num_gpus=crew.gpus_each,
+        **each,
     )
     open_tasks = {task.id: task for task in tasks}
     n_files, waiting = journal.count()
     show(waiting, n_files)
-    for row in answers.iter_rows():
+    for row in data.iter_rows():
         _take(journal, row)
         open_tasks.pop(row["id"], None)
         waiting -= 1
@@ -151,7 +164,7 @@ class _Crew:
     gpus_each: float
 
     @classmethod
-    def of(cls, resources: dict[str, float], device: str, workers: int | None) -> _Crew:
+    def of(cls, resources: Mapping[str, float], device: str, workers: int | None) -> _Crew:
         cpus, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0)) if device != "cpu" else 0
         return cls(
             readers=max(cpus - 1, 1),

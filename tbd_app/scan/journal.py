@@ -60,7 +60,7 @@ class Row:
 
 
 class Journal:
-    """One writer; opening it takes up an earlier scan.
+    """One writer; opening it takes up an earlier scan, and closing it removes it where no file was listed.
 
     Args:
         path: the file, made where there is none.
@@ -90,7 +90,10 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
+        empty = self.count()[0] == 0
         self._db.close()
+        if empty:
+            self.path.unlink(missing_ok=True)
 
     def _compare(self, facts: dict[str, Any]) -> None:
         with self._transaction():

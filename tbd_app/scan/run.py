@@ -121,16 +121,11 @@ def _emptied(folder: Path) -> Iterator[None]:
 
 
 def _list(journal: Journal, sources: Iterable[str], out: Path) -> None:
-    """Put the files of all sources into the journal, without what lies beside the results; an empty journal is removed."""
+    """Put the files of all sources into the journal, without what lies beside the results."""
     ours = (str(out), f"file://{out}")
-    try:
-        journal.add(path for path in listed(sources) if not path.startswith(ours))
-        if journal.count() == (0, 0):
-            raise BadSetting("There is no file to scan.")
-    except BadSetting:
-        if journal.count() == (0, 0):
-            journal.path.unlink()
-        raise
+    journal.add(path for path in listed(sources) if not path.startswith(ours))
+    if journal.count() == (0, 0):
+        raise BadSetting("There is no file to scan.")
 
 
 def facts_of(settings: AnalysisSettings, analysis: str) -> dict[str, Any]:

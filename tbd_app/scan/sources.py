@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -121,8 +122,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _remote(address: str) -> Iterator[str]:
     with _store_errors(address, BadSetting):
-        store, path = fsspec.core.url_to_fs(address)
-        if isinstance(store, LocalFileSystem) and Path(path).suffix.lower() not in LISTS:
+        store, path = _opened(address)
+        if _is_local(store) and Path(path).suffix.lower() not in LISTS:
             yield from map(store.unstrip_protocol, _local(path))
         elif Path(path).suffix.lower() in LISTS:
             with store.open(path, "rt", encoding="utf-8", errors="surrogateescape") as lines:
@@ -138,6 +139,10 @@ def _remote(address: str) -> Iterator[str]:
                 yield from (store.unstrip_protocol(name) for name in inside if not _is_hidden(name))
         else:
             yield address
+
+
+def _is_local(store: Any) -> bool:
+    return isinstance(store, LocalFileSystem)
 
 
 def _is_hidden(path: str) -> bool:
@@ -160,13 +165,18 @@ def at_hand(path: str, folder: Path | None, limits: Limits) -> Iterator[Path]:
     with TemporaryDirectory(prefix="tbd-scan-", dir=folder) as private:
         copy = Path(private) / name_of(path)
         with _store_errors(path, FileMissing):
-            store, inside = fsspec.core.url_to_fs(path)
+            store, inside = _opened(path)
             bounds.check_bytes(store.size(inside) or 1, limits)  # some stores do not know
             _fetch(store, inside, copy, limits)
         yield copy
 
 
-def _fetch(store: fsspec.AbstractFileSystem, inside: str, copy: Path, limits: Limits) -> None:
+def _opened(address: str) -> tuple[Any, str]:
+    """The fsspec file system of an address, whose types are loose, and the path in it."""
+    return fsspec.core.url_to_fs(address)
+
+
+def _fetch(store: Any, inside: str, copy: Path, limits: Limits) -> None:
     n_bytes = 0
     with store.open(inside, "rb") as source, copy.open("wb") as target:
         while block := source.read(COPY_BYTES):

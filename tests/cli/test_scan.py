@@ -17,6 +17,7 @@ import tbd_app
 from tbd_app.cli.main import app
 from tbd_app.cli.screen import Screen
 from tbd_app.report.to_json import SCHEMA_PATH, to_dict
+from tbd_app.settings import AnalysisSettings
 from tests import media_factory
 
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
@@ -34,14 +35,16 @@ def test_rows_are_the_reports_of_an_analysis(tmp_path: Path) -> None:
     media_factory.portrait_image(clips / "face.png", size=(480, 480))
     (clips / "notes.md").write_text("not media")
     media_factory.faceless_clip(clips / "waves.mp4", n_frames=10)
-    done = tbd("scan", clips, "--out", out, "--frames", "8", "--device", "cpu", "--workers", "1")
+    options = ["--models", "effnetv2_b0_frame", "--frames", "8", "--device", "cpu", "--workers", "1"]
+    done = tbd("scan", clips, "--out", out, *options)
     assert done.returncode == 2, done.stderr
     assert "3 files: " in done.stdout
     assert "refused 1 (not_media 1)" in done.stdout
     rows = pq.read_table(out).to_pylist()
     assert [row["error_code"] for row in rows] == [None, "not_media", None]
+    settings = AnalysisSettings(n_frames=8, models=("effnetv2_b0_frame",), explain=False, device="cpu")
     for row in (rows[0], rows[2]):
-        ours = to_dict(tbd_app.analyze(row["path"], n_frames=8, explain=False, device="cpu"))
+        ours = to_dict(tbd_app.analyze(row["path"], settings))
         theirs = json.loads(row["report"])
         VALIDATOR.validate(theirs)
         # Last digits follow the number of threads, which is the workers' own.

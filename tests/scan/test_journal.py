@@ -74,8 +74,10 @@ def test_a_file_that_changed_after_its_worker_died_frees_its_copies(path) -> Non
 
 
 def test_one_journal_has_one_writer_and_one_set_of_facts(path) -> None:
-    with Journal(path, {"n_frames": 8}), pytest.raises(BadSetting, match="another scan writes it"):
-        Journal(path, {"n_frames": 8})
+    with Journal(path, {"n_frames": 8}) as journal:
+        journal.add(["/a"])
+        with pytest.raises(BadSetting, match="another scan writes it"):
+            Journal(path, {"n_frames": 8})
     with pytest.raises(BadSetting, match="n_frames 8, and now it is 16"):
         Journal(path, {"n_frames": 16})
     path.write_text("no data base at all " * 100)
