@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from tbd_app.errors import BadSetting
+from tbd_app.errors import BadSetting, InputError
 
 try:
     import ray
@@ -31,7 +31,7 @@ from tbd_app.scan import analysis as analyses
 from tbd_app.scan.journal import Journal, Task
 from tbd_app.scan.local import Show, give_up_or_wait
 from tbd_app.scan.sources import at_hand, name_of
-from tbd_app.settings import AnalysisSettings
+from tbd_app.settings import AnalysisSettings, Limits
 
 AT_ONCE = 100_000  # files that one run of Ray Data is given; models are loaded once in it
 ROWS_A_BLOCK = 4  # what is repeated when a worker dies
@@ -65,6 +65,7 @@ def run(
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
         context.max_errored_blocks = -1  # files whose worker died again and again wait again, and then alone
         while tasks := _next(journal):
             careful = bool(tasks[0].deaths)
@@ -142,8 +143,22 @@ def _go_through(
         open_tasks.pop(row["id"], None)
         waiting -= 1
         show(waiting, n_files)
+    looking: Any = ray.remote(num_cpus=0)(_identity)
     for task in open_tasks.values():
-        give_up_or_wait(journal, task, deque())
+        path = os.fsencode(task.path)
+        give_up_or_wait(
+            journal, task, deque(), lambda path=path: ray.get(looking.remote(path, settings.limits))
+        )
+
+
+def _identity(path: bytes, limits: Limits) -> dict[str, str | int | None]:
+    """What is known of a file without analysing it; nothing, where it cannot be read."""
+    try:
+        with at_hand(os.fsdecode(path), None, limits) as file:
+            seen = identify(file, limits)
+    except InputError:
+        return {}
+    return {"sha256": seen.sha256, "bytes": seen.bytes}
 
 
 def _take(journal: Journal, row: dict[str, Any]) -> None:

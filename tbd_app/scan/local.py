@@ -176,12 +176,21 @@ class _Crew:
         self._start(worker.number)
 
 
-def give_up_or_wait(journal: Journal, task: Task, again: deque[Task]) -> None:
-    """What becomes of the file of a worker that died: it waits again, or it is an error."""
+def give_up_or_wait(
+    journal: Journal,
+    task: Task,
+    again: deque[Task],
+    known: Callable[[], dict[str, str | int | None]] = lambda: {},
+) -> None:
+    """What becomes of the file of a worker that died: it waits again, or it is an error.
+
+    Args:
+        known: its sha256 and bytes, where the journal has them not; asked when it is given up.
+    """
     if journal.died(task.id) < MAX_DEATHS:
         again.append(task)
         return
     error = WorkerDied(
         f"The process that analysed it ended {MAX_DEATHS} times; too little memory is the usual reason."
     )
-    journal.write(task.id, to_json.error_to_dict(name_of(task.path), error), 0.0)
+    journal.write(task.id, to_json.error_to_dict(name_of(task.path), error), 0.0, **known())

@@ -19,7 +19,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch):
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    small = {"num_cpus": 1, "object_store_memory": 80 << 20}
+    small = {"num_cpus": 1, "object_store_memory": 300 << 20}
     cluster = Cluster(initialize_head=True, head_node_args=small | {"include_dashboard": False})
     cluster.add_node(**small)
     ray.init(address=cluster.address, log_to_driver=False, logging_level="warning")
