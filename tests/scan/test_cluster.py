@@ -31,7 +31,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch):
 def test_rows_are_those_of_the_local_engine_though_a_worker_is_killed(space, cluster) -> None:  # noqa: F811
     died = space / "died"
     texts = {f"{i}.mp4": f"score {i / 20}" for i in range(12)} | {"k.mp4": f"die {died}", "r.mp4": "refuse"}
-    clips = made(space / "clips", texts | {"x.mp4": "crash"})
+    clips = made(space / "clips", texts | {"x.mp4": "crash", "z.mp4": "die always"})
     (clips / "same.mp4").write_bytes((clips / "3.mp4").read_bytes())
     rows = {}
     for engine in ("ray", "local"):
@@ -42,7 +42,12 @@ def test_rows_are_those_of_the_local_engine_though_a_worker_is_killed(space, clu
             assert died.exists()
             assert scored(space).keys() == {f"{i}.mp4" for i in range(12)} | {"k.mp4"}
             assert all(times <= 2 for times in scored(space).values())
-    assert len(rows["ray"]) == 16
+    assert len(rows["ray"]) == 17
     assert rows["ray"] == rows["local"]
-    assert {row["error_code"] for row in rows["ray"]} == {None, "corrupt_media", "internal_error"}
+    assert {row["error_code"] for row in rows["ray"]} == {
+        None,
+        "corrupt_media",
+        "internal_error",
+        "worker_died",
+    }
     assert [Path(row["same_as"]).name for row in rows["ray"] if row["same_as"]] == ["3.mp4"]
