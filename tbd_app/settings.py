@@ -28,6 +28,7 @@ class Limits:
     decode_timeout_s: float = 120.0
     decode_cpu_s: float = 60.0  # of all threads of a decoding process, and 1 s more for each MB of the file
     decode_memory_mb: float = 4096.0  # address space of the decoding process
+    decode_threads: int = 4  # at most, and no more than the machine has cores; each holds whole frames
 
     @classmethod
     def from_env(cls) -> Limits:

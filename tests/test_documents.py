@@ -13,7 +13,7 @@ from tbd_app.settings import Limits
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = sorted((ROOT / "docs" / "log").glob("*.md"))
-READ = "README.md CHANGELOG.md docs/experiments.md docs/architecture.md training/README.md"
+READ = "README.md CHANGELOG.md docs/experiments.md docs/architecture.md docs/scale.md training/README.md"
 PAGES = [*(ROOT / name for name in READ.split()), *LOGS, *sorted((ROOT / "weights").glob("*.md"))]
 # Words that had several meanings; docs/architecture.md, 5, has those that are used.
 WORN = re.compile(r"\b(told|drawn|redrawn|one-off looks?)\b", re.IGNORECASE)

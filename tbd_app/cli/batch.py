@@ -13,7 +13,7 @@ from typing import IO
 
 import tbd_app
 from tbd_app.cli.screen import Screen
-from tbd_app.errors import BadSetting, EmptyFile, TBDError
+from tbd_app.errors import BadSetting, EmptyFile, TBDError, Unexpected
 from tbd_app.media.archive import natural_key
 from tbd_app.names import shown
 from tbd_app.pipeline.verdict import was_answered
@@ -22,12 +22,6 @@ from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ProgressEvent, Report
 
 MAX_STEM = 80  # characters of the input's name in the name of an output
-
-
-class Unexpected(TBDError):
-    """A fault of this program, met with one input."""
-
-    code = "internal_error"
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
@@ -153,7 +147,7 @@ class Batch:
                     raise
                 except Exception as error:
                     logging.getLogger(__name__).exception("Unexpected failure with %s", shown(path.name))
-                    self._refuse(path, Unexpected(f"Unexpected failure: {type(error).__name__}: {error}"))
+                    self._refuse(path, Unexpected.of(error))
                 else:
                     self.done.append((path, report))
 

@@ -1,4 +1,4 @@
-"""The command line: `tbd analyze`, `tbd models`, `tbd doctor`. What is printed comes from `console`."""
+"""The command line: `tbd analyze`, `tbd scan`, `tbd models`, `tbd doctor`. What is printed comes from `console`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from tbd_app import __version__
 from tbd_app.cli.batch import Batch, Outputs, expand
+from tbd_app.cli.scan import scan
 from tbd_app.cli.screen import Screen
 from tbd_app.errors import DeviceMissing, TBDError, WeightsCorrupt
 from tbd_app.models import registry
@@ -122,6 +123,9 @@ def _answer_each(paths: Sequence[Path], json_file: str | None, error: TBDError) 
     with Outputs.prepare(json_file, None, None) as outputs:
         for path in expand(paths):
             outputs.write_line(error_to_dict(shown(path.name), error))
+
+
+app.command()(scan)
 
 
 def _check_device(screen: Screen, device: str) -> None:

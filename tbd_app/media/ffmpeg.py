@@ -24,7 +24,6 @@ from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.media import bounds
 from tbd_app.settings import Limits
 
-MAX_THREADS = 4  # every decoding thread holds whole frames
 # FFmpeg's names of the codecs that people's files are in; hundreds more are in the library, old and seldom tested.
 CODECS = set(
     "av1 cfhd cinepak dnxhd dvvideo ffv1 ffvhuff flv1 gif h261 h263 h263p h264 hevc huffyuv jpeg2000 jpegls magicyuv mjpeg "
@@ -88,7 +87,7 @@ def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputConta
         bounds.check_frame(stream.width, stream.height, limits)
         stream.codec_context.options = {"max_pixels": str(int(limits.max_frame_mpx * 1e6))}
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = min(os.cpu_count() or 1, MAX_THREADS)
+        stream.codec_context.thread_count = min(os.cpu_count() or 1, limits.decode_threads)
         yield container, stream
 
 

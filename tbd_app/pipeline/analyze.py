@@ -83,7 +83,11 @@ def analyze(path: str | Path, settings: AnalysisSettings | None = None, **overri
 
 
 def analyze_events(
-    path: str | Path, settings: AnalysisSettings, *, name: str | None = None
+    path: str | Path,
+    settings: AnalysisSettings,
+    *,
+    name: str | None = None,
+    read: tuple[Media, Frames] | None = None,
 ) -> Generator[ProgressEvent | Report]:
     """Analyse one file step by step; closing the generator stops the work at once.
 
@@ -91,6 +95,7 @@ def analyze_events(
         path: a video, an image or a zip of frames.
         settings: what to do.
         name: the file's name for the report, when the path is a temporary one.
+        read: what `people.read` made of the file with the same settings, perhaps elsewhere; it is not opened again.
 
     Yields:
         Progress, then the report as the last item.
@@ -103,10 +108,10 @@ def analyze_events(
     clock = _Clock()
 
     yield _event("media", 0, 1, "Looking at the file")
-    media = open_media(path, settings.limits)
+    media = read[0] if read else open_media(path, settings.limits)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
-    sampled = sample(media, settings.n_frames, settings.limits)
+    sampled = read[1] if read else sample(media, settings.n_frames, settings.limits)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}
