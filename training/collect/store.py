@@ -28,7 +28,7 @@ from training.collect.medium import Medium
 from training.faces.index import FACES
 
 Kind = Literal["shards", "folders"]
-FAILURE_COLUMNS = ("dataset", "media", "video_id", "method", "label", "split", "reason")
+FAILURE_COLUMNS = ("dataset", "media", "video_id", "target_id", "method", "family", "label", "split", "reason")
 
 
 class FaceWriter:
@@ -78,7 +78,9 @@ class FaceWriter:
             row = {
                 "path": f"{key}.jpg",
                 "dataset": medium.dataset,
+                "kind": result.kind(medium),
                 "method": medium.method,
+                "family": medium.family,
                 "video_id": medium.video_id,
                 "source_id": medium.source_id,
                 "target_id": medium.target_id,
@@ -146,7 +148,9 @@ class FaceWriter:
             "dataset": medium.dataset,
             "media": medium.file,
             "video_id": medium.video_id,
+            "target_id": medium.target_id,
             "method": medium.method,
+            "family": medium.family,
             "label": str(medium.label),
             "split": medium.split,
             "reason": reason,

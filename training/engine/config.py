@@ -44,7 +44,7 @@ class LoopConfig:
         clip_norm: largest norm of the gradient; 0 leaves it.
         sharpness: radius of sharpness-aware minimisation, which takes two passes a step; 0 for none.
         ema_decay: of the averaged weights, which are then the ones validated and kept; 0 for none.
-        validate_every: how often figures are taken and the state is saved.
+        validate_every: how often the state is saved and figures are taken.
         keep: the weights that are the result: of the last step, or of the best validation.
         monitor: the figure that says which validation is best.
         patience: stop after so many validations without a better figure; 0 never stops early.

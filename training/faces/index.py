@@ -40,7 +40,9 @@ FACES = pa.schema(
     {
         "path": pa.string(),
         "dataset": pa.string(),
+        "kind": pa.string(),  # of the medium: crop, image or video
         "method": pa.string(),
+        "family": pa.string(),  # as of `Item`, empty where the method's name says it
         "video_id": pa.string(),
         "source_id": pa.string(),
         "target_id": pa.string(),
