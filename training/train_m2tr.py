@@ -3,14 +3,15 @@
     python training/train_m2tr.py --data DATA                     # m2tr_b4 on labelled faces
     python training/train_m2tr.py --data DATA --pairs source      # each fake beside the real medium it was made from
     python training/train_m2tr.py --data DATA --preset paper      # variant 1b of the reference report
+    python training/train_m2tr.py --data DATA --preset 1c         # variant 1c: FaceForensics++ and Celeb-DF v2
     python training/train_m2tr.py --data DATA --preset official   # the authors' layout and settings, 320 px
     python training/train_m2tr.py --data DATA --preset swin       # variant 1a of the reference report
-    python training/train_m2tr.py --data DATA --preset 8gb        # or official-8gb; swin needs no other
+    python training/train_m2tr.py --data DATA --preset paper --preset 8gb   # the same on a small card
     python training/train_m2tr.py --toy
 
-Degradations are those of all recipes here. The mask decoder and its loss are left out, as in the reference. A figure on
-FaceForensics++ says little about fakes from elsewhere: the reference's own networks, at an AUC of .99 there, called every
-internet fake real.
+Degradations are those of all recipes here (`--augment`). The mask decoder and its loss are left out, as in the reference.
+A figure on FaceForensics++ says little about fakes from elsewhere: the reference's own networks, at an AUC of .99 there,
+called every internet fake real.
 
 Source: Wang et al., "M2TR: Multi-modal Multi-scale Transformers for Deepfake Detection", ICMR 2022 (arXiv 2104.09770).
 """
@@ -34,6 +35,7 @@ from tbd_app.pipeline.crops import for_spec
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipReader
 from training.datasets.partners import Pairing, paired
+from training.datasets.published import Augment
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
@@ -58,6 +60,8 @@ class Config(ModelConfig):
         small: a tiny backbone at 64 px, for toys.
         pairs: source sets each fake against the real medium it was made from, blend sets real frames against fakes made of
             them (and a few of the split's), none takes every medium with its own label.
+        augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of labelled media
+            and of fakes with their originals.
         batch: examples a step and process; pairs count as two.
         frames: cut from each video of an index.csv, and averaged in validation.
         loss: cross_entropy, or the authors' focal loss.
@@ -72,6 +76,7 @@ class Config(ModelConfig):
     size_px: int = 0
     small: bool = False
     pairs: Pairing = "none"
+    augment: Augment = "project"
     batch: int = 24
     frames: int = 30
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
@@ -93,7 +98,7 @@ def main(config: Config) -> None:
     faces = open_faces(config.data, n_frames=config.frames)
     reader = ClipReader(faces["train"], for_spec(spec), 1)
     val = ClipReader(faces["val"], for_spec(spec), config.frames)
-    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed)
+    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed, augment=config.augment)
     loop = config.loop.in_steps(
         steps_per_epoch(len(faces["train"].bank), config.batch, config.loop.accumulate)
     )

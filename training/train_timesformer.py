@@ -2,10 +2,10 @@
 
     python training/train_timesformer.py --data DATA                 # each fake beside the real clip it was made from
     python training/train_timesformer.py --data DATA --preset paper  # the numbers of the reference report
-    python training/train_timesformer.py --data DATA --preset 8gb
+    python training/train_timesformer.py --data DATA --preset paper --preset 8gb
     python training/train_timesformer.py --toy
 
-Degradations are those of all recipes here; `--no-augment` leaves labelled clips as they are.
+Degradations are those of all recipes here; `--augment none` leaves clips as they are.
 
 Source: Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?", ICML 2021 (arXiv 2102.05095).
 """
@@ -27,6 +27,7 @@ from tbd_app.pipeline.crops import for_spec
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipReader, FramesAt
 from training.datasets.partners import Pairing, paired, singles
+from training.datasets.published import Augment
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
@@ -52,7 +53,7 @@ class Config(ModelConfig):
         frames: cut from each video of an index.csv, among which a clip's are chosen.
         pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them
             (and a few of the split's), none takes every medium with its own label.
-        augment: degrade labelled clips; pairs always are.
+        augment: the project's degradations, those of a published recipe (datasets/published.py), or none.
         batch: clips a step and process; pairs count as two.
     """
 
@@ -65,7 +66,7 @@ class Config(ModelConfig):
     frames_at: FramesAt = "spread"
     frames: int = 32
     pairs: Pairing = "source"
-    augment: bool = True
+    augment: Augment = "project"
     batch: int = 8
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(

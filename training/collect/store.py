@@ -28,7 +28,17 @@ from training.collect.medium import Medium
 from training.faces.index import FACES
 
 Kind = Literal["shards", "folders"]
-FAILURE_COLUMNS = ("dataset", "media", "video_id", "target_id", "method", "family", "label", "split", "reason")
+FAILURE_COLUMNS = (
+    "dataset",
+    "media",
+    "video_id",
+    "target_id",
+    "method",
+    "family",
+    "label",
+    "split",
+    "reason",
+)
 
 
 class FaceWriter:

@@ -1,7 +1,7 @@
 """Bytes that stay on disk: pieces of files, end to end, each read where it lies when it is asked for.
 
-A loader process gets the places and not the bytes. Nothing is mapped: mapped pages would count as memory of every process that
-touched them, and the system keeps what was read lately anyhow.
+A loader process gets the places and not the bytes. Nothing is mapped: mapped pages would count as memory of every process
+that touched them, and the system keeps what was read lately anyhow.
 """
 
 from __future__ import annotations
@@ -50,7 +50,11 @@ def array_in(path: Path, name: str) -> OnDisk:
         member = archive.getinfo(f"{name}.npy")
         with archive.open(member) as file:
             version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
             (size,), _, _ = read(file)
             header = file.tell()
     with path.open("rb") as file:
