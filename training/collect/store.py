@@ -25,20 +25,9 @@ import webdataset
 
 from training.collect.cut import CutMedium
 from training.collect.medium import Medium
-from training.faces.index import FACES
+from training.faces.index import FACES, FAILURE_COLUMNS, read_failures
 
 Kind = Literal["shards", "folders"]
-FAILURE_COLUMNS = (
-    "dataset",
-    "media",
-    "video_id",
-    "target_id",
-    "method",
-    "family",
-    "label",
-    "split",
-    "reason",
-)
 
 
 class FaceWriter:
@@ -161,6 +150,7 @@ class FaceWriter:
             "target_id": medium.target_id,
             "method": medium.method,
             "family": medium.family,
+            "compression": medium.compression,
             "label": str(medium.label),
             "split": medium.split,
             "reason": reason,
@@ -174,15 +164,6 @@ class FaceWriter:
         writer.writerow(row)
         with path.open("a", newline="", encoding="utf-8") as file:
             file.write(line.getvalue())
-
-
-def read_failures(root: Path) -> list[dict[str, str]]:
-    """Rows of failures.csv, none when there is no such file."""
-    path = root / "failures.csv"
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _hundredths(px: np.ndarray) -> list[float]:

@@ -65,6 +65,12 @@ FACES = pa.schema(
 )
 
 
+# One row per medium that gave no face.
+FAILURE_COLUMNS = (
+    "dataset", "media", "video_id", "target_id", "method", "family", "compression", "label", "split", "reason"
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One file of a collection.
@@ -167,3 +173,12 @@ def _item(index: Path, number: int, row: dict[str, str]) -> Item:
         landmarks=None if points is None else points.reshape(5, 2),
         family=named if LABELS[row["label"]] else "",
     )
+
+
+def read_failures(root: Path) -> list[dict[str, str]]:
+    """Rows of failures.csv, none when there is no such file."""
+    path = root / "failures.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

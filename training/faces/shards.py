@@ -124,7 +124,7 @@ class FaceStore:
             if known:
                 owners += [len(items)] * len(known)
                 rows += known
-                items.append(_item(self.table.loc[known[0]]))
+                items.append(item_of(self.table.loc[known[0]]))
         if not rows:
             raise SystemExit(f"{self.root} holds no faces with landmarks in {split}.")
         blob = self.pictures(rows)
@@ -147,7 +147,8 @@ def _label_holds(tracks: pd.DataFrame) -> np.ndarray:
     return (tracks["label"] == 0).to_numpy() | np.isin(np.arange(len(tracks)), chosen)
 
 
-def _item(row: pd.Series) -> Item:
+def item_of(row: pd.Series) -> Item:
+    """The medium of a face."""
     return Item(
         Path(row["media"]), row["kind"], int(row["label"]), row["split"], row["target_id"], row["method"],
         family=row["family"],

@@ -14,7 +14,7 @@ PICTURE = np.ascontiguousarray(face(1).image[:96, :96])
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_draw_holds_for_a_group(name: str) -> None:
-    """Two clips whose generators have one seed are treated alike, frame by frame, and frames are alike unless they may differ."""
+    """Two clips whose generators have one seed are treated alike, and so are the frames of a clip unless they may differ."""
     for seed in range(8):
         one, other = (TREATMENTS[name]([PICTURE] * 3, np.random.default_rng(seed)) for _ in range(2))
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
