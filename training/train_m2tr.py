@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 
@@ -94,7 +94,7 @@ def main(config: Config) -> None:
     set_seed(config.seed)
     bare = open_model(config)
     print(f"{config.model}: {trained_share(bare)}.")
-    spec = replace(spec_of(config.model), input_size=bare.input_size)
+    spec = replace(spec_of(config.model), input_size=bare.input_size, options=shape_of(config))
     faces = open_faces(config.data, n_frames=config.frames)
     reader = ClipReader(faces["train"], for_spec(spec), 1)
     val = ClipReader(faces["val"], for_spec(spec), config.frames)
@@ -131,6 +131,12 @@ def main(config: Config) -> None:
     run.save(model, spec)
 
 
+def shape_of(config: Config) -> dict[str, Any]:
+    """Options to which the weights are bound."""
+    small = {"small": True} if config.small else {}
+    return small | ({"input_size": config.size_px} if config.size_px else {})
+
+
 def open_model(config: Config) -> M2TR | M2trSwin:
     """The model to train.
 
@@ -139,8 +145,7 @@ def open_model(config: Config) -> M2TR | M2trSwin:
     """
     if config.small and config.freeze != "none" and config.model != "m2tr_swin":
         raise SystemExit("--freeze counts the layers of EfficientNet-B4; leave it out of a --small model.")
-    size = {"input_size": config.size_px} if config.size_px else {}
-    model = begin(config, freeze=config.freeze, small=config.small, **size)
+    model = begin(config, freeze=config.freeze, **shape_of(config))
     if not isinstance(model, M2TR | M2trSwin):
         raise SystemExit(f"{config.model} is no M2TR.")
     return model

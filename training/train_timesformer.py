@@ -81,7 +81,10 @@ def main(config: Config) -> None:
     model = begin(config, small=config.small)
     save_memory(model, frame_chunk=config.frame_chunk, checkpointing=config.checkpointing)
     spec = spec_of(config.model)
-    spec = replace(spec, clip_len=config.clip_len, input_size=model.input_size or spec.input_size)
+    small = {"small": True} if config.small else {}
+    spec = replace(
+        spec, clip_len=config.clip_len, input_size=model.input_size or spec.input_size, options=small
+    )
     faces = open_faces(config.data, n_frames=config.frames)
     reader, val = (
         ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)

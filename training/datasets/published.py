@@ -69,7 +69,7 @@ def gend(images: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndar
 def dfd_fcg(images: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
     """A clip's colour, light, cut and codec in one draw, and a slight change of its own for each frame in a tenth of them.
 
-    What changes from frame to frame is the same for two clips that get generators of one seed. The shifts of hue that it names,
+    What changes from frame to frame is the same for two clips that get generators of one seed. Its shifts of hue,
     0.3 of 180, change no pixel and are left out.
 
     Args:
