@@ -1,4 +1,4 @@
-"""Figures of a benchmark: media without a face count, sources are drawn whole, published figures stand beside measured ones."""
+"""Figures of a benchmark: media without a face count, sources stay together, published figures stand beside measured ones."""
 
 from __future__ import annotations
 
