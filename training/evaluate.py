@@ -25,7 +25,8 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import tyro
 
 from tbd_app.models import registry
-from training.evaluation import benchmark, record
+from training.benchmark import measure
+from training.evaluation import record
 from training.evaluation.corruptions import CORRUPTIONS
 from training.evaluation.seen import CACHE
 
@@ -71,10 +72,10 @@ def main(config: Config) -> None:
         return record.again()
     named = tuple(name for words in config.models for name in words.split(",") if name)
     if not config.record:
-        models = [benchmark.of_run(run) for run in config.run]
+        models = [measure.of_run(run) for run in config.run]
         names = named or (() if models else installed())
-        models += [benchmark.installed(name) for name in registry.resolve(names)]
-        return benchmark.write(
+        models += [measure.installed(name) for name in registry.resolve(names)]
+        return measure.write(
             config.data, config.split, models, config.out, cache=config.cache, n_frames=config.frames
         )
     if config.run or len(config.data) != 1 or config.split != "val":

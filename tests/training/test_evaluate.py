@@ -199,9 +199,9 @@ def test_the_readme_says_in_one_sentence_what_was_measured() -> None:
 def test_only_record_may_touch_what_the_project_says(tmp_path, monkeypatch) -> None:
     """Without it a benchmark is written, with the models that are named by commas or one after another."""
     asked: dict[str, object] = {}
-    monkeypatch.setattr(evaluate.benchmark, "installed", lambda name: name)
+    monkeypatch.setattr(evaluate.measure, "installed", lambda name: name)
     monkeypatch.setattr(
-        evaluate.benchmark,
+        evaluate.measure,
         "write",
         lambda data, split, models, out, **_: asked.update(data=data, models=models, split=split),
     )

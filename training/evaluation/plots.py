@@ -75,7 +75,7 @@ def benchmark(
         title: above it.
         labels: (N,) 0 or 1.
         probs: (N,) fake_prob by model.
-        figures: by model, as `benchmark.figures` gives them.
+        figures: by model, as `measure.figures` gives them.
     """
     figure, axes = plt.subplots(1, 1 + len(probs), figsize=(5 * (1 + len(probs)), 4.5), layout="constrained")
     figure.suptitle(f"{title}, video level")

@@ -94,21 +94,6 @@ def assert_same(one: object, other: object, place: str = "") -> None:
         assert one == other, place
 
 
-def test_a_validation_that_fails_costs_no_training(tmp_path) -> None:
-    """Its state lies on disk before, and the run that goes on takes the missing figures first."""
-    run(tmp_path / "whole")
-
-    def broken(_: nn.Module) -> dict[str, float]:
-        raise SystemExit("no such media")
-
-    with pytest.raises(SystemExit, match="no such media"):
-        run(tmp_path / "killed", figures=broken)
-    assert state_of(tmp_path / "killed")["progress"]["step"] == CONFIG.validate_every
-    run(tmp_path / "killed", resume=True)
-    assert told(tmp_path / "killed") == told(tmp_path / "whole")
-    assert_same(state_of(tmp_path / "killed"), state_of(tmp_path / "whole"))
-
-
 def test_the_learning_rate_rises_in_a_line_then_falls_to_a_hundredth() -> None:
     config = LoopConfig(steps=100, warmup_steps=10, lr=2.0)
     rates = [learning_rate(config, step) for step in range(101)]

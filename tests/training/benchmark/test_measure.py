@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.evaluation import published, tables
-from training.evaluation.benchmark import Answers, figures
-from training.evaluation.collection import Collection
+from training.benchmark import published, tables
+from training.benchmark.collection import Collection
+from training.benchmark.measure import Answers, figures
 from training.faces.index import Item
 
 LABELS = [0, 0, 0, 1, 1, 1]

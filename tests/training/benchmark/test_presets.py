@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from training.benchmark import presets
 from training.engine.config import PRESETS
-from training.evaluation import presets
 
 SCRIPTS = sorted(path.name for path in PRESETS.glob("train_*"))
 

@@ -1,6 +1,6 @@
 """The table of presets in docs/presets.md: what each preset sets, beside what is published, written from the code.
 
-    python training/evaluation/presets.py
+    python training/benchmark/presets.py
 
 What the papers, their code and the reference reports say is kept here; where a preset differs, the table says so and why.
 """
@@ -20,7 +20,7 @@ from training.engine.config import PRESETS, RunConfig, load_preset
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "presets.md"
-BEGIN, END = "<!-- presets: begin, written by training/evaluation/presets.py -->", "<!-- presets: end -->"
+BEGIN, END = "<!-- presets: begin, written by training/benchmark/presets.py -->", "<!-- presets: end -->"
 # Scripts of models that nobody published, and presets that only change memory or only show that a script runs.
 OWN = ("train_generators", "train_probe")
 NO_RECIPE = ("8gb", "toy")
@@ -34,6 +34,7 @@ class Sheet(NamedTuple):
     ours: str = ""  # hyperparameters that the source does not give, so that the preset's are this project's
 
 
+_M2TR_OURS = "rate and its decay, the contrastive loss, the augmentation"
 _M2TR = {
     "model": "m2tr_b4", "loop.optimizer": "adam", "loop.schedule": "step", "loop.decay_every": 40,
     "loop.decay_factor": 0.1, "loop.steps": 90,
@@ -96,13 +97,13 @@ SHEETS: dict[tuple[str, str], Sheet] = {
         "schedule, which epoch is kept",
     ),
     ("train_m2tr", "paper"): Sheet(
-        "reference report, variant 1b", _M2TR | {"frames": 30, "batch": 24}, "rate and its decay, the contrastive loss, the augmentation"
+        "reference report, variant 1b", _M2TR | {"frames": 30, "batch": 24}, _M2TR_OURS
     ),
     ("train_m2tr", "1c"): Sheet(
-        "reference report, variant 1c", _M2TR | {"frames": 13}, "rate and its decay, the contrastive loss, the augmentation"
+        "reference report, variant 1c", _M2TR | {"frames": 13}, _M2TR_OURS
     ),
     ("train_m2tr", "swin"): Sheet(
-        "reference report, variant 1a", {"model": "m2tr_swin", "freeze": "paper10m", "frames": 20}, "the optimiser, the augmentation"
+        "reference report, variant 1a", {"model": "m2tr_swin", "freeze": "paper10m", "frames": 20}, "optimiser, augmentation"
     ),
     ("train_m2tr", "official"): Sheet(
         "the authors' code, M2TR",

@@ -109,7 +109,7 @@ def rows(registered: dict[str, str], found: dict[str, dict[str, Any]]) -> list[d
 
     Args:
         registered: name in the tables -> registered name of each model.
-        found: data set -> model -> figures, as `benchmark.figures` gives them.
+        found: data set -> model -> figures, as `measure.figures` gives them.
     """
     out = []
     for name, by_model in found.items():

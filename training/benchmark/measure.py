@@ -20,10 +20,11 @@ from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ModelSpec
+from training.benchmark import published, tables
+from training.benchmark.collection import Collection, open_collections
 from training.engine.metrics import auc, auc_by_ranks, draws_by_source, eer, interval
-from training.evaluation import plots, published, tables
+from training.evaluation import plots
 from training.evaluation.answers import track_logits
-from training.evaluation.collection import Collection, open_collections
 from training.evaluation.seen import CACHE
 
 LABELS = ("real", "fake")
