@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tbd_app import catalogue
 from tbd_app.errors import UnknownModel
 from tbd_app.models import registry, weights
 from tests.models import small
@@ -70,6 +71,8 @@ def test_a_network_of_timm_is_a_model_when_its_file_is_listed(
     assert registry.list_models()[-1] == name
     assert registry.resolve([name]) == [name]
     assert (registry.spec(name).input_size, registry.spec(name).mean) == (side, (0.5, 0.5, 0.5))
+    assert list(catalogue.train_memory([name])) == []
+    assert catalogue.listing([name])[0].installed
     loaded = registry.load(name)
     seen = []
     loaded.cam_layer().register_forward_hook(lambda *_: seen.append(_[2]))
