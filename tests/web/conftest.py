@@ -32,6 +32,8 @@ CHROMIUM_ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that shows a moving pattern
+    "--use-fake-ui-for-media-stream",
 ]
 
 
@@ -41,30 +43,33 @@ class SteeredEngine:
 
     label: Label = "fake"
     error: Exception | None = None
+    errors: dict[str, Exception] = field(default_factory=dict)  # by file name
+    halts_at: str = ""  # the name of a file with which it never gets done
+    report: Report | None = None  # in place of a made one
     go: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
     seen: list[tuple[bytes, str, AnalysisSettings]] = field(default_factory=list)
-    paths: list[Path] = field(default_factory=list)
 
     def reset(self) -> None:
-        self.label, self.error = "fake", None
+        self.label, self.error, self.halts_at, self.report = "fake", None, "", None
         self.go.set()
         self.closed.clear()
         self.seen.clear()
-        self.paths.clear()
+        self.errors.clear()
 
     def __call__(
         self, path: Path, settings: AnalysisSettings, *, name: str
     ) -> Iterator[ProgressEvent | Report]:
         self.seen.append((path.read_bytes(), name, settings))
-        self.paths.append(path)
+        self.closed.clear()
         try:
             yield ProgressEvent("media", 1, 1, 0.1, "Opening the file")
-            while not self.go.wait(0.05):
-                yield ProgressEvent("faces", 8, 32, 0.4, "Finding faces")
-            if self.error is not None:
-                raise self.error
-            yield make_report(label=self.label, name=name)
+            while name == self.halts_at or not self.go.wait(0.05):
+                time.sleep(0.02)
+                yield ProgressEvent("faces", 8, 32, 0.4, "Looking for faces")
+            if error := self.errors.get(name, self.error):
+                raise error
+            yield self.report or make_report(label=self.label, name=name)
         finally:
             self.closed.set()
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+import tbd_app
 from tbd_app.errors import TBDError
+from tbd_app.media.open import open_media
 from tbd_app.report import texts as words
 from tbd_app.report.to_json import dumps
+from tbd_app.settings import Limits
 from tbd_app.web import texts
+from tests import media_factory
 from tests.report_factory import make_report
+from tests.web.axe import violations
 from tests.web.conftest import PATIENCE_MS, Server
 
 pytestmark = pytest.mark.browser
 CLIP = {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": b"\x00\x00\x00\x18ftypisom" + b"\0" * 64}
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SCHEMA = json.loads((Path(tbd_app.__file__).parent / "report" / "schema.json").read_text())
 
 
 @pytest.fixture(params=[DESKTOP], ids=["desktop"])
 def page(request: pytest.FixtureRequest, chromium: Browser, server: Server) -> Iterator[Page]:
-    context = chromium.new_context(viewport=request.param)
+    context = chromium.new_context(viewport=request.param, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     outside: list[str] = []
@@ -39,7 +49,7 @@ def page(request: pytest.FixtureRequest, chromium: Browser, server: Server) -> I
 
 def choose(page: Page, *files: dict | Path) -> None:
     page.set_input_files("#upload input[type=file]", list(files))
-    expect(page.locator("#upload .file-preview tr")).to_have_count(len(files))
+    expect(page.locator(".tbd-files li")).to_have_count(len(files))
 
 
 def analyse(page: Page, *files: dict | Path) -> None:
@@ -48,7 +58,14 @@ def analyse(page: Page, *files: dict | Path) -> None:
 
 
 def expect_headline(page: Page, label: str) -> None:
-    expect(page.locator("#summary h2")).to_have_text(words.LABELS[label])
+    expect(page.locator(".tbd-headline h2").first).to_have_text(words.LABELS[label])
+
+
+def saved(page: Page, selector: str) -> tuple[str, bytes]:
+    """Name and content of what a click on a link or a button saves."""
+    with page.expect_download() as download:
+        page.click(selector)
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
 def width_beyond_the_screen(page: Page) -> int:
@@ -57,90 +74,171 @@ def width_beyond_the_screen(page: Page) -> int:
 
 @pytest.mark.parametrize("page", [DESKTOP, PHONE], ids=["desktop", "phone"], indirect=True)
 def test_a_clip_is_analysed_and_everything_fits_the_screen(page, server, artifacts, request):
+    expect(page.get_by_text(texts.LOCAL)).to_be_visible()
     expect(page.get_by_text("Up to 2 MB.")).to_be_visible()
+    expect(page.locator(".tbd-card")).to_have_count(3)
+    expect(page.get_by_text(texts.MODELS, exact=True)).to_be_hidden()
     assert width_beyond_the_screen(page) <= 0
-    analyse(page, CLIP)
+    page.screenshot(path=artifacts / f"{request.node.callspec.id}-start.png", full_page=True)
+    choose(page, CLIP)
+    assert server.leftovers() == [], "nothing is sent before it is asked for"
+    page.click("#analyze")
     expect_headline(page, "fake")
     report = make_report(name="clip.mp4")
-    expect(page.locator("#summary")).to_contain_text(words.headline(report))
-    expect(page.locator("#summary .tbd-person")).to_have_count(2)
-    expect(page.locator("#evidence .tbd-pairs figure")).to_have_count(4)
-    expect(page.locator("#evidence .tbd-grid figure")).to_have_count(12)
-    expect(page.get_by_text("8 of 8 frames reach the vote threshold")).to_be_visible()
-    expect(page.locator("#result svg.marks")).to_be_visible()
+    result = page.locator(".tbd-result")
+    expect(result.locator("> summary")).to_contain_text("clip.mp4")
+    expect(result).to_contain_text(words.headline(report))
+    expect(result.locator(".tbd-person")).to_have_count(2)
+    expect(result.locator(".tbd-crops figure")).to_have_count(4)
+    expect(page.get_by_text("8 of 8 lie where a model votes fake")).to_be_visible()
+    expect(page.locator(".tbd-zone")).to_have_count(3)
     expect(page.get_by_text("not proof, and")).to_be_visible()
     assert width_beyond_the_screen(page) <= 0
     page.screenshot(path=artifacts / f"{request.node.callspec.id}.png", full_page=True)
     assert server.leftovers() == []
+    expect(page.locator(".tbd-files li")).to_contain_text(
+        "clip.mp4"
+    )  # still chosen, so a second press needs no choice
+    server.engine.label = "real"
+    page.click("#analyze")
+    expect_headline(page, "real")
+    assert server.engine.seen[0][:2] == server.engine.seen[1][:2] == (CLIP["buffer"], "clip.mp4")
 
 
-def test_the_report_can_be_downloaded(page):
+def test_a_moment_shows_its_frame_and_its_map(page):
     analyse(page, CLIP)
     expect_headline(page, "fake")
-    with page.expect_download() as download:
-        page.click("#download a")
-    assert download.value.suggested_filename == "clip.tbd.json"
-    assert Path(download.value.path()).read_text() == dumps(make_report(name="clip.mp4")) + "\n"
+    frame = page.locator(".tbd-frame:visible")
+    expect(frame).to_have_count(1)
+    box = page.locator(".tbd-area").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 20)
+    expect(frame).to_have_attribute("data-position", "11")
+    expect(frame.locator(".tbd-heat")).to_have_count(1)
+    page.locator(".tbd-slider input").press("ArrowLeft")
+    expect(frame).to_have_attribute("data-position", "10")
+    expect(frame).to_contain_text("Person B: score")
+    page.locator("[data-goto]").first.click()
+    expect(frame).to_contain_text("Person A: score")
+    page.get_by_label(texts.HEAT).uncheck()
+    expect(frame.locator(".tbd-heat").first).to_be_hidden()
+    name, content = saved(page, ".tbd-frame:visible [data-save]")
+    assert name.endswith(".jpg")
+    assert content[:2] == b"\xff\xd8"
+    page.locator(".tbd-crops [data-large]").first.click()
+    expect(page.locator("dialog.tbd-large img").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.tbd-large")).to_be_hidden()
 
 
-@pytest.mark.parametrize("label", ["real", "uncertain", "not_applicable"])
-def test_every_verdict_is_said_in_words(page, server, label):
-    server.engine.label = label
+def test_report_data_frames_and_sentence_can_be_taken_along(page):
     analyse(page, CLIP)
-    expect_headline(page, label)
+    expect_headline(page, "fake")
+    report = make_report(name="clip.mp4")
+    name, content = saved(page, f".tbd-downloads >> text={texts.DOWNLOAD_JSON}")
+    assert name == "clip.tbd.json"
+    assert json.loads(content) == json.loads(dumps(report))
+    name, content = saved(page, f".tbd-downloads >> text={texts.DOWNLOAD_HTML}")
+    assert name == "clip.tbd.html"
+    assert report.media.sha256 in content.decode()
+    name, content = saved(page, f".tbd-downloads >> text={texts.DOWNLOAD_FRAMES}")
+    assert all(entry.endswith(".jpg") for entry in zipfile.ZipFile(io.BytesIO(content)).namelist())
+    expect(page.locator(".tbd-quote span")).to_contain_text(report.media.sha256)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("[data-copy]")
+    expect(page.locator("[data-copy]")).to_have_text(texts.COPIED)
+    assert "clip.mp4" in page.evaluate("navigator.clipboard.readText()")
 
 
-def test_a_wrong_file_gives_a_readable_message(page, server, refused: TBDError):
-    server.engine.error = refused
-    analyse(page, {"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"%PDF-1.7"})
-    expect(page.get_by_role("alert").filter(has_text=refused.message)).to_be_visible()
-    expect(page.locator("#summary h2")).to_have_count(0)
+def test_the_annotated_video_is_made_of_the_file_that_the_browser_kept(page, server, tmp_path):
+    clip = media_factory.portrait_clip(tmp_path / "clip.mp4")
+    report, media = make_report(n_people=1), open_media(clip, Limits())
+    counts = replace(report.frames, size=(media.width, media.height))
+    server.engine.report = replace(report, media=media, frames=counts)
+    analyse(page, clip)
+    expect_headline(page, "fake")
+    assert server.leftovers() == []
+    name, content = saved(page, "[data-film]")
+    assert name == "clip.tbd.mp4"
+    assert content[4:8] == b"ftyp"
+    expect(page.locator("#status")).to_contain_text(texts.FILMED)
     assert server.leftovers() == []
 
 
-def test_an_unforeseen_error_leaves_a_page_that_still_works(page, server):
-    server.engine.error = RuntimeError("/secret/path")
-    analyse(page, CLIP)
-    expect(page.locator("#status [role=alert]")).to_contain_text(texts.UNEXPECTED)
-    assert "/secret/path" not in page.content()
-    server.engine.error = None
-    analyse(page, CLIP)
+def test_several_files_are_rows_and_one_zip(page, server, refused, artifacts):
+    second = CLIP | {"name": "second.mp4", "buffer": CLIP["buffer"] + b"2"}
+    third = CLIP | {"name": "third.mp4", "buffer": b"%PDF-1.7"}
+    server.engine.errors = {"third.mp4": refused}
+    analyse(page, CLIP, second, third)
+    expect(page.locator("#status")).to_contain_text(texts.DONE_SEVERAL.format(n=3))
+    rows = page.locator(".tbd-queue li")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_contain_text(words.LABELS["fake"])
+    expect(rows.nth(2)).to_contain_text(refused.message)
+    expect(page.locator(".tbd-result")).to_have_count(2)
+    rows.nth(1).get_by_role("button").click()
+    expect(page.locator(".tbd-result[open] > summary")).to_contain_text("second.mp4")
+    assert [name for _, name, _ in server.engine.seen] == ["clip.mp4", "second.mp4", "third.mp4"]
+    _, content = saved(page, "#archive a")
+    names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    assert names == ["01-clip.tbd.html", "01-clip.tbd.json", "02-second.tbd.html", "02-second.tbd.json"]
+    page.screenshot(path=artifacts / "several.png")
+    assert server.leftovers() == []
+
+
+def test_stop_keeps_the_results_that_are_there(page, server):
+    server.engine.halts_at = "second.mp4"
+    analyse(page, CLIP, CLIP | {"name": "second.mp4", "buffer": CLIP["buffer"] + b"2"})
     expect_headline(page, "fake")
-
-
-def test_analyse_without_a_file_says_what_to_do(page):
-    page.click("#analyze")
-    expect(page.locator("#status [role=alert]")).to_contain_text(texts.CHOOSE_FILE)
-
-
-def test_progress_is_shown_and_stop_stops(page, server):
-    server.engine.go.clear()
-    expect(page.locator("#stop")).to_be_disabled()
-    analyse(page, CLIP)
-    expect(page.locator("#status")).to_contain_text("Finding faces")
-    expect(page.locator("#status progress")).to_have_attribute("value", "40")
+    expect(page.locator("#status")).to_contain_text(
+        "File 2 of 2, second.mp4: Looking for faces (frame 8 of 32)"
+    )
     page.click("#stop")
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)
     assert server.engine.closed.wait(60), "the engine must be closed, not left running"
-    expect(page.locator("#stop")).to_be_disabled()
+    expect_headline(page, "fake")
     assert server.leftovers() == []
     page.wait_for_timeout(500)  # nothing that comes late may say that the server failed
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)
 
 
-def test_a_second_visitor_waits_and_may_give_up(page, server, chromium):
+def test_errors_are_readable_and_leave_a_page_that_still_works(page, server, refused: TBDError):
+    page.click("#analyze")
+    expect(page.locator("#status [role=alert]")).to_contain_text(texts.CHOOSE_FILE)
+    page.set_input_files(
+        "#upload input[type=file]", [CLIP | {"name": "huge.mp4", "buffer": bytes(2_100_000)}]
+    )
+    expect(page.locator(".tbd-problem")).to_contain_text("huge.mp4")
+    server.engine.error = refused
+    analyse(page, CLIP)
+    expect(page.locator("#status [role=alert]")).to_contain_text(refused.message)
+    expect(page.locator(".tbd-result")).to_have_count(0)
+    server.engine.error = RuntimeError("/secret/path")
+    page.click("#analyze")
+    expect(page.locator("#status [role=alert]")).to_contain_text(texts.UNEXPECTED)
+    assert "/secret/path" not in page.content()
+    server.engine.error = None
+    page.click("#analyze")
+    expect_headline(page, "fake")
+    assert server.leftovers() == []
+
+
+def test_a_file_chosen_during_a_run_stays_and_a_second_visitor_waits(page, server, chromium):
     server.engine.go.clear()
     analyse(page, CLIP)
-    expect(page.locator("#status")).to_contain_text("Finding faces")
+    expect(page.locator("#status")).to_contain_text("Looking for faces (frame 8 of 32)")
+    expect(page.locator("#status progress")).to_have_attribute("value", "40")
+    page.set_input_files("#upload input[type=file]", [CLIP | {"name": "later.mp4"}])
     second = chromium.new_page()
     second.goto(server.url)
     analyse(second, CLIP | {"buffer": CLIP["buffer"] + b"2"})
-    expect(second.locator("#status")).to_contain_text(texts.WAITING)
+    expect(second.locator("#status")).to_contain_text(texts.waiting(1))
     second.click("#stop")
     expect(second.locator("#status")).to_contain_text(texts.STOPPED)
     second.close()
     server.engine.go.set()
     expect_headline(page, "fake")
+    expect(page.locator(".tbd-files li")).to_have_count(2)
     assert len(server.engine.seen) == 1
     assert server.leftovers() == []
 
@@ -148,30 +246,23 @@ def test_a_second_visitor_waits_and_may_give_up(page, server, chromium):
 def test_closing_the_page_stops_too(page, server):
     server.engine.go.clear()
     analyse(page, CLIP)
-    expect(page.locator("#status")).to_contain_text("Finding faces")
+    expect(page.locator("#status")).to_contain_text("Looking for faces")
     page.close()
     assert server.engine.closed.wait(60)
     assert server.leftovers() == []
 
 
-def test_clear_resets_the_page_and_deletes_what_is_left(page, server):
+def test_clear_resets_the_page(page, server):
+    page.get_by_text(texts.ADVANCED).click()
+    page.get_by_label(texts.N_FRAMES).first.fill("16")
     analyse(page, CLIP)
     expect_headline(page, "fake")
-    choose(page, CLIP)
-    page.get_by_label(texts.N_FRAMES).first.fill("16")
     page.click("#clear")
-    expect(page.locator("#summary h2")).to_have_count(0)
-    expect(page.locator("#upload .file-preview")).to_have_count(0)
-    expect(page.get_by_text("How it works")).to_be_visible()
+    expect(page.locator(".tbd-result")).to_have_count(0)
+    expect(page.locator(".tbd-files li")).to_have_count(0)
+    expect(page.locator(".tbd-card").first).to_be_visible()
     expect(page.get_by_label(texts.N_FRAMES).first).to_have_value("32")
-    assert server.leftovers() == []
-
-
-def test_of_several_files_the_page_says_which_was_used(page, server):
-    picture = {"name": "photo.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + b"\0" * 64}
-    analyse(page, CLIP, picture)
-    expect(page.locator("#summary")).to_contain_text(texts.used("photo.png", "picture"))
-    assert server.engine.seen[0][1] == "photo.png"
+    assert server.engine.seen[0][2].n_frames == 16
 
 
 def test_a_file_name_cannot_inject_anything(page):
@@ -180,16 +271,28 @@ def test_a_file_name_cannot_inject_anything(page):
     analyse(page, CLIP | {"name": name})
     expect_headline(page, "fake")
     page.get_by_text(texts.DETAILS).click()
-    expect(page.locator("#details dd").first).to_have_text(name)
+    expect(page.locator(".tbd-details dd").first).to_have_text(name)
 
 
-@pytest.mark.parametrize(("title", "file"), [(title, name) for name, title in texts.EXAMPLE_FILES.items()])
-def test_an_example_is_one_click_away(page, server, title, file):
-    page.get_by_role("button", name=title, exact=True).click()
-    expect(page.locator("#upload .file-preview tr")).to_have_count(1)
+def test_stored_examples_are_one_click_away(page, server):
+    for label, title in zip(("fake", "fake", "not_applicable"), texts.EXAMPLE_FILES.values(), strict=True):
+        page.locator(".tbd-card").filter(has_text=title).click()
+        expect_headline(page, label)
+        expect(page.locator(".tbd-notes")).to_contain_text(texts.STORED)
+        page.click("#clear")
+    assert server.engine.seen == [], "no analysis is needed"
+
+
+def test_a_clip_is_filmed_with_the_camera(page, server):
+    page.context.grant_permissions(["camera"])
+    page.get_by_text(texts.WEBCAM, exact=True).click()
+    page.get_by_text(texts.WEBCAM_START, exact=True).click()
+    expect(page.locator(".tbd-files li")).to_contain_text("webcam.webm")
     page.click("#analyze")
     expect_headline(page, "fake")
-    assert server.engine.seen[0][1] == file
+    content, name, _ = server.engine.seen[0]
+    assert name == "webcam.webm"
+    assert content[:4] == b"\x1aE\xdf\xa3"
 
 
 def test_feedback_stores_report_and_remark_but_no_media(page, server):
@@ -203,4 +306,49 @@ def test_feedback_stores_report_and_remark_but_no_media(page, server):
     document = json.loads(stored.read_text())
     assert document["remark"] == "I filmed this myself."
     assert document["report"]["media"]["name"] == "clip.mp4"
+    jsonschema.validate(document["report"], SCHEMA)
     stored.unlink()
+
+
+def test_the_keyboard_alone_is_enough(page, server):
+    choose(page, CLIP)
+    page.locator("#upload input[type=file]").focus()
+    names = []
+    for _ in range(8):  # the way from the drop zone to Analyse is short
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+        if names[-1] == "analyze":
+            break
+    assert names[-1] == "analyze", names
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+    expect_headline(page, "fake")
+
+
+@pytest.mark.parametrize("page", [DESKTOP, PHONE], ids=["desktop", "phone"], indirect=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_state_hinders_people_with_assistive_technology(page, server, refused, scheme, artifacts, request):
+    page.goto(f"{server.url}?__theme={scheme}")
+    expect(page.locator(".tbd-card").first).to_be_visible()
+    found = violations(page, "start")
+    page.get_by_text(texts.ADVANCED).click()
+    expect(page.get_by_text(texts.MODELS, exact=True)).to_be_visible()
+    found += violations(page, "settings")
+    server.engine.go.clear()
+    analyse(page, CLIP)
+    expect(page.locator("#status")).to_contain_text("Looking for faces")
+    found += violations(page, "running")
+    server.engine.go.set()
+    for label in ("fake", "real", "uncertain", "not_applicable"):
+        server.engine.label = label
+        if label != "fake":
+            page.click("#analyze")
+        expect_headline(page, label)
+        found += violations(page, label)
+        page.screenshot(path=artifacts / f"{request.node.callspec.id}-{label}.png", full_page=True)
+    server.engine.error = refused
+    page.click("#analyze")
+    expect(page.locator("#status [role=alert]")).to_contain_text(refused.message)
+    found += violations(page, "error")
+    assert found == []

@@ -1,0 +1,145 @@
+"""A report's scores of single frames over time, as geometry for the page and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tbd_app.report import curves, palette
+from tbd_app.report import texts as words
+from tbd_app.types import Report
+from tbd_app.web import texts
+
+_LEAST_GAP = 9.0  # per cent of the height between two labels
+_LEAST_ZONE = 0.12  # share of the height that can hold its name
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One person: name, colour, and stretches of points in per cent of width and height from the upper left."""
+
+    name: str
+    colour: str
+    runs: tuple[tuple[tuple[float, float], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """Scores that are voted alike: code, its words ("" where they do not fit), and its top and height in per cent."""
+
+    code: str
+    text: str
+    top: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What is drawn; all places are per cent.
+
+    Attributes:
+        zones: fake, between and real, from above.
+        levels: label and place of marks on the score's axis, none too close to the next.
+        ticks: label and place of marks on the axis of time.
+        axis: what is counted there.
+        places: of each sampled frame.
+        sentences: the same in words, one per person.
+    """
+
+    curves: tuple[Curve, ...]
+    zones: tuple[Zone, ...]
+    levels: tuple[tuple[str, float], ...]
+    ticks: tuple[tuple[str, float], ...]
+    axis: str
+    places: tuple[float, ...]
+    sentences: tuple[str, ...]
+
+
+def of_report(report: Report) -> Timeline | None:
+    """The mean score of the models that judge single frames, over time; None for a picture or without one."""
+    lines = curves.lines(report)
+    if report.media.kind == "image" or not lines:
+        return None
+    start, end = report.frames.times_s[0], report.frames.times_s[-1]
+
+    def across(time_s: float) -> float:
+        return round(100 * (time_s - start) / (end - start), 2) if end > start else 50.0
+
+    real_below, threshold = bounds(report)
+    return Timeline(
+        curves=tuple(
+            Curve(
+                texts.PERSON.format(name=words.person_name(line.track_id)),
+                palette.person(line.track_id),
+                tuple(tuple((across(t), _down(p)) for t, p in run) for run in line.runs),
+            )
+            for line in lines
+        ),
+        zones=tuple(
+            Zone(
+                code,
+                texts.ZONES[code] if high - low >= _LEAST_ZONE else "",
+                _down(high),
+                round(100 * (high - low), 2),
+            )
+            for code, low, high in (
+                ("fake", threshold, 1.0),
+                ("between", real_below, threshold),
+                ("real", 0.0, real_below),
+            )
+            if high > low
+        ),
+        levels=_apart({"0": 0.0, f"{real_below:.2f}": real_below, f"{threshold:.2f}": threshold, "1": 1.0}),
+        ticks=_ticks(report, start, end),
+        axis=texts.FRAME_AXIS if report.media.kind == "frames" else texts.TIME_AXIS,
+        places=tuple(across(t) for t in report.frames.times_s),
+        sentences=tuple(_in_words(line, real_below, threshold, report.media.kind) for line in lines),
+    )
+
+
+def bounds(report: Report) -> tuple[float, float]:
+    """Mean of the scores below which, and from which, the models that judge single frames vote real and fake."""
+    judged = [
+        (s.threshold if s.real_below is None else s.real_below, s.threshold)
+        for p in report.people
+        for s in p.scores
+        if s.frame_fake_prob is not None and s.threshold is not None
+    ]
+    real_below, threshold = np.mean(judged, axis=0) if judged else (0.5, 0.5)
+    return float(real_below), float(threshold)
+
+
+def _down(score: float) -> float:
+    return round(100 * (1 - score), 2)
+
+
+def _apart(marks: dict[str, float]) -> tuple[tuple[str, float], ...]:
+    """Labels at their heights, moved down where they would lie on the one above."""
+    out: list[tuple[str, float]] = []
+    for text, score in sorted(marks.items(), key=lambda mark: -mark[1]):
+        place = _down(score)
+        out.append((text, max(place, out[-1][1] + _LEAST_GAP) if out else place))
+    over = out[-1][1] - 100
+    return tuple((text, round(place - over, 2) if over > 0 else place) for text, place in out)
+
+
+def _ticks(report: Report, start: float, end: float) -> tuple[tuple[str, float], ...]:
+    """Up to five marks, each label once."""
+    found: dict[str, float] = {}
+    for k in range(5):
+        moment = words.moment(start + (end - start) * k / 4, report.media.kind)
+        found.setdefault(moment.removeprefix(f"{texts.FRAME_AXIS} "), 25.0 * k)
+    return tuple(found.items())
+
+
+def _in_words(line: curves.Line, real_below: float, threshold: float, kind: str) -> str:
+    points = [point for run in line.runs for point in run]
+    scores = np.array([score for _, score in points])
+    peak = words.moment(points[int(scores.argmax())][0], kind)
+    above, below = int((scores >= threshold).sum()), int((scores < real_below).sum())
+    return (
+        f"Person {words.person_name(line.track_id)}: single frames score from {scores.min():.2f} to {scores.max():.2f}, "
+        f"highest at {peak}. {above} of {len(scores)} lie where a model votes fake (from {threshold:.2f}), "
+        f"{below} where it votes real (below {real_below:.2f})."
+    )
