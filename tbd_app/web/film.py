@@ -26,9 +26,7 @@ def wire(asked: SimpleNamespace, shown: SimpleNamespace, examples: Path) -> None
                 film = jobs.film(report, upload.path)
             path = uploads.new_folder() / f"{uploads.stem(report.media.name)}.tbd.mp4"
             path.write_bytes(film)
-            yield {shown.film: str(path)}
-            path.unlink(missing_ok=True)  # Gradio has a copy of its own, which `on_saved` deletes
-            path.parent.rmdir()
+            yield {shown.film: str(path)}  # Gradio serves it from there; `on_saved` deletes it
         except (TBDError, IndexError, TypeError) as error:
             said = error if isinstance(error, TBDError) else FileMissing(texts.FILE_GONE)
             yield {shown.status: parts.failure(said)}

@@ -189,7 +189,8 @@
     },
     async save(file) {
       const url = file?.url ?? (file?.path ? `${root()}/gradio_api/file=${file.path}` : null);
-      if (url) download(await (await fetch(url)).blob(), file.orig_name ?? "annotated.mp4");
+      const found = url && (await fetch(url));
+      if (found?.ok) download(await found.blob(), file.orig_name ?? "annotated.mp4");
       return [file];
     },
     stop(...inputs) {

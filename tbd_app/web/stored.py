@@ -80,7 +80,12 @@ def _packed_array(value: np.ndarray) -> dict[str, Any]:
         return {"$": "picture", "of": _encoded(value, "WEBP", quality=_QUALITY)}
     if value.ndim == 2 and value.size >= _PICTURE_FROM:
         return {"$": "shares", "of": _encoded(np.rint(value * 255).astype(np.uint8), "PNG")}
-    return {"$": "array", "of": np.round(value, 2).tolist(), "dtype": str(value.dtype)}
+    return {
+        "$": "array",
+        "of": np.round(value, 2).tolist(),
+        "shape": list(value.shape),
+        "dtype": str(value.dtype),
+    }
 
 
 def _encoded(pixels: np.ndarray, kind: str, **options: Any) -> str:
@@ -99,7 +104,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "path": lambda raw: Path(raw["of"]),
     "picture": lambda raw: _decoded(raw["of"]),
     "shares": lambda raw: _decoded(raw["of"]).astype(np.float32) / 255,
-    "array": lambda raw: np.array(raw["of"], raw["dtype"]),
+    "array": lambda raw: np.array(raw["of"], raw["dtype"]).reshape(raw["shape"]),
 }
 
 

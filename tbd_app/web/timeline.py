@@ -115,13 +115,15 @@ def _down(score: float) -> float:
 
 
 def _apart(marks: dict[str, float]) -> tuple[tuple[str, float], ...]:
-    """Labels at their heights, moved down where they would lie on the one above."""
-    out: list[tuple[str, float]] = []
-    for text, score in sorted(marks.items(), key=lambda mark: -mark[1]):
-        place = _down(score)
-        out.append((text, max(place, out[-1][1] + _LEAST_GAP) if out else place))
-    over = out[-1][1] - 100
-    return tuple((text, round(place - over, 2) if over > 0 else place) for text, place in out)
+    """Labels at their heights, moved where they would lie on another one, but never off the axis."""
+    texts_down, places = zip(*sorted(marks.items(), key=lambda mark: -mark[1]), strict=True)
+    places = [_down(score) for score in places]
+    for k in range(1, len(places)):
+        places[k] = max(places[k], places[k - 1] + _LEAST_GAP)
+    places[-1] = min(places[-1], 100.0)
+    for k in reversed(range(len(places) - 1)):
+        places[k] = min(places[k], places[k + 1] - _LEAST_GAP)
+    return tuple((text, round(place, 2)) for text, place in zip(texts_down, places, strict=True))
 
 
 def _ticks(report: Report, start: float, end: float) -> tuple[tuple[str, float], ...]:

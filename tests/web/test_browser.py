@@ -110,9 +110,8 @@ def test_a_moment_shows_its_frame_and_its_map(page):
     expect_headline(page, "fake")
     frame = page.locator(".tbd-frame:visible")
     expect(frame).to_have_count(1)
-    box = page.locator(".tbd-area").bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 20)
+    area = page.locator(".tbd-area")
+    area.click(position={"x": area.evaluate("e => e.clientWidth") - 3, "y": 20})
     expect(frame).to_have_attribute("data-position", "11")
     expect(frame.locator(".tbd-heat")).to_have_count(1)
     page.locator(".tbd-slider input").press("ArrowLeft")
