@@ -11,7 +11,7 @@ from gradio.data_classes import FileDataDict
 
 from tbd_app.errors import TBDError
 from tbd_app.settings import AnalysisSettings
-from tbd_app.web import jobs
+from tbd_app.web import jobs, uploads
 
 DEFAULTS = AnalysisSettings()
 DEFAULT_MODELS = list(DEFAULTS.models)
@@ -56,6 +56,7 @@ def add(desk: jobs.Desk, **event: Any) -> None:
                 if isinstance(event, jobs.Finished):
                     return event.report.to_dict() | _files(event.files, asked=html or video)
         except TBDError as error:
+            uploads.discard(file)
             raise gr.Error(f"{error.code}: {error.message}", print_exception=False) from error
         raise RuntimeError("the analysis ended without a report")
 
