@@ -12,14 +12,15 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
+from tbd_app.answer import of_report
 from tbd_app.report import overlays, palette, texts
-from tbd_app.report.curves import in_words, lines, thresholds
+from tbd_app.report.curves import Zones, in_words, lines, zones, zones_of
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
 MAX_SNAPSHOTS = 6
 SNAPSHOT_SIDE = 640
 PLOT = (640, 200)  # px of the timeline's view box
-PLOT_MARGIN = (36, 12, 12, 28)  # left, top, right, bottom
+PLOT_MARGIN = (36, 12, 64, 28)  # left, top, right, bottom
 
 
 def render(report: Report) -> str:
@@ -27,19 +28,34 @@ def render(report: Report) -> str:
     return _template().render(
         report=report,
         texts=texts,
-        headline=texts.headline(report),
+        product=f"{texts.PRODUCT} {report.versions.get('tbd', '')}".strip(),
+        made_at=when(report),
+        answer=texts.answer_label(report),
+        icon=palette.ICONS[of_report(report)],
+        tone=palette.ANSWERS[of_report(report)],
+        opening=texts.opening(report),
+        detail=texts.meaning_detail(report),
+        next_step=texts.next_step(report),
+        how_reached=texts.how_reached(report),
+        limits=texts.limits(report.media.kind),
+        quote=texts.quote(report),
         looked_at=_looked_at(report),
         people=[_person(p, report) for p in report.people],
         known_vote=texts.known_vote(report),
         plot=_plot(report),
         snapshots=[_snapshot(s, report) for s in _some(report.snapshots)],
-        pairs=[_pair(e, report.media.kind) for e in report.explanations],
+        pairs=[_pair(e, report) for e in report.explanations],
         warnings=report.warnings,
         command=texts.repeat_command(report),
         versions=_flat(report.versions),
         settings=_flat(report.settings),
         timings=_flat(report.timings_s),
     )
+
+
+def when(report: Report) -> str:
+    """Date and time of the analysis for people: "2026-11-30 01:22 UTC"; "" where nobody noted it."""
+    return f"{report.made_at[:10]} {report.made_at[11:16]} UTC" if report.made_at else ""
 
 
 @lru_cache(maxsize=1)
@@ -57,16 +73,23 @@ def _template() -> Template:
 def _looked_at(report: Report) -> list[tuple[str, str]]:
     media, frames = report.media, report.frames
     kind = {"video": "video", "image": "picture", "frames": "zip of frames"}[media.kind]
+    people = texts.counted(len(report.people), "person", "people") if report.people else "nobody"
+    asked = f"{frames.decoded} of {texts.counted(frames.requested, 'frame')} asked for"
     rows = [
         ("File", media.name),
-        ("Kind", f"{kind}, {media.width}×{media.height}, {media.codec}"),
-        ("Frames", f"{frames.decoded} of {frames.requested} asked for; {frames.with_face} with a face"),
-        ("People", str(len(report.people))),
         ("SHA-256", media.sha256),
+        ("Kind", f"{kind}, {media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"),
     ]
     if media.duration_s is not None:
-        rows.insert(2, ("Length", f"{media.duration_s:.1f} s, {media.n_frames} frames"))
-    return rows
+        rows.append(("Length", f"{media.duration_s:.1f} s, {texts.counted(media.n_frames, 'frame')}"))
+    if media.kind == "image":
+        rows.append(("Faces", f"{people}, {'confirmed' if frames.verified else 'none confirmed'}"))
+    else:
+        rows.append(
+            ("Frames", f"{asked}; {frames.with_face} with a face, {frames.verified} with a confirmed one")
+        )
+        rows.append(("People", people))
+    return [*rows, ("Analysed", when(report))] if report.made_at else rows
 
 
 def _person(person: Person, report: Report) -> dict[str, Any]:
@@ -74,14 +97,15 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
     return {
         "name": texts.person_name(person.track.track_id),
         "colour": palette.person(person.track.track_id),
-        "caption": texts.person_caption(person),
-        "label": person.verdict.label,
+        "caption": texts.person_caption(person, report),
         "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
-        "reasons": texts.why(person, report),
+        "reasons": texts.why(person, report, without=("combined",)),  # said once, below all people
         "quality": (
-            f"Face {quality.median_side_px:.0f} px, seen in {len(person.track)} frames "
-            f"({quality.coverage:.0%} of those looked at)"
+            f"Face of {quality.median_side_px:.0f} px"
+            if report.media.kind == "image"
+            else f"Face of {quality.median_side_px:.0f} px, seen in {texts.counted(len(person.track), 'frame')} "
+            f"of the {report.frames.decoded} that were looked at"
         ),
         "scores": [
             {
@@ -90,7 +114,8 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
                 "reason": texts.reason(s.reason) if s.reason else "",
                 "prob": s.fake_prob,
                 "vote": texts.vote(s, person.verdict.voters),
-                "threshold": s.threshold,
+                "bounds": str(bounds) if (bounds := zones_of(s)) else "",
+                "zones": _gradient(bounds) if bounds else "none",
                 "error": texts.known_error(report.model(s.model).known),
                 "auc": texts.known_auc(report.model(s.model).known),
             }
@@ -99,9 +124,15 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
     }
 
 
+def _gradient(bounds: Zones) -> str:
+    """The zones as a CSS background from left to right."""
+    stops = [f"{palette.ZONES[name]}66 {low:.1%} {high:.1%}" for name, low, high in bounds.parts()]
+    return f"linear-gradient(90deg, {', '.join(stops)})"
+
+
 def _plot(report: Report) -> dict[str, Any] | None:
     """Geometry of the timeline in pixels of its view box, or None when there is nothing to draw."""
-    curves = lines(report)
+    curves, bounds = lines(report), zones(report)
     if not curves or report.media.kind == "image":
         return None
     width, height = PLOT
@@ -120,8 +151,12 @@ def _plot(report: Report) -> dict[str, Any] | None:
         "left": left,
         "right": width - right,
         "floor": y(0),
-        "levels": [(y(v), f"{v:g}") for v in (0, 0.5, 1)],
-        "thresholds": [y(v) for v in thresholds(report)],
+        "levels": [(y(v), f"{v:g}") for v in (0, 1)],
+        "zones": [
+            {"name": name, "colour": palette.ZONES[name], "y": y(high), "height": round(y(low) - y(high), 1)}
+            for name, low, high in (bounds.parts() if bounds else ())
+        ],
+        "bounds": [(y(v), f"{v:.2f}") for v in ((bounds.real_below, bounds.threshold) if bounds else ())],
         "ticks": [(x(end * k / 4), texts.moment(end * k / 4, report.media.kind)) for k in range(5)],
         "curves": [
             {
@@ -146,7 +181,7 @@ def _some(snapshots: tuple[Snapshot, ...]) -> list[Snapshot]:
 
 
 def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
-    labels = {p.track.track_id: texts.person_caption(p) for p in report.people}
+    labels = {p.track.track_id: texts.person_caption(p, report) for p in report.people}
     when = texts.moment(snapshot.time_s, report.media.kind)
     who = ", ".join(labels[i] for i in snapshot.track_ids if i in labels)
     return {
@@ -155,15 +190,23 @@ def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
     }
 
 
-def _pair(explanation: Explanation, kind: str) -> dict[str, str]:
-    when = texts.moment(explanation.time_s, kind)
+def _pair(explanation: Explanation, report: Report) -> dict[str, str]:
+    when = texts.moment(explanation.time_s, report.media.kind)
+    who = f"Person {texts.person_name(explanation.track_id)}{f', {when}' if when else ''}"
+    # A model of clips has one score for all frames, which is no frame's.
+    of_frames = any(
+        s.frame_fake_prob
+        for p in report.people
+        for s in p.scores
+        if (p.track.track_id, s.model) == (explanation.track_id, explanation.model)
+    )
+    score = f"{'frame' if of_frames else 'clip'} score {explanation.fake_prob:.2f} of {explanation.model}"
+    role = "" if report.media.kind == "image" else f"{texts.ROLES[explanation.role]}, "
     return {
         "crop": data_uri(explanation.crop),
         "overlay": data_uri(explanation.overlay),
-        "caption": (
-            f"Person {texts.person_name(explanation.track_id)}{f', {when}' if when else ''}: "
-            f"{texts.ROLES[explanation.role]}, {explanation.model} scores {explanation.fake_prob:.2f}"
-        ),
+        "alt": f"{who}, with the map of attention of {explanation.model}",
+        "caption": f"{who}: {role}{score}",
     }
 
 

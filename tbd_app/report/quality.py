@@ -14,7 +14,7 @@ from tbd_app.types import Media, Person
 
 Remark = Literal["small", "blurred", "dark", "compressed"]
 SMALL_PX = 100.0
-BLURRED = 40.0  # variance of the Laplacian at 128 px
+BLURRED = 30.0  # variance of the Laplacian at 128 px
 DARK = 50.0  # mean of the thumbnail's grey values, 0 to 255
 COMPRESSED = 0.02  # bits per pixel of a whole video
 

@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 
+from tbd_app.answer import of_report
 from tbd_app.catalogue import ModelRow
 from tbd_app.errors import TBDError
 from tbd_app.report import texts as words
@@ -58,7 +59,7 @@ def queue(rows: Sequence[tuple[str, str, str]]) -> str:
     """The files of a run, as HTML; "" for a single one.
 
     Args:
-        rows: name, state (`waits`, `busy`, `failed`, or a label) and its words.
+        rows: name, state (`waits`, `busy`, `failed`, or an answer) and its words.
     """
     return render("queue.html", rows=rows) if len(rows) > 1 else ""
 
@@ -105,7 +106,7 @@ def cards(examples: Mapping[str, Report | None], pictures: Mapping[str, str]) ->
         pictures: a small picture of each.
     """
     shown = [
-        {"name": name, "label": report.verdict.label if report else "", "picture": pictures.get(name, "")}
+        {"name": name, "answer": of_report(report) if report else "", "picture": pictures.get(name, "")}
         for name, report in examples.items()
     ]
     return render("cards.html", cards=shown)

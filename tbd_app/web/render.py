@@ -6,11 +6,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tbd_app.report import palette
 from tbd_app.report import texts as words
 from tbd_app.web import texts
 
-# Shape and word carry the meaning; colour only repeats it. "No signs found" is no tick: it is not good news.
-ICONS = {"fake": "▲", "real": "○", "uncertain": "?", "not_applicable": "–", "abstain": "◆"}
+VOTE_ICONS = {"fake": "▲", "real": "○", "abstain": "◆"}
 
 _templates = Environment(
     loader=PackageLoader("tbd_app.web"),
@@ -23,4 +23,6 @@ _templates = Environment(
 
 def render(template: str, **values: Any) -> str:
     """A template of this package as HTML; it also sees all words, texts and icons."""
-    return _templates.get_template(template).render(words=words, texts=texts, icons=ICONS, **values)
+    return _templates.get_template(template).render(
+        words=words, texts=texts, icons=palette.ICONS, vote_icons=VOTE_ICONS, **values
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from tbd_app.answer import of_report
 from tbd_app.report import texts as words
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Report
@@ -103,8 +104,9 @@ class Run:
                 rows[event.index] = (event.name, "failed", f"{texts.ROW_FAILED}: {event.error.message}")
                 update = {shown.queue: parts.queue(rows)}
             elif isinstance(event, jobs.Finished):
-                label = event.report.verdict.label
-                rows[event.index] = (names[event.index], label, words.LABELS[label])
+                rows[event.index] = (
+                    names[event.index], of_report(event.report), words.answer_label(event.report)
+                )  # fmt: skip
                 reports[event.index] = jobs.kept(event.report)
                 alone = len(names) == 1
                 if not alone:

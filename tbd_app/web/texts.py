@@ -73,10 +73,11 @@ QUOTE = "To quote"
 COPY = "Copy"
 COPIED = "Copied"
 TIMELINE = "Score of single frames over time"
-TIMELINE_NOTE = "Click a moment to see its frame. The verdict is about the whole clip; single peaks are common in real video."
+TIMELINE_NOTE = "Click a moment to see its frame."
+NEXT_STEP = "Next step:"
 TIME_AXIS = "seconds"
 FRAME_AXIS = "frame"
-ZONES = {"fake": "votes fake", "between": "abstains", "real": "votes real"}
+ZONES = {"fake": "fake", "between": "between", "real": "real"}
 FRAME_SLIDER = "Frame"
 FRAME_OF = "Frame {k} of {n}"
 SAVE_FRAME = "Save this frame"
@@ -121,8 +122,6 @@ FACE_OF = "Face of person {name}"
 COLUMNS = {
     "model": "Model", "status": "Status", "score": "Score", "vote": "Vote", "bounds": "Bounds", "known": "Known error",
 }  # fmt: skip
-BOUNDS = "real below {real:.2f}, fake from {fake:.2f}"
-BOUND = "fake from {fake:.2f}"
 STAGES = {
     "media": "Opening the file",
     "frames": "Reading frames",

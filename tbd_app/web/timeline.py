@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from tbd_app.report import curves, palette
 from tbd_app.report import texts as words
 from tbd_app.types import Report
@@ -58,15 +56,14 @@ class Timeline:
 
 def of_report(report: Report) -> Timeline | None:
     """The mean score of the models that judge single frames, over time; None for a picture or without one."""
-    lines = curves.lines(report)
-    if report.media.kind == "image" or not lines:
+    lines, zones = curves.lines(report), curves.zones(report)
+    if report.media.kind == "image" or not lines or zones is None:
         return None
     start, end = report.frames.times_s[0], report.frames.times_s[-1]
 
     def across(time_s: float) -> float:
         return round(100 * (time_s - start) / (end - start), 2) if end > start else 50.0
 
-    real_below, threshold = bounds(report)
     return Timeline(
         curves=tuple(
             Curve(
@@ -78,52 +75,35 @@ def of_report(report: Report) -> Timeline | None:
         ),
         zones=tuple(
             Zone(
-                code,
-                texts.ZONES[code] if high - low >= _LEAST_ZONE else "",
+                name,
+                texts.ZONES[name] if high - low >= _LEAST_ZONE else "",
                 _down(high),
                 round(100 * (high - low), 2),
             )
-            for code, low, high in (
-                ("fake", threshold, 1.0),
-                ("between", real_below, threshold),
-                ("real", 0.0, real_below),
-            )
-            if high > low
+            for name, low, high in reversed(zones.parts())
         ),
-        levels=_apart({"0": 0.0, f"{real_below:.2f}": real_below, f"{threshold:.2f}": threshold, "1": 1.0}),
+        levels=_apart({0.0: "0", 1.0: "1"} | {v: f"{v:.2f}" for v in (zones.real_below, zones.threshold)}),
         ticks=_ticks(report, start, end),
         axis=texts.FRAME_AXIS if report.media.kind == "frames" else texts.TIME_AXIS,
         places=tuple(across(t) for t in report.frames.times_s),
-        sentences=tuple(_in_words(line, real_below, threshold, report.media.kind) for line in lines),
+        sentences=tuple(curves.line_in_words(line, report) for line in lines),
     )
-
-
-def bounds(report: Report) -> tuple[float, float]:
-    """Mean of the scores below which, and from which, the models that judge single frames vote real and fake."""
-    judged = [
-        (s.threshold if s.real_below is None else s.real_below, s.threshold)
-        for p in report.people
-        for s in p.scores
-        if s.frame_fake_prob is not None and s.threshold is not None
-    ]
-    real_below, threshold = np.mean(judged, axis=0) if judged else (0.5, 0.5)
-    return float(real_below), float(threshold)
 
 
 def _down(score: float) -> float:
     return round(100 * (1 - score), 2)
 
 
-def _apart(marks: dict[str, float]) -> tuple[tuple[str, float], ...]:
+def _apart(marks: dict[float, str]) -> tuple[tuple[str, float], ...]:
     """Labels at their heights, moved where they would lie on another one, but never off the axis."""
-    texts_down, places = zip(*sorted(marks.items(), key=lambda mark: -mark[1]), strict=True)
-    places = [_down(score) for score in places]
+    scores = sorted(marks, reverse=True)
+    places = [_down(score) for score in scores]
     for k in range(1, len(places)):
         places[k] = max(places[k], places[k - 1] + _LEAST_GAP)
     places[-1] = min(places[-1], 100.0)
     for k in reversed(range(len(places) - 1)):
         places[k] = min(places[k], places[k + 1] - _LEAST_GAP)
-    return tuple((text, round(place, 2)) for text, place in zip(texts_down, places, strict=True))
+    return tuple((marks[score], round(place, 2)) for score, place in zip(scores, places, strict=True))
 
 
 def _ticks(report: Report, start: float, end: float) -> tuple[tuple[str, float], ...]:
@@ -133,15 +113,3 @@ def _ticks(report: Report, start: float, end: float) -> tuple[tuple[str, float],
         moment = words.moment(start + (end - start) * k / 4, report.media.kind)
         found.setdefault(moment.removeprefix(f"{texts.FRAME_AXIS} "), 25.0 * k)
     return tuple(found.items())
-
-
-def _in_words(line: curves.Line, real_below: float, threshold: float, kind: str) -> str:
-    points = [point for run in line.runs for point in run]
-    scores = np.array([score for _, score in points])
-    peak = words.moment(points[int(scores.argmax())][0], kind)
-    above, below = int((scores >= threshold).sum()), int((scores < real_below).sum())
-    return (
-        f"Person {words.person_name(line.track_id)}: single frames score from {scores.min():.2f} to {scores.max():.2f}, "
-        f"highest at {peak}. {above} of {len(scores)} lie where a model votes fake (from {threshold:.2f}), "
-        f"{below} where it votes real (below {real_below:.2f})."
-    )

@@ -6,12 +6,13 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-import tbd_app
+from tbd_app.answer import of_person, of_report
 from tbd_app.report import html
 from tbd_app.report import texts as words
-from tbd_app.report.html import data_uri
+from tbd_app.report.curves import zones_of
+from tbd_app.report.html import data_uri, when
 from tbd_app.report.quality import remarks
-from tbd_app.report.to_json import dumps
+from tbd_app.report.to_json import pretty
 from tbd_app.types import Person, Report
 from tbd_app.web import evidence, texts, timeline, uploads
 from tbd_app.web.render import render
@@ -31,13 +32,17 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
         report=report,
         index=index,
         alone=alone,
-        headline=words.headline(report),
+        answer=of_report(report),
+        opening=words.opening(report),
+        detail=words.meaning_detail(report),
+        next_step=words.next_step(report),
+        how_reached=words.how_reached(report),
+        limits=words.limits(report.media.kind),
         facts=list(facts(report)),
         notes=[*([note] if note else []), *report.warnings],
         people=[_person(p, report) for p in _lasting(report)],
         brief=_brief(report),
-        known_vote=words.known_vote(report),
-        quote=quote(report),
+        quote=words.quote(report),
         downloads=downloads(report),
         timeline=timeline.of_report(report),
         frames=frames,
@@ -49,24 +54,15 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
     )
 
 
-def quote(report: Report) -> str:
-    """A sentence to quote: file, answer, product and version."""
-    answer = words.LABELS[report.verdict.label]
-    return (
-        f"{report.media.name} (SHA-256 {report.media.sha256}): {answer}. {words.headline(report)} "
-        f"TBD {report.versions.get('tbd', tbd_app.__version__)}."
-    )
-
-
 def facts(report: Report) -> Iterator[str]:
     """What was looked at, in short phrases."""
     counts, people = report.frames, len(report.people)
     if report.media.kind == "image":
         yield "1 picture"
     else:
-        yield f"{counts.decoded} frames looked at"
+        yield f"{words.counted(counts.decoded, 'frame')} looked at"
         yield f"a face in {counts.with_face}, confirmed in {counts.verified}"
-    yield "nobody found" if not people else "1 person" if people == 1 else f"{people} people"
+    yield words.counted(people, "person", "people") if people else "nobody found"
     sides = [p.track.quality.median_side_px for p in report.people]
     if sides:
         low, high = round(min(sides)), round(max(sides))
@@ -92,7 +88,7 @@ def report_files(report: Report, index: int) -> dict[str, bytes]:
 
 
 def _json(report: Report) -> bytes:
-    return (dumps(report, indent=2) + "\n").encode()
+    return pretty(report).encode()
 
 
 def download(label: str, name: str, kind: str, content: bytes) -> dict[str, str]:
@@ -123,7 +119,8 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "n_frames": len(person.track),
         "side": round(person.track.quality.median_side_px),
         "verdict": person.verdict,
-        "reasons": words.why(person, report),
+        "answer": of_person(person, report),
+        "reasons": words.why(person, report, without=("combined",)),  # said once, in how_reached
         "remarks": [texts.REMARKS[code].format(value=value) for code, value in remarks(person, report.media)],
         "rows": [
             {
@@ -132,20 +129,12 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
                 "vote": words.vote(score, person.verdict.voters),
                 "status": words.STATUSES[score.status],
                 "reason": words.reason(score.reason) if score.reason else "",
-                "bounds": _bounds(score.real_below, score.threshold),
+                "zones": zones_of(score),
                 "known_error": words.known_error(report.model(score.model).known),
             }
             for score in person.scores
         ],
     }
-
-
-def _bounds(real_below: float | None, threshold: float | None) -> str:
-    if threshold is None:
-        return ""
-    if real_below is None:
-        return texts.BOUND.format(fake=threshold)
-    return texts.BOUNDS.format(real=real_below, fake=threshold)
 
 
 def _sections(report: Report) -> dict[str, dict[str, str]]:
@@ -155,10 +144,11 @@ def _sections(report: Report) -> dict[str, dict[str, str]]:
         "file": media.name,
         "kind": f"{texts.KINDS[media.kind]}, {media.codec}",
         "size": f"{media.width} × {media.height} px, {media.bytes / 1e6:.1f} MB",
-        "length": f"{media.duration_s:.1f} s, {media.n_frames} frames"
+        "length": f"{media.duration_s:.1f} s, {words.counted(media.n_frames, 'frame')}"
         if media.duration_s
-        else f"{media.n_frames} frame{'' if media.n_frames == 1 else 's'}",
+        else words.counted(media.n_frames, "frame"),
         "SHA-256": media.sha256,
+        "analysed": when(report),
     }
     return {
         texts.SECTIONS["file"]: file,

@@ -24,8 +24,8 @@ def test_it_follows_each_person_and_shades_three_zones_with_both_bounds():
     ]
     assert [label for label, _ in line.levels] == ["1", f"{THRESHOLD:.2f}", f"{REAL_BELOW:.2f}", "0"]
     assert len(line.places) == report.frames.decoded
-    assert "8 of 8 lie where a model votes fake" in line.sentences[0]
-    assert "8 where it votes real" in line.sentences[1]
+    assert "8 of 8 frames lie in the zone of fakes" in line.sentences[0]
+    assert "0 of 8 frames lie" in line.sentences[1]
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.5), (0.97, 0.99), (0.01, 0.03), (0.007, 0.779)])
