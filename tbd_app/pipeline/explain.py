@@ -54,7 +54,7 @@ def explain(
     for track in wanted:
         own = [s for s in judged if s.track_id == track.track_id]
         by_frame = [s for s in own if s.frame_fake_prob is not None]
-        strength = np.mean([s.frame_fake_prob for s in by_frame], axis=0) if by_frame else None
+        strength = np.mean([s.frame_fake_prob or () for s in by_frame], axis=0) if by_frame else None
         for s in own:
             everywhere = bool(by_frame) and s is by_frame[0]
             found.append(_looked(s, track, frames, device, strength, everywhere=everywhere))
@@ -103,7 +103,8 @@ def _looked(
                 x = preprocess.tensor(crops[start : start + BATCH], device)
                 parts.append(cam.grad_cam(model, spec, x))
         raw = np.concatenate(parts)
-        roles = {rows.tolist().index(row): role for row, role in roles_by_row.items()}
+        places = [int(row) for row in rows]
+        roles: dict[int, Role] = {places.index(row): role for row, role in roles_by_row.items()}
     else:
         rows, crops = score.clip_rows(spec, track), score.clip_crops(spec, frames, track)
         with score.MODEL_LOCK:
@@ -118,7 +119,10 @@ def _extremes(strength: np.ndarray) -> dict[int, Role]:
     n_lowest = min(LOWEST, len(order) // 2)
     n_highest = min(HIGHEST, len(order) - n_lowest)
     high, low = order[:n_highest], order[::-1][:n_lowest]
-    return dict.fromkeys(high, "highest") | dict.fromkeys(low, "lowest")
+    roles: dict[int, Role] = {}
+    roles.update(dict.fromkeys(high, "highest"))
+    roles.update(dict.fromkeys(low, "lowest"))
+    return roles
 
 
 def _shown(one: _Looked, frames: Frames, scale: float) -> list[Explanation]:

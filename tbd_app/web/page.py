@@ -79,8 +79,12 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "footer_links": ["api"],
         "ssr_mode": False,
-        "mcp_server": os.environ.get("TBD_MCP") == "1",
+        "mcp_server": _with_mcp(),
     }
+
+
+def _with_mcp() -> bool:
+    return os.environ.get("TBD_MCP") == "1"
 
 
 def _head() -> str:
@@ -100,6 +104,7 @@ def _head() -> str:
         "copied": texts.COPIED,
         "filming": texts.FILMING,
         "filmed": texts.FILMED,
+        "mcp": _with_mcp(),
     }
     words = json.dumps(said).replace("<", "\\u003c")
     script = (HERE / "script.js").read_text(encoding="utf-8")
@@ -241,9 +246,10 @@ def _feedback(asked: SimpleNamespace, shown: SimpleNamespace) -> None:
 
 def _on_feedback(index: float, reports: list[Report | None], remark: str) -> tuple[str, str]:
     folder = feedback_dir()
-    if folder is None or not 0 <= int(index) < len(reports):
+    report = reports[int(index)] if 0 <= int(index) < len(reports) else None
+    if folder is None or report is None:
         return parts.notice(texts.FEEDBACK_EMPTY), remark
-    jobs.store_feedback(folder, reports[int(index)], remark)
+    jobs.store_feedback(folder, report, remark)
     return parts.notice(texts.FEEDBACK_THANKS), ""
 
 

@@ -12,6 +12,7 @@
 
   const local = ["localhost", "127.0.0.1", "[::1]", "::1"].includes(location.hostname);
   document.documentElement.classList.toggle("tbd-local", local);
+  document.documentElement.classList.toggle("tbd-no-mcp", !tbdTexts.mcp);
   document.documentElement.lang ||= "en";
 
   // Chosen files
