@@ -192,6 +192,8 @@
       const url = file?.url ?? (file?.path ? `${root()}/gradio_api/file=${file.path}` : null);
       const found = url && (await fetch(url));
       if (found?.ok) download(await found.blob(), file.orig_name ?? "annotated.mp4");
+      const failed = one("#status [role=alert]")?.textContent.trim();
+      filmSays(found?.ok ? tbdTexts.filmed : (failed ?? ""));
       return [file];
     },
     stop(...inputs) {
@@ -215,6 +217,11 @@
       return [open ? Number(open.dataset.index) : 0, ...rest];
     },
   };
+
+  function filmSays(text) {
+    const line = one(`.tbd-result[data-index="${window.tbd.filmed}"] .tbd-film`);
+    if (line) line.textContent = text;
+  }
 
   function download(blob, name) {
     const link = document.createElement("a");
@@ -284,6 +291,7 @@
       setTimeout(() => (found.textContent = tbdTexts.copy), 2000);
     } else if ((found = act("[data-film]"))) {
       window.tbd.filmed = Number(found.dataset.film);
+      filmSays(tbdTexts.filming);
       one("#film")?.click();
     } else if ((found = act("[data-open]"))) {
       const result = one(`.tbd-result[data-index="${found.dataset.open}"]`);

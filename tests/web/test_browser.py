@@ -165,7 +165,7 @@ def test_the_annotated_video_is_made_of_the_file_that_the_browser_kept(page, ser
     name, content = saved(page, "[data-film]")
     assert name == "clip.tbd.mp4"
     assert content[4:8] == b"ftyp"
-    expect(page.locator("#status")).to_contain_text(texts.FILMED)
+    expect(page.locator(".tbd-film")).to_contain_text(texts.FILMED)
     assert server.leftovers() == []
 
 
