@@ -26,7 +26,8 @@ def of_report(report: Report) -> Answer:
     answers = {of_person(p, report) for p in report.people} - {"cannot_judge"}
     if report.verdict.label == "not_applicable" or not answers:
         return _OF_LABEL[report.verdict.label]
-    return min(answers, key=get_args(Answer).index)
+    order: tuple[Answer, ...] = get_args(Answer)
+    return next(answer for answer in order if answer in answers)
 
 
 def of_person(person: Person, report: Report) -> Answer:

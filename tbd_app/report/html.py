@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tbd_app.types import Explanation, Person, Report, Snapshot
 MAX_SNAPSHOTS = 6
 SNAPSHOT_SIDE = 640
 PLOT = (640, 200)  # px of the timeline's view box
+LABEL_HEIGHT = 13  # px
 PLOT_MARGIN = (36, 12, 64, 28)  # left, top, right, bottom
 
 
@@ -37,7 +39,7 @@ def render(report: Report) -> str:
         detail=texts.meaning_detail(report),
         next_step=texts.next_step(report),
         how_reached=texts.how_reached(report),
-        limits=texts.limits(report.media.kind),
+        limits=texts.limits(report.media.kind, report),
         quote=texts.quote(report),
         looked_at=_looked_at(report),
         people=[_person(p, report) for p in report.people],
@@ -156,7 +158,7 @@ def _plot(report: Report) -> dict[str, Any] | None:
             {"name": name, "colour": palette.ZONES[name], "y": y(high), "height": round(y(low) - y(high), 1)}
             for name, low, high in (bounds.parts() if bounds else ())
         ],
-        "bounds": [(y(v), f"{v:.2f}") for v in ((bounds.real_below, bounds.threshold) if bounds else ())],
+        "bounds": _bound_labels(bounds, y) if bounds else [],
         "ticks": [(x(end * k / 4), texts.moment(end * k / 4, report.media.kind)) for k in range(5)],
         "curves": [
             {
@@ -169,6 +171,15 @@ def _plot(report: Report) -> dict[str, Any] | None:
         ],
         "words": in_words(report),
     }
+
+
+def _bound_labels(bounds: Zones, y: Callable[[float], float]) -> list[tuple[float, float, str]]:
+    """Height of each bound's line, of its label, and the label; labels of near bounds are moved apart."""
+    low, high = y(bounds.real_below), y(bounds.threshold)
+    if bounds.real_below == bounds.threshold:
+        return [(high, high, f"{bounds.threshold:.2f}")]
+    apart = max(0.0, LABEL_HEIGHT - (low - high)) / 2
+    return [(low, low + apart, f"{bounds.real_below:.2f}"), (high, high - apart, f"{bounds.threshold:.2f}")]
 
 
 def _some(snapshots: tuple[Snapshot, ...]) -> list[Snapshot]:

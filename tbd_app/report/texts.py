@@ -87,9 +87,11 @@ def why(person: Person, report: Report, without: Collection[str] = ()) -> list[s
     return sentences
 
 
-def limits(kind: str) -> str:
-    """What a result on media of this kind does not tell."""
-    return f"{LIMITS} {KIND_LIMITS[kind]}"
+def limits(kind: str, report: Report | None = None) -> str:
+    """What a result on media of this kind does not tell, and what goes unseen by those that judged in a report."""
+    codes = report.verdict.reasons if report else ()
+    blind = [reason(code, kind) for code in codes if code.startswith("blind_to_")]
+    return " ".join([LIMITS, KIND_LIMITS[kind], *blind])
 
 
 def combined_bounds(verdict: Verdict, report: Report) -> str:

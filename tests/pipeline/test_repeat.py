@@ -19,6 +19,7 @@ from tbd_app.cli.main import app
 from tbd_app.models import registry
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.report import html, texts
+from tbd_app.report.reasons import FAMILIES
 from tbd_app.report.to_json import SCHEMA_PATH, dumps
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Report
@@ -270,7 +271,8 @@ def test_blind_spots_of_the_manifest_become_sentences(listed, picture, models, k
     assert found == [f"blind_to_{family}" for family in codes or []]
     assert report.verdict.label == ("uncertain" if codes is None else "real")
     for code in found:
-        assert texts.REASONS[code] in texts.headline(report)
+        assert FAMILIES[code.removeprefix("blind_to_")] in texts.headline(report).lower()
+        assert texts.reason(code, "image") in texts.limits("image", report)
         assert texts.REASONS[code] in html.render(report)
     for model in document["models"]:
         figures = known.get(model["name"], {}).get("image")

@@ -114,6 +114,14 @@ def test_zones_of_models_with_other_bounds_are_as_wide_as_all_of_theirs() -> Non
     assert zones(replace(report, people=(replace(report.people[0], scores=scores),))) == Zones(0.3, 0.8)
 
 
+@pytest.mark.parametrize("real_below", [0.5, 0.6, 0.61, 0.62])
+def test_labels_of_near_bounds_do_not_collide(real_below) -> None:
+    labels = html._bound_labels(Zones(real_below, 0.62), lambda prob: 172 * (1 - prob))
+    heights = [label for _, label, _ in labels]
+    assert len(labels) == (1 if real_below == 0.62 else 2)
+    assert len(labels) == 1 or heights[0] - heights[1] >= html.LABEL_HEIGHT - 1e-6
+
+
 def test_a_frame_score_is_called_so_and_the_curve_is_no_verdict() -> None:
     text = Page(html.render(make_report(n_people=1))).text
     assert re.search(r"most suspicious frame, frame score \d\.\d\d of effnetv2_b0_frame", text)
