@@ -8,8 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from tbd_app.report import palette
 from tbd_app.report import texts as words
@@ -18,7 +18,11 @@ from tbd_app.report.html import data_uri
 from tbd_app.types import Explanation, FaceMap, Report, Snapshot
 from tbd_app.web import texts, uploads
 
-_MAX_ALPHA = 0.65  # as in the pictures of the HTML report
+_MAX_ALPHA = 0.65  # as in the pictures of the HTML report, and so are the colours
+_VIRIDIS = (
+    (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99), (170, 220, 50),
+    (253, 231, 37),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +119,12 @@ def key_frames(report: Report) -> bytes:
 
 def heat_uri(heat: np.ndarray) -> str:
     """A map (h,w) in [0,1] as a picture that is clear where it is cold."""
-    bgr = cv2.applyColorMap(np.rint(heat * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
-    alpha = np.rint(255 * _MAX_ALPHA * heat).astype(np.uint8)
-    done, data = cv2.imencode(".png", np.dstack([bgr, alpha]))
-    if not done:
-        raise ValueError("a map could not be encoded")
-    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
+    levels = np.linspace(0, 1, len(_VIRIDIS))
+    colours = [np.interp(heat, levels, [stop[k] for stop in _VIRIDIS]) for k in range(3)]
+    pixels = np.rint(np.stack([*colours, 255 * _MAX_ALPHA * heat], axis=-1)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels, "RGBA").save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _frame(snapshot: Snapshot, k: int, report: Report) -> Frame:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tbd_app.errors import NotMedia, TBDError
 from tbd_app.settings import AnalysisSettings
@@ -21,6 +21,7 @@ from tbd_app.types import Label, ProgressEvent, Report
 from tbd_app.web import jobs, uploads
 from tbd_app.web.page import build_page, launch_options
 from tests.report_factory import make_report
+from tests.web.actions import DESKTOP
 
 PATIENCE_MS = 60_000  # what is awaited comes at once; a busy machine must not fail a test
 CHROMIUM_ARGS = [
@@ -144,3 +145,19 @@ def artifacts() -> Path:
     folder = Path(__file__).resolve().parents[2] / "test-artifacts"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(params=[DESKTOP], ids=["desktop"])
+def page(request: pytest.FixtureRequest, chromium: Browser, server: Server) -> Iterator[Page]:
+    context = chromium.new_context(viewport=request.param, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    outside: list[str] = []
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((server.url, "data:", "blob:")) else outside.append(r.url),
+    )
+    page.goto(server.url)
+    yield page
+    context.close()
+    assert outside == [], "the page must work with no network"
