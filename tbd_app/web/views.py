@@ -37,7 +37,8 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
         detail=words.meaning_detail(report),
         next_step=words.next_step(report),
         how_reached=words.how_reached(report),
-        limits=words.limits(report.media.kind),
+        # What holds for every result stands at the foot of the page.
+        limits=words.limits(report.media.kind, report).removeprefix(words.LIMITS).strip(),
         facts=list(facts(report)),
         notes=[*([note] if note else []), *report.warnings],
         people=[_person(p, report) for p in _lasting(report)],

@@ -39,6 +39,7 @@ def _in_themes(page: Page, state: str, themes: tuple[str, ...]) -> list[str]:
     found = []
     for theme in themes:
         page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
+        page.wait_for_timeout(200)  # colours change in their own time
         found += violations(page, f"{state}, {theme}")
     return found
 

@@ -34,7 +34,7 @@ def _content(link: dict[str, str]) -> bytes:
 def test_every_kind_of_report_can_be_shown(label, kind):
     report = make_report(label=label, kind=kind)
     result = views.result(report)
-    for sentence in (*words.opening(report), words.next_step(report), words.limits(kind)):
+    for sentence in (*words.opening(report), words.next_step(report), words.KIND_LIMITS[kind]):
         assert sentence in html.unescape(result)
     assert words.answer_label(report) in result
     assert report.media.name in result.split("</summary>")[0], "the file's name stands first"
