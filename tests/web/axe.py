@@ -10,6 +10,7 @@ _axe = Axe()
 
 def violations(page: Page, state: str) -> list[str]:
     """The serious and critical ones: state, rule and places."""
+    page.wait_for_function("document.getAnimations().length === 0")  # colours on their way are none to judge
     found = _axe.run(page).response["violations"]
     return [
         f"{state}: {rule['id']}: {[node['target'] for node in rule['nodes']][:4]}: {rule['nodes'][0].get('failureSummary')}"
