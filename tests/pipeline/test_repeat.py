@@ -273,7 +273,7 @@ def test_blind_spots_of_the_manifest_become_sentences(listed, picture, models, k
     for code in found:
         assert FAMILIES[code.removeprefix("blind_to_")] in texts.headline(report).lower()
         assert texts.reason(code, "image") in texts.limits("image", report)
-        assert texts.REASONS[code] in html.render(report)
+        assert texts.reason(code, "image") in html.render(report)
     for model in document["models"]:
         figures = known.get(model["name"], {}).get("image")
         told = model["known_performance"]
