@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tbd_app.errors import TBDError
 from tbd_app.report import texts as words
 from tbd_app.web import texts
+from tbd_app.web.page import EXAMPLES
 from tests.report_factory import make_report
 from tests.web.actions import (
     CLIP,
@@ -78,6 +79,18 @@ def test_several_files_are_rows_and_one_zip(page, server, refused, artifacts):
     names = zipfile.ZipFile(io.BytesIO(content)).namelist()
     assert names == ["01-clip.tbd.html", "01-clip.tbd.json", "02-second.tbd.html", "02-second.tbd.json"]
     page.screenshot(path=artifacts / "several.png")
+    assert server.leftovers() == []
+
+
+def test_a_chosen_file_is_shown_before_it_is_sent_and_can_be_taken_back(page, server):
+    choose(page, EXAMPLES / "drawn_face.mp4")
+    preview = page.locator(".tbd-files video")
+    expect(preview).to_have_js_property("readyState", 4)
+    box = preview.bounding_box()
+    assert box is not None
+    assert box["width"] > 200
+    page.get_by_label(texts.REMOVE.format(name="drawn_face.mp4")).click()
+    expect(page.locator(".tbd-files li")).to_have_count(0)
     assert server.leftovers() == []
 
 
