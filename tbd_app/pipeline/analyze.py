@@ -11,19 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 import tbd_app
 from tbd_app.known import MEASURED_AS, Combination
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
+from tbd_app.names import shown
 from tbd_app.pipeline import explain, fitness, people, score, tracks, verdict
 from tbd_app.pipeline.crops import cut_inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
-    FaceMap,
     Faces,
     FaceTrack,
     FrameCounts,
@@ -35,14 +32,18 @@ from tbd_app.types import (
     Person,
     ProgressEvent,
     Report,
-    Snapshot,
     Stage,
 )
 
 # Share of the whole at which each stage ends, for the progress bar.
 STAGE_ENDS: dict[Stage, float] = {"media": 0.03, "frames": 0.2, "faces": 0.65, "score": 0.9, "explain": 1.0}
 THUMBNAIL_PX = 160
-SNAPSHOT_SIDE_PX = 800
+UNABLE: dict[str, str] = {
+    "weights_missing": "its weights are not here",
+    "weights_corrupt": "its weights are damaged or not the listed ones",
+    "out_of_memory": "too little memory",
+    "not_finite": "it gave no number",
+}
 PACKAGES = (
     "torch",
     "torchvision",
@@ -76,7 +77,11 @@ def analyze(path: str | Path, settings: AnalysisSettings | None = None, **overri
 
 
 def analyze_events(
-    path: str | Path, settings: AnalysisSettings, *, name: str | None = None
+    path: str | Path,
+    settings: AnalysisSettings,
+    *,
+    name: str | None = None,
+    read: tuple[Media, Frames] | None = None,
 ) -> Generator[ProgressEvent | Report]:
     """Analyse one file step by step; closing the generator stops the work at once.
 
@@ -84,6 +89,7 @@ def analyze_events(
         path: a video, an image or a zip of frames.
         settings: what to do.
         name: the file's name for the report, when the path is a temporary one.
+        read: what `people.read` made of the file with the same settings, perhaps elsewhere; it is not opened again.
 
     Yields:
         Progress, then the report as the last item.
@@ -96,10 +102,10 @@ def analyze_events(
     clock = _Clock()
 
     yield _event("media", 0, 1, "Looking at the file")
-    media = open_media(path, settings.limits)
+    media = read[0] if read else open_media(path, settings.limits)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
-    sampled = sample(media, settings.n_frames, settings.limits)
+    sampled = read[1] if read else sample(media, settings.n_frames, settings.limits)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}
@@ -152,14 +158,16 @@ def analyze_events(
         people=tuple(persons),
         frames=counts,
         settings=_told(settings, names),
-        warnings=(*media.warnings, *(w for w in sampled.warnings if w not in media.warnings)),
+        warnings=tuple(
+            dict.fromkeys((*media.warnings, *sampled.warnings, *_nothing_judged(persons, voters)))
+        ),
         versions=_versions(names, device),
         timings_s=clock.laps,
         models=models,
         known=vote,
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explained.shown,
-        snapshots=tuple(_snapshots(sampled, linked, explained.maps)),
+        snapshots=tuple(explain.snapshots(sampled, linked, explained.maps)),
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 
@@ -222,33 +230,8 @@ def _person(
     )
 
 
-def _snapshots(sampled: Frames, linked: Sequence[FaceTrack], maps: Sequence[FaceMap]) -> Generator[Snapshot]:
-    """The frames, reduced, with the boxes of the tracks and the maps."""
-    for position, image in enumerate(sampled.images):
-        scale = min(1.0, SNAPSHOT_SIDE_PX / max(image.shape[:2]))
-        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-        here = [
-            (t.track_id, box * scale)
-            for t in linked
-            for p, box in zip(t.positions, t.boxes, strict=True)
-            if p == position
-        ]
-        yield Snapshot(
-            position=position,
-            time_s=float(sampled.times_s[position]),
-            image=cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy(),
-            boxes=np.array([b for _, b in here], np.float32).reshape(-1, 4),
-            track_ids=tuple(i for i, _ in here),
-            maps=tuple(
-                replace(m, xyxy=m.xyxy * scale, landmarks=m.landmarks * scale)
-                for m in maps
-                if m.position == position
-            ),
-        )
-
-
 def _named(media: Media, name: str | None) -> Media:
-    return replace(media, name=name) if name else media
+    return replace(media, name=shown(name)) if name else media
 
 
 def _told(settings: AnalysisSettings, names: list[str]) -> dict[str, Any]:

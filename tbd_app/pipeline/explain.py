@@ -3,8 +3,8 @@ frame, by one model that judges single frames."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -14,13 +14,14 @@ from tbd_app.models import registry
 from tbd_app.pipeline import grad_cam as cam
 from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import Preprocess, for_spec
-from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, ModelScore
+from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, ModelScore, Snapshot
 
 MAX_PEOPLE = 3  # the largest ones
 CROP_PX = 224
 MAP_PX = 56
 HIGHEST, LOWEST = 4, 2  # frames of a person
 BATCH = 8
+SNAPSHOT_SIDE_PX = 800
 Role = Literal["highest", "lowest"]
 
 
@@ -190,6 +191,45 @@ def _maps(one: _Looked, frames: Frames, scale: float) -> list[FaceMap]:
             )
         )
     return out
+
+
+def snapshots(sampled: Frames, linked: Sequence[FaceTrack], maps: Sequence[FaceMap]) -> Generator[Snapshot]:
+    """The frames, reduced, with the boxes of the tracks and the maps."""
+    for position, image in enumerate(sampled.images):
+        scale = min(1.0, SNAPSHOT_SIDE_PX / max(image.shape[:2]))
+        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+        here = [
+            (t.track_id, box * scale)
+            for t in linked
+            for p, box in zip(t.positions, t.boxes, strict=True)
+            if p == position
+        ]
+        yield Snapshot(
+            position=position,
+            time_s=float(sampled.times_s[position]),
+            image=cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy(),
+            boxes=np.array([b for _, b in here], np.float32).reshape(-1, 4),
+            track_ids=tuple(i for i, _ in here),
+            maps=tuple(
+                replace(m, xyxy=m.xyxy * scale, landmarks=m.landmarks * scale)
+                for m in maps
+                if m.position == position
+            ),
+        )
+
+
+def _nothing_judged(persons: Sequence[Person], voters: Sequence[str]) -> list[str]:
+    """The sentence for an analysis in which no voter could run; none where one could, or where nobody was to be judged."""
+    if verdict.was_answered([p.verdict for p in persons]):
+        return []
+    why = {
+        s.model: UNABLE[s.reason]
+        for p in persons
+        for s in p.scores
+        if s.model in voters and s.reason in UNABLE
+    }
+    whose = "; ".join(f"{model}: {reason}" for model, reason in why.items())
+    return [f"Nobody was judged, because no model that votes could run ({whose or 'none is listed'})."]
 
 
 def _moved(points: np.ndarray, affine: np.ndarray) -> np.ndarray:

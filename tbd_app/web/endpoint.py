@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import base64
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
 from gradio import events as gr_events
+from gradio.context import LocalContext
 from gradio.data_classes import FileDataDict
 
 from tbd_app.errors import TBDError
 from tbd_app.settings import AnalysisSettings
-from tbd_app.web import jobs, uploads
+from tbd_app.web import jobs, texts, uploads
+from tbd_app.web.edge import Waiting
 
 DEFAULTS = AnalysisSettings()
 DEFAULT_MODELS = list(DEFAULTS.models)
 _TYPES = {".html": "text/html", ".mp4": "video/mp4"}
 
 
-def add(desk: jobs.Desk, **event: Any) -> None:
+def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
     """Put the endpoint into the blocks that are being built.
 
     Args:
+        waiting: who still reads the answers.
         event: how Gradio is to queue it.
     """
 
@@ -48,13 +52,18 @@ def add(desk: jobs.Desk, **event: Any) -> None:
         Returns:
             The report; with `html` or `video` also `files`, data addresses by file name.
         """
+        request, started = LocalContext.request.get(None), waiting.clock()
+        key = str(request.session_hash) if request is not None else ""
         try:
             chosen = jobs.settings(n_frames, face_confidence, models, explain)
-            for event in jobs.events(file, chosen, desk, with_html=html, with_video=video):
-                if isinstance(event, jobs.Refused):
-                    raise event.error
-                if isinstance(event, jobs.Finished):
-                    return event.report.to_dict() | _files(event.files, asked=html or video)
+            with closing(jobs.events(file, chosen, desk, with_html=html, with_video=video)) as run:
+                for event in run:
+                    if isinstance(event, jobs.Refused):
+                        raise event.error
+                    if isinstance(event, jobs.Finished):
+                        return event.report.to_dict() | _files(event.files, asked=html or video)
+                    if waiting.in_vain(key, started):
+                        raise gr.Error(f"abandoned: {texts.ABANDONED}", print_exception=False)
         except TBDError as error:
             uploads.discard(file)
             raise gr.Error(f"{error.code}: {error.message}", print_exception=False) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import tempfile
@@ -20,12 +21,14 @@ from tbd_app.report import annotate, html
 from tbd_app.report.to_json import to_dict
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ProgressEvent, Report
-from tbd_app.web import texts, uploads
+from tbd_app.web import metrics, texts, uploads
 from tbd_app.web.line import POLL_S, Line
 
 Engine = Callable[..., Generator[ProgressEvent | Report]]
 MAX_FILES = 10  # of one run of the page
 MAX_REMARK = 2000  # characters
+GPU_S = 120  # that a GPU is lent for at most
+MAX_MODELS, MAX_NAME = 100, 100  # names in a request, characters of one
 _ESTIMATE_FROM = 0.15  # share of the work and seconds before which nothing is said of the time left
 _ESTIMATE_AFTER_S = 2.0
 
@@ -85,6 +88,16 @@ class Refused:
 Event = Waiting | Preparing | Started | Step | Finished | Refused
 
 
+def lent_gpu(engine: Engine) -> Engine:
+    """On ZeroGPU, a GPU is lent to functions that are marked when their module is loaded; elsewhere the same function."""
+    try:
+        spaces = importlib.import_module("spaces")
+    except ImportError:
+        return engine
+    return spaces.GPU(duration=GPU_S)(engine)
+
+
+@lent_gpu
 def default_engine(*args: Any, **kwargs: Any) -> Generator[ProgressEvent | Report]:
     """`tbd_app.analyze_events`, looked up when first used because it imports torch."""
     yield from tbd_app.analyze_events(*args, **kwargs)
@@ -141,7 +154,10 @@ def settings(
         BadSetting: a value has the wrong type or is out of range.
     """
     try:
-        words = tuple(str(name) for name in ([models] if isinstance(models, str) else models))
+        named = [models] if isinstance(models, str) else list(models)
+        if len(named) > MAX_MODELS or any(not isinstance(n, str) or len(n) > MAX_NAME for n in named):
+            raise BadSetting(texts.BAD_MODELS)
+        words = tuple(dict.fromkeys(named))
         return AnalysisSettings(
             n_frames=int(n_frames),
             face_confidence=float(face_confidence),
@@ -159,7 +175,7 @@ def events(
     *,
     with_html: bool = False,
     with_video: bool = False,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """What happens with the files of a request, one after the other.
 
     However it ends, also when closed early, the uploads are deleted: each as soon as it was analysed.
@@ -196,14 +212,17 @@ def _one(
         with closing(desk.engine(upload.path, chosen, name=upload.name)) as stream:
             for item in stream:
                 if isinstance(item, Report):
+                    metrics.judged(item.verdict.label, item.timings_s)
                     made = _made(item, upload.path, with_html=with_html, with_video=with_video)
                     yield Finished(index, item, made)
                 else:
                     yield Step(index, item, _left(time.monotonic() - begun, item.fraction))
     except TBDError as error:
+        metrics.failed(error.code)
         yield Refused(index, upload.name, error)
     except Exception:
         logging.getLogger(__name__).exception("Unexpected failure")
+        metrics.failed(Unexpected.code)
         yield Refused(index, upload.name, Unexpected(texts.UNEXPECTED))
     finally:
         upload.path.unlink(missing_ok=True)

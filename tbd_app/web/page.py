@@ -12,14 +12,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
-from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
+from starlette.middleware import Middleware
 
 from tbd_app import catalogue
 from tbd_app.catalogue import ModelRow
 from tbd_app.errors import FileMissing, TBDError
 from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
+from tbd_app.settings import Edge as EdgeSettings
 from tbd_app.types import Report
-from tbd_app.web import endpoint, evidence, film, jobs, parts, stored, texts, uploads
+from tbd_app.web import endpoint, evidence, film, jobs, metrics, parts, stored, texts, uploads
+from tbd_app.web.edge import Edge
+from tbd_app.web.private import Page
 from tbd_app.web.run import Run, private
 from tbd_app.web.theme import look
 
@@ -32,18 +35,8 @@ WEBCAM_S = 5
 _ANALYSIS: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 20}
 
 
-class Page(gr.Blocks):
-    """Blocks that take files, never addresses: Gradio would download one before any handler sees it."""
-
-    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
-        super().validate_inputs(block_fn, inputs)
-        traverse(inputs, _refuse_url, is_file_obj_with_meta)
-
-
-def build_page(
-    engine: jobs.Engine = jobs.default_engine, warm_up: Callable[[], None] | None = None
-) -> gr.Blocks:
-    """The whole page, to be launched with `launch_options()`.
+def build_page(engine: jobs.Engine = jobs.default_engine, warm_up: Callable[[], None] | None = None) -> Page:
+    """The whole page, to be launched with `launch_options`.
 
     Args:
         engine: stands in for `tbd_app.analyze_events`, in tests.
@@ -64,13 +57,26 @@ def build_page(
         film.wire(asked, shown, EXAMPLES)
         if feedback_dir() is not None:
             _feedback(asked, shown)
-        endpoint.add(desk, **_ANALYSIS)
-    return page.queue(max_size=20, default_concurrency_limit=4)
+        endpoint.add(desk, page.waiting, **_ANALYSIS)
+    metrics.watch_queue(lambda: len(page._queue))
+    # Closed: what is called past the queue would not be bounded by it.
+    return page.queue(max_size=20, default_concurrency_limit=4, api_open=False)
 
 
-def launch_options() -> dict[str, Any]:
-    """Arguments for `launch`: what is allowed, and the look, which needs nothing from the internet."""
+def launch_options(page: Page) -> dict[str, Any]:
+    """Arguments for its `launch`: what is allowed, and the look, which needs nothing from the internet.
+
+    Raises:
+        BadSetting: a variable of the environment is not what it must be.
+    """
+    edge = Middleware(
+        Edge,  # type: ignore[arg-type] - Starlette's type knows no classes with arguments
+        settings=EdgeSettings.from_env(),
+        max_file_bytes=int(Limits.from_env().max_file_mb * 1e6),
+        waiting=page.waiting,
+    )
     return {
+        "app_kwargs": {"middleware": [edge]},
         "theme": look(),
         "css_paths": [HERE / "style.css"],
         "head": _head(),
@@ -251,9 +257,3 @@ def _on_feedback(index: float, reports: list[Report | None], remark: str) -> tup
         return parts.notice(texts.FEEDBACK_EMPTY), remark
     jobs.store_feedback(folder, report, remark)
     return parts.notice(texts.FEEDBACK_THANKS), ""
-
-
-def _refuse_url(file: dict[str, Any]) -> dict[str, Any]:
-    if is_http_url_like(file["path"]):
-        raise gr.Error(texts.NO_URLS, print_exception=False)
-    return file

@@ -16,13 +16,12 @@ from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDErro
 from tbd_app.media import sandbox
 from tbd_app.models import registry
 from tbd_app.pipeline.analyze import (
-    SNAPSHOT_SIDE_PX,
     STAGE_ENDS,
     THUMBNAIL_PX,
     analyze,
     analyze_events,
 )
-from tbd_app.pipeline.explain import HIGHEST, LOWEST
+from tbd_app.pipeline.explain import HIGHEST, LOWEST, SNAPSHOT_SIDE_PX
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits
 from tbd_app.types import ProgressEvent, Report
@@ -210,7 +209,7 @@ def test_an_asked_voter_that_is_not_installed_leaves_too_few(clip) -> None:
     report = analyze(clip, replace(PLAIN, models=(FRAME_MODEL, ABSENT_MODEL)))
     assert (report.verdict.label, report.verdict.reasons) == ("uncertain", ("too_few_voters",))
     alone = analyze(clip, replace(PLAIN, models=(ABSENT_MODEL,)))
-    assert (alone.verdict.label, alone.verdict.reasons) == ("uncertain", ("no_model_installed",))
+    assert (alone.verdict.label, alone.verdict.reasons) == ("not_applicable", ("no_model_installed",))
 
 
 def test_a_face_too_small_is_reported_and_not_scored(tmp_path) -> None:

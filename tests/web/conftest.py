@@ -104,7 +104,7 @@ def serve(engine: jobs.Engine, folder: Path) -> Iterator[Server]:
         patch.setenv("TBD_MAX_FILE_MB", "2")
         temp_dir = uploads.prepare_temp_dir()
         blocks = build_page(engine)
-        _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **launch_options(blocks))
         yield Server(url, temp_dir, folder / "feedback", engine, blocks)
         blocks.close()
 

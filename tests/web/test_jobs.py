@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 
@@ -137,3 +139,16 @@ def test_a_film_is_made_only_of_the_file_that_was_analysed(tmp_path):
     other.write_bytes(b"another file")
     with pytest.raises(FileMissing):
         jobs.film(make_report(), other)
+
+
+def test_where_gpus_are_lent_the_engine_is_marked(monkeypatch):
+    marked = []
+
+    def mark(duration):
+        return lambda engine: marked.append(duration) or engine
+
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=mark))
+    assert jobs.lent_gpu(jobs.default_engine) is jobs.default_engine
+    assert marked == [jobs.GPU_S]
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    assert jobs.lent_gpu(jobs.default_engine) is jobs.default_engine

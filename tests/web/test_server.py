@@ -20,7 +20,7 @@ from tbd_app.models import registry
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import Limits
 from tbd_app.web import texts, uploads
-from tbd_app.web.page import EXAMPLES, launch_options
+from tbd_app.web.page import EXAMPLES, build_page, launch_options
 from tests import media_factory
 from tests.report_factory import make_report
 from tests.web.conftest import SteeredEngine, serve
@@ -177,7 +177,7 @@ def test_private_events_are_private_and_the_queue_is_bounded(server):
 @pytest.mark.parametrize("flag", [None, "1"])
 def test_mcp_is_off_unless_asked_for_and_then_has_the_one_tool(flag, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k != "TBD_MCP"})
-    assert launch_options()["mcp_server"] is False
+    assert launch_options(build_page(SteeredEngine()))["mcp_server"] is False
     if flag is None:
         return
     pytest.importorskip("mcp")
