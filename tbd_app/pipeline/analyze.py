@@ -230,6 +230,20 @@ def _person(
     )
 
 
+def _nothing_judged(persons: Sequence[Person], voters: Sequence[str]) -> list[str]:
+    """The sentence for an analysis in which no voter could run; none where one could, or where nobody was to be judged."""
+    if verdict.was_answered([p.verdict for p in persons]):
+        return []
+    why = {
+        s.model: UNABLE[s.reason]
+        for p in persons
+        for s in p.scores
+        if s.model in voters and s.reason in UNABLE
+    }
+    whose = "; ".join(f"{model}: {reason}" for model, reason in why.items())
+    return [f"Nobody was judged, because no model that votes could run ({whose or 'none is listed'})."]
+
+
 def _named(media: Media, name: str | None) -> Media:
     return replace(media, name=shown(name)) if name else media
 

@@ -218,20 +218,6 @@ def snapshots(sampled: Frames, linked: Sequence[FaceTrack], maps: Sequence[FaceM
         )
 
 
-def _nothing_judged(persons: Sequence[Person], voters: Sequence[str]) -> list[str]:
-    """The sentence for an analysis in which no voter could run; none where one could, or where nobody was to be judged."""
-    if verdict.was_answered([p.verdict for p in persons]):
-        return []
-    why = {
-        s.model: UNABLE[s.reason]
-        for p in persons
-        for s in p.scores
-        if s.model in voters and s.reason in UNABLE
-    }
-    whose = "; ".join(f"{model}: {reason}" for model, reason in why.items())
-    return [f"Nobody was judged, because no model that votes could run ({whose or 'none is listed'})."]
-
-
 def _moved(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Points (n,2) under an affine map (2,3)."""
     return points @ affine[:, :2].T + affine[:, 2]
