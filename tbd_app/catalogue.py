@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tbd_app.known import KnownPerformance, MeasuredKind
+from tbd_app import __version__
+from tbd_app.known import MEASURED_AS, KnownPerformance, MeasuredKind
 from tbd_app.models import manifest, registry
 from tbd_app.models.recipes import RECIPES
+from tbd_app.types import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,19 @@ def listing(names: Sequence[str] | None = None) -> list[ModelRow]:
 def asked_by(ticked: Collection[str]) -> tuple[str, ...]:
     """What a list of ticked models asks for; see `registry.asked_by`."""
     return registry.asked_by(ticked)
+
+
+def made_now(report: Report) -> bool:
+    """Whether this version with the weights that are installed, and their combination, would say what a report says."""
+    listed = manifest.entries()
+    hashes = {
+        n: listed[n].sha256 for n in registry.voters(["default"]) if n in listed and registry.is_installed(n)
+    }
+    return (
+        report.versions["tbd"] == __version__
+        and report.versions["weights_sha256"] == hashes
+        and report.combination in (None, manifest.combination(MEASURED_AS[report.media.kind]))
+    )
 
 
 @dataclass(frozen=True, slots=True)
