@@ -15,8 +15,7 @@ from tbd_app.media.open import open_media
 from tbd_app.report import annotate, html, overlays, palette, texts
 from tbd_app.settings import Limits
 from tbd_app.types import Person, Report
-from tbd_app.web import plot
-from tbd_app.web import texts as web_texts
+from tbd_app.web import timeline
 from tests import media_factory
 from tests.report_factory import make_report
 
@@ -48,10 +47,10 @@ def test_on_the_frames(report: Report) -> None:
 
 
 def test_in_the_plot_of_the_page(report: Report) -> None:
-    line = plot.of_report(report)
+    line = timeline.of_report(report)
     assert line is not None
     people = {f"Person {texts.person_name(i)}": palette.person(i) for i in (1, 2)}
-    assert line.colours == people | {web_texts.THRESHOLD: palette.THRESHOLD}
+    assert {c.name: c.colour for c in line.curves} == people
 
 
 def test_in_the_html_report(report: Report) -> None:
