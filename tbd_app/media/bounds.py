@@ -7,6 +7,8 @@ import math
 from tbd_app.errors import EmptyFile, TooLarge, TooLong, TooManyPixels
 from tbd_app.settings import Limits
 
+GROUND = 255  # brightness under transparent pixels, in pictures and videos: white, as browsers show them
+
 
 def check_bytes(n_bytes: int, limits: Limits) -> None:
     """Refuse a file by its size.
