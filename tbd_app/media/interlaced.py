@@ -18,10 +18,11 @@ from av.video.frame import VideoFrame
 Parity = Literal["tff", "bff"]  # the field that comes first: the top or the bottom one
 Window = tuple[VideoFrame | None, VideoFrame, VideoFrame | None]  # frames that follow each other
 NOTE = "The video is interlaced; whole frames were made of its fields."
-COMBED_SHARE = 0.004  # of the pixels looked at, in the median frame: above it `idet` is asked
+COMBED_SHARE = 0.0003  # of the pixels looked at, in the mean frame: above it `idet` may be asked
+MORE_THAN_COLUMNS = 3.0  # as often as columns that differ so from their neighbours: fine texture has both
 COMBED_STEP = 15.0  # levels of 255 by which a line differs from both of its neighbours
 MEASURED = 8  # frames that `idet` looks at
-_EVERY = 4  # columns of the picture that are looked at
+_LOOKED_AT = 64  # columns, and lines, of the shorter side; all are no better and take longer
 
 
 class Watch:
@@ -33,7 +34,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.flagged = False
-        self._combed: list[float] = []
+        self._combed: list[tuple[float, float]] = []
 
     def see(self, frame: VideoFrame) -> VideoFrame:
         """Take note of a frame and give it back."""
@@ -44,28 +45,36 @@ class Watch:
     @property
     def suspicious(self) -> bool:
         """Whether it is worth measuring."""
-        return self.flagged or (bool(self._combed) and float(np.median(self._combed)) > COMBED_SHARE)
+        if self.flagged or not self._combed:
+            return self.flagged
+        lines, columns = np.mean(self._combed, axis=0)
+        return lines > max(COMBED_SHARE, MORE_THAN_COLUMNS * columns)
 
 
-def combed(frame: VideoFrame) -> float:
-    """The share of pixels that lie on a comb: brighter, or darker, than the pixels above and below alike."""
+def combed(frame: VideoFrame) -> tuple[float, float]:
+    """The shares of pixels that are brighter, or darker, than both neighbours above and below, and left and right."""
     luma = _luma(frame)
-    if luma is None or len(luma) < 3:
-        return 0.0
-    above, here, below = luma[:-2], luma[1:-1], luma[2:]
-    up, down = here - above, here - below
-    return float((np.minimum(np.abs(up), np.abs(down)) * np.sign(up) * np.sign(down) > COMBED_STEP).mean())
+    if luma is None or min(luma.shape) < 3:
+        return 0.0, 0.0
+    step = max(1, min(luma.shape) // _LOOKED_AT)
+    return _spikes(luma[:, ::step]), _spikes(luma[::step].T)
+
+
+def _spikes(luma: np.ndarray) -> float:
+    levels = luma.astype(np.float32)
+    up, down = levels[1:-1] - levels[:-2], levels[1:-1] - levels[2:]
+    return float(((up * down > 0) & (np.minimum(np.abs(up), np.abs(down)) > COMBED_STEP)).mean())
 
 
 def _luma(frame: VideoFrame) -> np.ndarray | None:
-    """(H, W/4) float32 brightness in levels of 255, None for formats without a plane of it."""
+    """(H,W) brightness in levels of 255, None for formats without a plane of it."""
     first = frame.format.components[0]
     if not first.is_luma or len(frame.planes) < 2 or first.bits not in (8, 10, 12, 16):
         return None
     kind = np.uint8 if first.bits == 8 else np.dtype("<u2")
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height].view(kind)
-    return rows[:, : frame.width : _EVERY].astype(np.float32) / 2.0 ** (first.bits - 8)
+    return rows[:, : frame.width] >> np.array(first.bits - 8, kind)
 
 
 def windows(
