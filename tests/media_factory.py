@@ -72,6 +72,7 @@ def encode(
     colours: tuple[int, int, int] | None = None,
     interlaced: bool = False,
     start: int = 0,
+    tags: Mapping[str, str] | None = None,
 ) -> Path:
     """Write (H,W,3) uint8 RGB frames as a video.
 
@@ -89,12 +90,14 @@ def encode(
         colours: transfer, primaries and matrix by their numbers in H.273; the frames are already in these colours.
         interlaced: flag the frames as interlaced, top field first; they are woven already.
         start: time of the first frame, in units of 1/fps.
+        tags: metadata of the container.
     """
     stored = (f[:, ::-1] if mirrored else f for f in frames)
     turned = (np.ascontiguousarray(np.rot90(f, rotation // 90)) for f in stored)
     first = next(turned)
     quality = {} if crf is None else {"crf": str(crf)}
     with av.open(str(path), "w", format=container, options=dict(container_options or {})) as out:
+        out.metadata.update(tags or {})
         stream = out.add_stream(codec, rate=fps, options={**quality, **(options or {})})
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = pix_fmt

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from tbd_app.errors import TBDError
-from tbd_app.report import texts
+from tbd_app.report import provenance, texts
 from tbd_app.types import ModelScore, Person, ProgressEvent, Report
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class Screen:
             self.out.print(escape(f"Known error rate of {name}: {known}"), highlight=False, soft_wrap=True)
         if vote := texts.known_vote(report):
             self.out.print(escape(vote), highlight=False, soft_wrap=True)
+        if origin := provenance.lines(report):
+            self.out.print(escape(f"{provenance.TITLE}: {' '.join(origin)}"), highlight=False, soft_wrap=True)
 
     def models(self, rows: Sequence[ModelRow], *, all_of_them: bool = True) -> None:
         """The models that are here, then those that are not and how to get them, or only how many these are."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -42,6 +41,8 @@ def is_dark_16_bit_colour(image: Image.Image) -> bool:
 
 def colour(content: bytes) -> tuple[Image.Image, int] | None:
     """A PNG or TIFF of 16 bits a colour as RGB, and the bits that it uses; None where OpenCV cannot read it."""
+    import cv2  # late: views stand on this room without it
+
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16 or values.ndim != 3:
         return None

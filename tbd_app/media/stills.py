@@ -58,7 +58,7 @@ def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
     """
     if format_name in ANIMATED:
         try:
-            with _opened(Path(path), format_name, limits) as image:
+            with opened(Path(path), format_name, limits) as image:
                 film = _probe_animation(image, limits)
         except CorruptMedia:
             if format_name not in salvage.CUTTABLE:
@@ -106,7 +106,7 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
         times, arrays = [0.0], [_fitted(rgb, max_bytes, notes, limits)]
     else:
         wanted, times, arrays, notes = set(indices), [], [], []
-        with _opened(Path(path), format_name, limits) as image:
+        with opened(Path(path), format_name, limits) as image:
             for i, (start_s, _) in enumerate(_times(image, [])):
                 if i in wanted:
                     arrays.append(_fitted(_upright_rgb(image), max_bytes, notes, limits))
@@ -129,7 +129,7 @@ def play(
     Raises:
         NotMedia, TooManyPixels, CorruptMedia: as for `probe`.
     """
-    with _opened(Path(path), format_name, limits) as image:
+    with opened(Path(path), format_name, limits) as image:
         for start_s, _ in _times(image, []):
             bounds.check_frame(image.width, image.height, limits)
             rgb = _upright_rgb(image)
@@ -169,7 +169,7 @@ def _picture(source: Source, plugin: str, limits: Limits) -> tuple[Image.Image, 
 def _whole_picture(source: Source, plugin: str, limits: Limits) -> tuple[Image.Image, int, list[str]]:
     if isinstance(source, io.BytesIO):
         source.seek(0)
-    with _opened(source, plugin, limits) as image:
+    with opened(source, plugin, limits) as image:
         notes = pages.turn_to_main(image) if plugin == "TIFF" else []
         if getattr(image, "default_image", False):
             image.seek(1)  # the picture before an animation is for programs that show none
@@ -247,8 +247,8 @@ def _times(image: Image.Image, notes: list[str]) -> Iterator[tuple[float, float]
 
 
 @contextmanager
-def _opened(source: Source, plugin: str, limits: Limits) -> Iterator[Image.Image]:
-    """Open with the one plugin that the content asks for; what Pillow raises inside becomes a TBDError."""
+def opened(source: Source, plugin: str, limits: Limits) -> Iterator[Image.Image]:
+    """A picture, opened with the one plugin that its content asks for; what Pillow raises inside becomes a TBDError."""
     _need_decoder(plugin)
     Image.MAX_IMAGE_PIXELS = int(limits.max_image_mpx * 1e6)
     with warnings.catch_warnings():

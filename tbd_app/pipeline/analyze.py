@@ -15,6 +15,7 @@ import numpy as np
 
 import tbd_app
 from tbd_app.known import MEASURED_AS, Combination
+from tbd_app.media import provenance
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
@@ -99,6 +100,7 @@ def analyze_events(
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
     sampled = sample(media, settings.n_frames, settings.limits)
+    origin = provenance.of(media, settings.limits)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}
@@ -156,6 +158,7 @@ def analyze_events(
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explanations,
         snapshots=tuple(_snapshots(sampled, linked)),
+        provenance=origin,
     )
 
 

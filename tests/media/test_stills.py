@@ -140,44 +140,6 @@ def test_damaged_pictures_say_so(tmp_path, suffix, keep):
         stills.read(kept + noise, PLUGINS[suffix], LIMITS, np.inf)
 
 
-@pytest.mark.parametrize("progressive", [False, True])
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif"])
-def test_a_picture_without_its_end_is_used_with_a_warning(tmp_path, suffix, progressive):
-    path = portrait_image(
-        tmp_path / f"a{suffix}", **({"progressive": progressive} if suffix == ".jpg" else {})
-    )
-    whole = read(path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    for _ in range(2):  # what is lenient once stays strict the next time
-        info, _ = stills.probe(limits=LIMITS, path=str(path), format_name=PLUGINS[suffix])
-        assert (info["kind"], info["width"], info["height"]) == ("image", 320, 240)
-        assert info["warnings"] == [
-            "The end of the picture is missing or damaged; what can be read of it is used."
-        ]
-    _, (array,) = decode(path, PLUGINS[suffix], 1, 8)
-    upper = (
-        slice(20, 80)
-        if suffix not in (".bmp", ".tif")
-        else slice(150, 220)
-        if suffix == ".bmp"
-        else slice(20, 80)
-    )
-    assert np.abs(array[upper].astype(int) - whole[upper]).mean() < 12
-
-
-def test_a_cut_animated_webp_uses_its_whole_frames(tmp_path):
-    path = portrait_animation(tmp_path / "a.webp", n_frames=10, durations_ms=80, lossless=True)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 55 // 100])
-    info, _ = stills.probe(limits=LIMITS, path=str(path), format_name="WEBP")
-    assert info["kind"] == "video"
-    assert 3 <= info["n_frames"] < 8
-    assert info["duration_s"] == pytest.approx(0.08 * info["n_frames"])
-    assert info["warnings"] == ["The end of the animation is missing or damaged; the rest is used."]
-    _, arrays = decode(path, "WEBP", info["n_frames"], 8)
-    for i, array in enumerate(arrays):
-        np.testing.assert_array_equal(array, portrait_frame(i, (160, 120)))
-
-
 def test_the_default_image_of_an_animated_png_is_no_frame_of_it(tmp_path):
     black, *rest = [
         Image.new("RGB", (160, 120)),
@@ -192,58 +154,6 @@ def test_the_default_image_of_an_animated_png_is_no_frame_of_it(tmp_path):
         np.testing.assert_array_equal(array, portrait_frame(i, (160, 120)))
     black.save(tmp_path / "b.png", save_all=True, append_images=rest[:1], default_image=True, duration=80)
     np.testing.assert_array_equal(read(tmp_path / "b.png"), portrait_frame(0, (160, 120)))
-
-
-def tiff(path, *pages, **first_tags):
-    first, *rest = (Image.fromarray(portrait_frame(0, size)) for size in pages)
-    for page in rest:
-        page.encoderinfo = {"tiffinfo": {}}  # else they have the first one's tags
-    first.save(path, save_all=True, append_images=rest, tiffinfo=first_tags.get("tags"))
-    return path
-
-
-@pytest.mark.parametrize("flagged", [True, False])
-def test_the_thumbnail_of_a_tiff_is_not_the_picture(tmp_path, flagged):
-    # Written as two pages of which the first says that it is a reduced one, or says nothing and is smaller.
-    path = tiff(tmp_path / "a.tif", (80, 60), (320, 240), tags={254: 1} if flagged else {})
-    info, _ = stills.probe(limits=LIMITS, path=str(path), format_name="TIFF")
-    assert (info["width"], info["height"]) == (320, 240)
-    assert info["warnings"] == ([] if flagged else ["Only the largest of 2 pages is used."])
-    np.testing.assert_array_equal(decode(path, "TIFF", 1, 1)[1][0], portrait_frame(0, (320, 240)))
-
-
-def test_a_raw_picture_of_a_camera_is_named(tmp_path):
-    path = tiff(tmp_path / "a.tif", (80, 60), tags={50706: b"\x01\x04\x00\x00"})
-    with pytest.raises(NotMedia, match="raw picture of a camera"):
-        stills.probe(limits=LIMITS, path=str(path), format_name="TIFF")
-
-
-@pytest.mark.parametrize(("bits", "suffix"), [(12, ".png"), (12, ".tif"), (10, ".png")])
-def test_grey_that_fills_the_lower_bits_is_made_as_bright_as_it_is(tmp_path, bits, suffix):
-    ramp = np.linspace(0, 2**bits - 1, 256).astype(np.uint16)[None].repeat(8, 0)
-    Image.fromarray(ramp).save(tmp_path / f"a{suffix}")
-    assert (
-        np.abs(
-            read_noted(tmp_path / f"a{suffix}", f"{bits} bits")[0, :, 0].astype(int) - np.arange(256)
-        ).max()
-        <= 1
-    )
-
-
-@pytest.mark.parametrize("bits", [10, 12])
-def test_colours_that_fill_the_lower_bits_are_made_as_bright_as_they_are(tmp_path, bits):
-    picture = portrait_frame(0, (64, 48)).astype(np.uint32) * (2**bits - 1) // 255
-    (tmp_path / "a.png").write_bytes(png(16, 2, 64, [row.astype(">u2").tobytes() for row in picture]))
-    assert (
-        np.abs(read_noted(tmp_path / "a.png", f"{bits} bits").astype(int) - portrait_frame(0, (64, 48))).max()
-        <= 1
-    )
-
-
-def read_noted(path, words):
-    array, notes = stills.read(path.read_bytes(), PLUGINS[path.suffix], LIMITS, np.inf)
-    assert [words in note for note in notes] == [True]
-    return array
 
 
 def test_heic_without_its_plugin_says_what_to_do():
