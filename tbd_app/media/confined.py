@@ -68,17 +68,16 @@ def start_over() -> None:
 
 
 def main() -> None:
-    """One order from stdin, one answer on stdout. Arguments: a module to import at once, the shared memory's descriptor."""
+    """One order from stdin, one answer on stdout. Arguments: the module of the jobs, the shared memory's descriptor."""
     global _shelf
     # Libraries that print must not break the protocol.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    importlib.import_module(sys.argv[1])  # while nobody waits
+    jobs = importlib.import_module(sys.argv[1])
     line = sys.stdin.buffer.readline()
     if not line:
         os._exit(0)  # nobody needs it any more
     order = json.loads(line)
-    jobs = importlib.import_module(order["module"])
     threading.Thread(target=_die_with_parent, daemon=True).start()
     limits = Limits(**order["limits"])
     arrays: Sequence[np.ndarray] = ()

@@ -62,9 +62,7 @@ def run(job: Callable[..., Answer], limits: Limits, **args: Any) -> tuple[dict[s
     timer.daemon = True
     timer.start()
     try:
-        child.order(
-            {"module": job.__module__, "job": job.__name__, "limits": asdict(limits), "args": args}, limits
-        )
+        child.order({"job": job.__name__, "limits": asdict(limits), "args": args}, limits)
         _leave_one(job.__module__)
         return child.answer(limits)
     except (_Broken, OSError):
@@ -83,7 +81,7 @@ def run(job: Callable[..., Answer], limits: Limits, **args: Any) -> tuple[dict[s
 
 
 class _Child:
-    """A process that has imported `module`, the likeliest one, and waits for one order.
+    """A process that has imported `module` and waits for one order.
 
     Attributes:
         memory: file descriptor of the memory that both share, or None.
@@ -100,7 +98,7 @@ class _Child:
             "OMP_NUM_THREADS": "1",
             "MALLOC_ARENA_MAX": "2",
         }
-        self.owner = os.getpid()
+        self.module, self.owner = module, os.getpid()
         self.memory = os.memfd_create("frames") if hasattr(os, "memfd_create") else None
         shared = [] if self.memory is None else [self.memory]
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
@@ -165,11 +163,15 @@ _spare: _Child | None = None
 
 
 def _waiting(module: str) -> _Child:
-    """The child that waits for a job, or a new one."""
+    """The child that waits for a job of this module, or a new one."""
     global _spare
     with _lock:
         child, _spare = _spare, None
-    if child is not None and child.owner == os.getpid() and child.process.poll() is None:
+    if (
+        child is not None
+        and (child.module, child.owner) == (module, os.getpid())
+        and child.process.poll() is None
+    ):
         return child
     if child is not None:
         child.end()
@@ -177,7 +179,7 @@ def _waiting(module: str) -> _Child:
 
 
 def _leave_one(module: str) -> None:
-    """Starts the child of the next run, unless one waits already; it imports what was asked last."""
+    """Starts the child of the next run, unless one waits already."""
     global _spare
     with _lock:
         _spare = _spare or _Child(module)

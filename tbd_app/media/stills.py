@@ -6,40 +6,25 @@ becomes 255. What can be read of a picture without its end is used, with a sente
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import io
 import itertools
-import re
-import struct
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps
 
-from tbd_app.errors import CorruptMedia, NotMedia, TBDError
-from tbd_app.media import bounds, depth, pages, salvage
+from tbd_app.errors import CorruptMedia
+from tbd_app.media import bounds, depth, origin, pages, pillow, salvage
 from tbd_app.media.packets import uniform_indices
 from tbd_app.media.sandbox import Answer
 from tbd_app.settings import Limits
 
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 DEFAULT_DURATION_MS = 100.0  # what browsers show for a GIF frame without a duration
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    struct.error,
-)  # what Pillow's plugins raise
 _CLOCKWISE = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}  # EXIF orientation; 2, 4, 5 and 7 also mirror
 _ORIENTATION = 0x0112
-
-Source = Path | io.BytesIO
 
 
 def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
@@ -58,7 +43,7 @@ def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
     """
     if format_name in ANIMATED:
         try:
-            with opened(Path(path), format_name, limits) as image:
+            with pillow.opened(Path(path), format_name, limits) as image:
                 film = _probe_animation(image, limits)
         except CorruptMedia:
             if format_name not in salvage.CUTTABLE:
@@ -106,13 +91,18 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
         times, arrays = [0.0], [_fitted(rgb, max_bytes, notes, limits)]
     else:
         wanted, times, arrays, notes = set(indices), [], [], []
-        with opened(Path(path), format_name, limits) as image:
+        with pillow.opened(Path(path), format_name, limits) as image:
             for i, (start_s, _) in enumerate(_times(image, [])):
                 if i in wanted:
                     arrays.append(_fitted(_upright_rgb(image), max_bytes, notes, limits))
                     times.append(start_s)
     said = list(dict.fromkeys(notes))
     return {"indices": indices[: len(arrays)], "times_s": times, "warnings": said}, arrays
+
+
+def read_origin(*, limits: Limits, path: str, format_name: str) -> Answer:
+    """Sandbox job: what the file says of its own origin; see `readers`."""
+    return origin.of_picture(path, format_name, limits), ()
 
 
 def play(
@@ -129,7 +119,7 @@ def play(
     Raises:
         NotMedia, TooManyPixels, CorruptMedia: as for `probe`.
     """
-    with opened(Path(path), format_name, limits) as image:
+    with pillow.opened(Path(path), format_name, limits) as image:
         for start_s, _ in _times(image, []):
             bounds.check_frame(image.width, image.height, limits)
             rgb = _upright_rgb(image)
@@ -149,7 +139,7 @@ def read(content: bytes, plugin: str, limits: Limits, max_bytes: float) -> tuple
     return _fitted(rgb, max_bytes, notes, limits), notes
 
 
-def _picture(source: Source, plugin: str, limits: Limits) -> tuple[Image.Image, int, list[str]]:
+def _picture(source: pillow.Source, plugin: str, limits: Limits) -> tuple[Image.Image, int, list[str]]:
     """The picture, upright RGB; the clockwise turn that was applied; sentences for the report.
 
     Where its end is missing, what can be read of it.
@@ -166,17 +156,17 @@ def _picture(source: Source, plugin: str, limits: Limits) -> tuple[Image.Image, 
     return rgb, rotation, [*notes, salvage.CUT]
 
 
-def _whole_picture(source: Source, plugin: str, limits: Limits) -> tuple[Image.Image, int, list[str]]:
+def _whole_picture(source: pillow.Source, plugin: str, limits: Limits) -> tuple[Image.Image, int, list[str]]:
     if isinstance(source, io.BytesIO):
         source.seek(0)
-    with opened(source, plugin, limits) as image:
+    with pillow.opened(source, plugin, limits) as image:
         notes = pages.turn_to_main(image) if plugin == "TIFF" else []
         if getattr(image, "default_image", False):
             image.seek(1)  # the picture before an animation is for programs that show none
         image.info["deep"] = plugin in ("PNG", "TIFF") and any(";16" in str(tile.args) for tile in image.tile)
         image.load()
         bits = 16
-        if depth.is_dark_16_bit_colour(image) and (deep := depth.colour(_content(source))):
+        if depth.is_dark_16_bit_colour(image) and (deep := depth.colour(pillow.content(source))):
             bright, bits = deep
             if bright.size == image.size:
                 image.paste(bright)
@@ -184,10 +174,6 @@ def _whole_picture(source: Source, plugin: str, limits: Limits) -> tuple[Image.I
         if image.mode[0] in "IF":
             bits = depth.grey(image)[1]
         return _upright_rgb(image), rotation, [*notes, *filter(None, [depth.note(bits)])]
-
-
-def _content(source: Source) -> bytes:
-    return source.getvalue() if isinstance(source, io.BytesIO) else source.read_bytes()
 
 
 def _fitted(rgb: Image.Image, max_bytes: float, notes: list[str], limits: Limits) -> np.ndarray:
@@ -201,7 +187,7 @@ def _fitted(rgb: Image.Image, max_bytes: float, notes: list[str], limits: Limits
 def _upright_rgb(image: Image.Image) -> Image.Image:
     """The current frame as RGB: EXIF turn applied, deep pictures scaled, transparency over white."""
     image.load()
-    with suppress(*DAMAGE):  # which does not make the picture unreadable
+    with suppress(*pillow.DAMAGE):  # which does not make the picture unreadable
         image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":
         return Image.fromarray(depth.grey(image)[0]).convert("RGB")
@@ -219,7 +205,7 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 def _rotation(image: Image.Image) -> int:
     try:
         return _CLOCKWISE.get(image.getexif().get(_ORIENTATION, 1), 0)
-    except DAMAGE:
+    except pillow.DAMAGE:
         return 0
 
 
@@ -236,7 +222,7 @@ def _times(image: Image.Image, notes: list[str]) -> Iterator[tuple[float, float]
         try:
             image.seek(i)
             image.load()
-        except (EOFError, *DAMAGE) as error:
+        except (EOFError, *pillow.DAMAGE) as error:
             if i == first:
                 raise
             if not isinstance(error, EOFError):  # which is the regular end
@@ -244,37 +230,3 @@ def _times(image: Image.Image, notes: list[str]) -> Iterator[tuple[float, float]
             return
         start_ms, end_ms = end_ms, end_ms + (image.info.get("duration") or DEFAULT_DURATION_MS)
         yield start_ms / 1000, end_ms / 1000
-
-
-@contextmanager
-def opened(source: Source, plugin: str, limits: Limits) -> Iterator[Image.Image]:
-    """A picture, opened with the one plugin that its content asks for; what Pillow raises inside becomes a TBDError."""
-    _need_decoder(plugin)
-    Image.MAX_IMAGE_PIXELS = int(limits.max_image_mpx * 1e6)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            part = salvage.whole_webp(_content(source)) if plugin == "WEBP" else None
-            with Image.open(io.BytesIO(part) if part else source, formats=[plugin]) as image:
-                image.info["cut"] = part is not None
-                yield image
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            found = re.search(r"(\d+) pixels", str(error))
-            value = int(found[1]) / 1e6 if found else None
-            raise bounds.too_many_pixels("picture", limits.max_image_mpx, value) from error
-        except (TBDError, MemoryError):
-            raise
-        except Exception as error:  # plugins raise nearly anything on hostile bytes
-            raise CorruptMedia("The picture is damaged or cut short.") from error
-
-
-def _need_decoder(plugin: str) -> None:
-    if plugin == "HEIF":
-        if importlib.util.find_spec("pillow_heif") is None:
-            raise NotMedia(
-                "HEIC pictures need the Python package pillow-heif, which is not installed here; "
-                "convert the picture to JPEG."
-            )
-        importlib.import_module("pillow_heif").register_heif_opener()
-    if plugin == "AVIF" and not features.check("avif"):
-        raise NotMedia("This Pillow has no AVIF decoder; convert the picture to JPEG.")

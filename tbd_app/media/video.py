@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from tbd_app.errors import CorruptMedia
-from tbd_app.media import bounds, ffmpeg, interlaced
+from tbd_app.media import bounds, ffmpeg, interlaced, origin
 from tbd_app.media.ffmpeg import Tally
 from tbd_app.media.film import Film, Unreliable
 from tbd_app.media.packets import MAX_INDEX_CHARS, PacketTimes, Timeline, uniform_indices
@@ -107,6 +107,11 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
     times = [float(film.times_s[i]) for i in picked]
     info = {"indices": list(picked), "times_s": times, "warnings": [*lost, *film.notes], "sent": tally.sent}
     return info, list(picked.values())
+
+
+def read_origin(*, limits: Limits, path: str, format_name: str) -> Answer:
+    """Sandbox job: what the file says of its own origin; see `readers`."""
+    return origin.of_video(path, format_name, limits), ()
 
 
 def play(

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tbd_app.errors import CorruptMedia
-from tbd_app.media import answers, provenance
+from tbd_app.media import answers, origin, provenance
 from tbd_app.media.open import open_media
+from tbd_app.media.readers import READERS
 from tbd_app.settings import Limits
 from tests.media_factory import encode, frames_zip, portrait_clip, portrait_frame, portrait_image
 
@@ -28,7 +29,9 @@ def media_file(path):
 
 def read(path, reader="image", plugin="JPEG"):
     """The job's answer, checked, without the confined process."""
-    info, arrays = provenance.read(limits=LIMITS, path=str(path), reader=reader, format_name=plugin)
+    job = READERS[reader].origin
+    assert job is not None
+    info, arrays = job(limits=LIMITS, path=str(path), format_name=plugin)
     assert arrays == ()
     return answers.provenance(info)
 
@@ -97,9 +100,9 @@ def test_files_without_a_manifest(tmp_path) -> None:
 
 def test_without_the_package_it_says_so(tmp_path, monkeypatch) -> None:
     def missing(name):
-        raise provenance.PackageNotFoundError(name)
+        raise origin.PackageNotFoundError(name)
 
-    monkeypatch.setattr(provenance, "version", missing)
+    monkeypatch.setattr(origin, "version", missing)
     manifest = read(media_file(tmp_path / "a.jpg"))["manifest"]
     assert (manifest["state"], manifest["reader"]) == ("not_installed", None)
 
@@ -116,7 +119,7 @@ def test_a_broken_manifest_costs_only_itself(tmp_path) -> None:
 def test_camera_and_software_of_a_picture(tmp_path) -> None:
     exif = Image.Exif()
     exif[271], exif[272], exif[305] = "Maker", "Model\x1b[31m 7", "Adobe Photoshop 26.0"
-    exif.get_ifd(provenance.EXIF_IFD)[provenance.TAKEN] = "2026:01:02 03:04:05"
+    exif.get_ifd(origin.EXIF_IFD)[origin.TAKEN] = "2026:01:02 03:04:05"
     said = read(portrait_image(tmp_path / "a.jpg", exif=exif))
     assert said["metadata"] == {
         "make": "Maker",
