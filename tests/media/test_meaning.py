@@ -120,12 +120,13 @@ def sdr(picture: np.ndarray) -> np.ndarray:
     return light(picture) ** (1 / 2.4)
 
 
+# HEVC of 10 bits with these colours goes into Matroska: FFmpeg's muxer of MP4 refuses it in a few of a hundred tries.
 @pytest.mark.parametrize(
     ("transfer", "number", "name", "file", "codec"),
     [
-        (pq, PQ, "PQ", "a.mp4", "libx265"),
-        (hlg, HLG, "HLG", "a.mkv", "libsvtav1"),
-        (sdr, BT2020_10, "BT.2020", "a.mov", "libx265"),
+        (pq, PQ, "PQ", "a.mkv", "libx265"),
+        (hlg, HLG, "HLG", "a.mp4", "libsvtav1"),
+        (sdr, BT2020_10, "BT.2020", "a.mkv", "libx265"),
     ],
     ids=["pq", "hlg", "bt2020"],
 )
