@@ -73,7 +73,7 @@ def _luma(frame: VideoFrame) -> np.ndarray | None:
         return None
     kind = np.uint8 if first.bits == 8 else np.dtype("<u2")
     plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height].view(kind)
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height].view(kind)
     return rows[:, : frame.width] >> np.array(first.bits - 8, kind)
 
 

@@ -16,11 +16,16 @@ from typing import Any
 
 from tbd_app.media import answers, ffmpeg, pillow
 from tbd_app.settings import Limits
+from tbd_app.types import ManifestState
 
 MIMES = {
     "JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff", "GIF": "image/gif",
     "AVIF": "image/avif", "HEIF": "image/heif", "mov": "video/mp4", "avi": "video/avi",
 }  # fmt: skip
+STATES: dict[str, ManifestState] = {
+    "ManifestNotFound": "absent",
+    "Remote": "elsewhere",
+}  # by c2pa's kind of error
 OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 EXIF = {"make": 271, "model": 272, "software": 305, "created": 306}
 EXIF_IFD, TAKEN = 0x8769, 36867
@@ -103,11 +108,9 @@ def _manifest(path: str, mime: str | None) -> dict[str, Any]:
             c2pa.Reader(mime, stream, context=context) as found,
         ):
             state, store = found.get_validation_state(), json.loads(found.json())
-    except c2pa.C2paError.ManifestNotFound:
-        return answers.manifest("absent", reader=reader)
     except Exception as error:  # whatever a parser raises on hostile bytes
-        elsewhere = isinstance(error, c2pa.C2paError) and str(error).startswith("Remote")
-        return answers.manifest("elsewhere" if elsewhere else "not_read", reader=reader)
+        kind = str(error).partition(":")[0] if isinstance(error, c2pa.C2paError) else ""
+        return answers.manifest(STATES.get(kind, "not_read"), reader=reader)
     active = store.get("manifests", {}).get(store.get("active_manifest"), {})
     signature, actions = active.get("signature_info", {}), _actions(active)
     return answers.manifest(

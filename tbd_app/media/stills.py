@@ -163,7 +163,9 @@ def _whole_picture(source: pillow.Source, plugin: str, limits: Limits) -> tuple[
         notes = pages.turn_to_main(image) if plugin == "TIFF" else []
         if getattr(image, "default_image", False):
             image.seek(1)  # the picture before an animation is for programs that show none
-        image.info["deep"] = plugin in ("PNG", "TIFF") and any(";16" in str(tile.args) for tile in image.tile)
+        image.info["deep"] = plugin in ("PNG", "TIFF") and any(
+            ";16" in str(tile.args) for tile in getattr(image, "tile", ())
+        )
         image.load()
         bits = 16
         if depth.is_dark_16_bit_colour(image) and (deep := depth.colour(pillow.content(source))):
