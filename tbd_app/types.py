@@ -27,7 +27,7 @@ Stage = Literal["media", "frames", "faces", "score", "explain"]
 ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
 Vote = Literal["fake", "real", "abstain"]
 Label = Literal["fake", "real", "uncertain", "not_applicable"]
-Exclusion = Literal["face_too_small", "too_brief"]
+Exclusion = Literal["face_too_small", "too_brief", "face_turned", "too_dark", "too_blurred", "side_view"]
 # Why a score is absent, and what stands behind a verdict; report/texts.py has a sentence for each.
 ScoreReason = Literal[Exclusion, "weights_missing", "weights_corrupt", "out_of_memory", "not_finite"]
 BlindSpot = Literal[
@@ -206,6 +206,7 @@ class FrameCounts:
 
     Attributes:
         size: width and height of the first frame, px; boxes are measured in it. Frames of a large video are made smaller.
+        turned: where no face was confirmed, frames of a few checked ones that show one once they are turned.
     """
 
     requested: int
@@ -214,6 +215,7 @@ class FrameCounts:
     verified: int
     times_s: tuple[float, ...]
     size: tuple[int, int]
+    turned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,7 @@ class Report:
         models: those that were asked, in order; what a view says of a model comes from here.
         known: what the vote was measured to do, where exactly these voters were measured and all of them judged.
         combination: the one that gave the verdict of some person; None where the majority gave all of them.
+        made_at: when the analysis ended, ISO 8601 in UTC to the second; "" where nobody noted it.
     """
 
     media: Media
@@ -241,6 +244,7 @@ class Report:
     snapshots: tuple[Snapshot, ...] = ()
     stability: dict[str, Any] | None = None
     provenance: dict[str, Any] | None = None
+    made_at: str = ""
     schema_version: int = SCHEMA_VERSION
 
     def model(self, name: str) -> ModelInfo:

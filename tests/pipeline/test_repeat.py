@@ -19,6 +19,7 @@ from tbd_app.cli.main import app
 from tbd_app.models import registry
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.report import html, texts
+from tbd_app.report.reasons import FAMILIES
 from tbd_app.report.to_json import SCHEMA_PATH, dumps
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Report
@@ -125,7 +126,9 @@ def test_the_printed_command_gives_the_same_verdict(
     again = parsed(texts.repeat_command(report), monkeypatch)
     assert again.models == models
     repeated = analyze(picture, replace(again, device="cpu"))
-    assert dumps(replace(repeated, timings_s={})) == dumps(replace(report, timings_s={}))
+    assert dumps(replace(repeated, timings_s={}, made_at="")) == dumps(
+        replace(report, timings_s={}, made_at="")
+    )
 
 
 @pytest.mark.parametrize("ticked", [[DEFAULT], [OTHER, DEFAULT], EVERY.split(",")])
@@ -144,7 +147,9 @@ def test_ticking_what_is_ticked_at_first_is_the_default(listed, picture) -> None
     listed()
     ticked = analyze(picture, jobs.settings(8, 0.9, [DEFAULT], False, ticked=True))
     default = analyze(picture, asked(("default",)))
-    assert dumps(replace(ticked, timings_s={})) == dumps(replace(default, timings_s={}))
+    assert dumps(replace(ticked, timings_s={}, made_at="")) == dumps(
+        replace(default, timings_s={}, made_at="")
+    )
 
 
 def recounts(report: Report) -> dict[str, Any]:
@@ -157,6 +162,9 @@ def recounts(report: Report) -> dict[str, Any]:
     ]:
         assert verdict.pop("fake_prob") == pytest.approx(again.pop("fake_prob"), abs=2e-6)
         assert verdict == again
+    assert document["answer"] == recount.answer_about_file(document)
+    for person in document["people"]:
+        assert person["answer"] == recount.answer_about_person(person, document)
     for score in (s for p in document["people"] for s in p["scores"]):
         bounded = score["status"] == "ok"
         assert bounded == (score["threshold"] is not None) == (score["real_below"] is not None)
@@ -209,7 +217,7 @@ def test_a_combination_decides_and_can_be_worked_out_from_the_json_too(
     assert "combined" in report.verdict.reasons
     assert document["combination"]["weights"][DEFAULT] in (0.123457, 0.246914)
     again = analyze(picture, replace(parsed(texts.repeat_command(report), monkeypatch), device="cpu"))
-    assert dumps(replace(again, timings_s={})) == dumps(replace(report, timings_s={}))
+    assert dumps(replace(again, timings_s={}, made_at="")) == dumps(replace(report, timings_s={}, made_at=""))
 
 
 def test_a_combination_of_clips_weighs_clips(listed, tmp_path) -> None:
@@ -263,8 +271,9 @@ def test_blind_spots_of_the_manifest_become_sentences(listed, picture, models, k
     assert found == [f"blind_to_{family}" for family in codes or []]
     assert report.verdict.label == ("uncertain" if codes is None else "real")
     for code in found:
-        assert texts.REASONS[code] in texts.headline(report)
-        assert texts.REASONS[code] in html.render(report)
+        assert FAMILIES[code.removeprefix("blind_to_")] in texts.headline(report).lower()
+        assert texts.reason(code, "image") in texts.limits("image", report)
+        assert texts.reason(code, "image") in html.render(report)
     for model in document["models"]:
         figures = known.get(model["name"], {}).get("image")
         told = model["known_performance"]
