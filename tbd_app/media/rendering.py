@@ -48,11 +48,12 @@ class Renderer:
     def _rgb(self, frame: VideoFrame, width: int, height: int, kind: str) -> np.ndarray:
         if colours := HDR.get(frame.color_trc) or ("BT.2020" if frame.color_primaries == WIDE else ""):
             self._colours = colours
+            # By way of 16 bits: straight to 8, libswscale adds a pattern of noise (dither) that a camera never wrote.
             mapped = self._mapper.reformat(
-                frame, width, height, "rgb24", interpolation=kind,
+                frame, width, height, "rgb48le", interpolation=kind,
                 dst_color_trc=ColorTrc.BT709, dst_color_primaries=ColorPrimaries.BT709,
             )  # fmt: skip
-            return mapped.to_ndarray()
+            return (mapped.to_ndarray() / np.float32(257) + np.float32(0.5)).astype(np.uint8)
         if any(component.is_alpha for component in frame.format.components):
             rgba = frame.reformat(width, height, "rgba", interpolation=kind).to_ndarray()
             if rgba[..., 3].min() < 255:
