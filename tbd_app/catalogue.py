@@ -109,10 +109,15 @@ class MemoryRow:
 
 
 def train_memory(names: Sequence[str] | None = None) -> Iterator[MemoryRow]:
-    """A row for the reference's batch of each named model, or of all, and one for the preset of a small card."""
+    """A row for the reference's batch of each named model, or of all, and one for the preset of a small card.
+
+    Networks of timm have no reference, and no row.
+    """
     from tbd_app.models import footprint
 
     for name in registry.list_models() if names is None else names:
+        if name not in RECIPES:
+            continue
         recipe = RECIPES[name]
         for load in filter(None, (recipe.reference, recipe.small)):
             found = footprint.of(name, recipe, load)

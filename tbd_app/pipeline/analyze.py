@@ -20,6 +20,7 @@ from tbd_app.media import provenance
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
+from tbd_app.names import shown
 from tbd_app.pipeline import explain, fitness, people, score, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
 from tbd_app.settings import AnalysisSettings
@@ -44,6 +45,12 @@ STAGE_ENDS: dict[Stage, float] = {"media": 0.03, "frames": 0.2, "faces": 0.65, "
 THUMBNAIL_PX = 160
 SNAPSHOTS = 8
 SNAPSHOT_SIDE_PX = 960
+UNABLE: dict[str, str] = {
+    "weights_missing": "its weights are not here",
+    "weights_corrupt": "its weights are damaged or not the listed ones",
+    "out_of_memory": "too little memory",
+    "not_finite": "it gave no number",
+}
 PACKAGES = (
     "torch",
     "torchvision",
@@ -77,7 +84,11 @@ def analyze(path: str | Path, settings: AnalysisSettings | None = None, **overri
 
 
 def analyze_events(
-    path: str | Path, settings: AnalysisSettings, *, name: str | None = None
+    path: str | Path,
+    settings: AnalysisSettings,
+    *,
+    name: str | None = None,
+    read: tuple[Media, Frames] | None = None,
 ) -> Generator[ProgressEvent | Report]:
     """Analyse one file step by step; closing the generator stops the work at once.
 
@@ -85,6 +96,7 @@ def analyze_events(
         path: a video, an image or a zip of frames.
         settings: what to do.
         name: the file's name for the report, when the path is a temporary one.
+        read: what `people.read` made of the file with the same settings, perhaps elsewhere; it is not opened again.
 
     Yields:
         Progress, then the report as the last item.
@@ -97,10 +109,10 @@ def analyze_events(
     clock = _Clock()
 
     yield _event("media", 0, 1, "Looking at the file")
-    media = open_media(path, settings.limits)
+    media = read[0] if read else open_media(path, settings.limits)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
-    sampled = sample(media, settings.n_frames, settings.limits)
+    sampled = read[1] if read else sample(media, settings.n_frames, settings.limits)
     origin = provenance.of(media, settings.limits)
     clock.lap("frames")
 
@@ -154,7 +166,9 @@ def analyze_events(
         people=tuple(persons),
         frames=counts,
         settings=_told(settings, names),
-        warnings=(*media.warnings, *(w for w in sampled.warnings if w not in media.warnings)),
+        warnings=tuple(
+            dict.fromkeys((*media.warnings, *sampled.warnings, *_nothing_judged(persons, voters)))
+        ),
         versions=_versions(names, device),
         timings_s=clock.laps,
         models=models,
@@ -238,8 +252,22 @@ def _snapshots(sampled: Frames, linked: Sequence[FaceTrack]) -> Generator[Snapsh
         )
 
 
+def _nothing_judged(persons: Sequence[Person], voters: Sequence[str]) -> list[str]:
+    """The sentence for an analysis in which no voter could run; none where one could, or where nobody was to be judged."""
+    if verdict.was_answered([p.verdict for p in persons]):
+        return []
+    why = {
+        s.model: UNABLE[s.reason]
+        for p in persons
+        for s in p.scores
+        if s.model in voters and s.reason in UNABLE
+    }
+    whose = "; ".join(f"{model}: {reason}" for model, reason in why.items())
+    return [f"Nobody was judged, because no model that votes could run ({whose or 'none is listed'})."]
+
+
 def _named(media: Media, name: str | None) -> Media:
-    return replace(media, name=name) if name else media
+    return replace(media, name=shown(name)) if name else media
 
 
 def _told(settings: AnalysisSettings, names: list[str]) -> dict[str, Any]:
