@@ -39,6 +39,11 @@ VerdictReason = Literal[
     "models_disagree", "combined", "majority_differs", "between_thresholds", "several_people",
 ]  # fmt: skip
 Reason = Literal[VerdictReason, ScoreReason, BlindSpot]
+# Whether a C2PA manifest is there, and what a file says of its own origin; report/provenance.py has a sentence for each.
+ManifestState = Literal["absent", "intact", "broken", "elsewhere", "not_read", "not_installed"]
+OriginHint = Literal[
+    "editor_named", "encoded_by_a_program", "edit_history", "generator_named", "said_to_be_generated"
+]
 SCHEMA_VERSION = 1
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 from skimage import data
 
 Size = tuple[int, int]
+INTERLACED = 1 << 18 | 1 << 29  # AV_CODEC_FLAG_INTERLACED_DCT and _ME
 VFR_TICKS = (1, 1, 3, 2, 1, 5)  # frame durations of a variable frame rate clip, in units of 1/fps
 
 
@@ -67,6 +68,11 @@ def encode(
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
     audio: bool = False,
+    aspect: Fraction | None = None,
+    colours: tuple[int, int, int] | None = None,
+    interlaced: bool = False,
+    start: int = 0,
+    tags: Mapping[str, str] | None = None,
 ) -> Path:
     """Write (H,W,3) uint8 RGB frames as a video.
 
@@ -80,30 +86,46 @@ def encode(
         options: further codec options.
         container_options: muxer options, for example `{"movflags": "faststart"}`.
         audio: add a track of silence.
+        aspect: width of a pixel over its height.
+        colours: transfer, primaries and matrix by their numbers in H.273; the frames are already in these colours.
+        interlaced: flag the frames as interlaced, top field first; they are woven already.
+        start: time of the first frame, in units of 1/fps.
+        tags: metadata of the container.
     """
     stored = (f[:, ::-1] if mirrored else f for f in frames)
     turned = (np.ascontiguousarray(np.rot90(f, rotation // 90)) for f in stored)
     first = next(turned)
     quality = {} if crf is None else {"crf": str(crf)}
     with av.open(str(path), "w", format=container, options=dict(container_options or {})) as out:
+        out.metadata.update(tags or {})
         stream = out.add_stream(codec, rate=fps, options={**quality, **(options or {})})
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = pix_fmt
         stream.gop_size = gop
         stream.thread_count = 1
         stream.codec_context.time_base = Fraction(1, fps)
+        if aspect is not None:
+            stream.sample_aspect_ratio = aspect
+        if colours is not None:
+            context = stream.codec_context
+            context.color_trc, context.color_primaries, context.colorspace = colours
+        if interlaced:
+            stream.codec_context.flags |= INTERLACED
         if rotation or mirrored:
             stream.set_display_rotation(-rotation, hflip=mirrored)
         sound = out.add_stream("aac", rate=16000, layout="mono") if audio else None
-        pts = 0
+        pts = start
         for i, array in enumerate((first, *turned)):
-            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            form = "rgba" if array.shape[2] == 4 else "rgb48le" if array.dtype == np.uint16 else "rgb24"
+            frame = av.VideoFrame.from_ndarray(array, format=form)
+            if colours is not None:
+                frame = frame.reformat(format=pix_fmt, dst_colorspace=colours[2])
             frame.pts, frame.time_base = pts, Fraction(1, fps)
             out.mux(stream.encode(frame))
             pts += VFR_TICKS[i % len(VFR_TICKS)] if vfr else 1
         out.mux(stream.encode())
         if sound is not None:
-            _mux_silence(out, sound, seconds=pts / fps)
+            _mux_silence(out, sound, seconds=(pts - start) / fps)
     return path
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from tbd_app.answer import Answer, of_report
 from tbd_app.errors import TBDError
 from tbd_app.names import shown
-from tbd_app.report import palette, texts
+from tbd_app.report import palette, provenance, texts
 from tbd_app.types import ModelScore, Person, Report
 
 Result = tuple[Path, Report | TBDError]
@@ -83,6 +83,8 @@ def _below(report: Report) -> Iterator[str]:
         yield f"Known error rate of {name}: {texts.known_error(report.model(name).known)}"
     if vote := texts.known_vote(report):
         yield vote
+    if origin := provenance.lines(report):
+        yield f"{provenance.TITLE}: {' '.join(origin)}"
 
 
 def summary(done: Sequence[Result]) -> Iterator[str | Table]:

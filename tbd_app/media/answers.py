@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 
@@ -17,10 +17,14 @@ from tbd_app import errors
 from tbd_app.errors import CorruptMedia
 from tbd_app.media.packets import MAX_INDEX_CHARS
 from tbd_app.settings import Limits
-from tbd_app.types import Content, Frames, Media
+from tbd_app.types import Content, Frames, ManifestState, Media, OriginHint
 
 MAX_WARNINGS, MAX_SENTENCE = 100, 500
 KINDS = {"video": ("video",), "image": ("image", "video"), "zip": ("frames",)}  # by reader
+MAX_WORDS, MAX_LIST = 120, 20  # characters of a string, entries of a list, in what a file says of its origin
+METADATA = ("make", "model", "software", "encoder", "created")
+MANIFEST_STATES = get_args(ManifestState)
+HINTS = get_args(OriginHint)
 FIELDS = set("kind width height fps duration_s n_frames codec rotation_deg warnings".split())
 
 
@@ -97,6 +101,65 @@ def film(info: dict[str, Any], arrays: Sequence[np.ndarray]) -> bytes:
     """
     _require(len(arrays) == 1 and _is_whole(info.get("bytes"), 1, arrays[0].size))
     return arrays[0].tobytes()[: info["bytes"]]
+
+
+def clean(text: Any) -> str | None:
+    """What a file says, as a short printable string; None for nothing."""
+    if text is None:
+        return None
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    words = (
+        "".join(c if c.isprintable() else " " for c in words[: 4 * MAX_WORDS])
+        .encode("utf-8", "replace")
+        .decode()
+    )
+    return " ".join(words.split())[:MAX_WORDS].strip() or None
+
+
+def manifest(
+    state: ManifestState,
+    *,
+    reader: str | None = None,
+    signer: Any = None,
+    signed_at: Any = None,
+    program: Any = None,
+    actions: Sequence[Any] = (),
+    generated: bool = False,
+    problems: Sequence[Any] = (),
+) -> dict[str, Any]:
+    """What is said of a C2PA manifest, within bounds; see `report/schema.json`."""
+    return {
+        "state": state,
+        "reader": reader,
+        "trust_list": None,
+        "signer": clean(signer),
+        "signed_at": clean(signed_at),
+        "program": clean(program),
+        "actions": [text for a in list(actions)[:MAX_LIST] if (text := clean(a))],
+        "said_to_be_generated": generated,
+        "problems": [text for p in list(problems)[:MAX_LIST] if (text := clean(p))],
+    }
+
+
+def provenance(info: dict[str, Any]) -> dict[str, Any]:
+    """The answer of `provenance.read`.
+
+    Raises:
+        CorruptMedia: it cannot be true.
+    """
+    _require(info.keys() == {"manifest", "metadata", "hints"})
+    said, metadata, hints = info["manifest"], info["metadata"], info["hints"]
+    _require(isinstance(said, dict) and said.keys() == manifest("absent").keys())
+    _require(said["state"] in MANIFEST_STATES and said["trust_list"] is None)
+    _require(type(said["said_to_be_generated"]) is bool)
+    _require(isinstance(metadata, dict) and metadata.keys() == set(METADATA))
+    _require(isinstance(hints, list) and len(hints) <= len(HINTS) and all(hint in HINTS for hint in hints))
+    lists = [said["actions"], said["problems"]]
+    _require(all(isinstance(texts, list) and len(texts) <= MAX_LIST for texts in lists))
+    single = [said[k] for k in ("reader", "signer", "signed_at", "program")] + list(metadata.values())
+    texts = [text for text in single if text is not None] + [text for texts in lists for text in texts]
+    _require(all(isinstance(t, str) and 0 < len(t) <= MAX_WORDS and t.isprintable() for t in texts))
+    return info
 
 
 def error_fields(error: Any) -> dict[str, Any]:

@@ -42,6 +42,14 @@ ENCRYPTED = 0x1 | 0x40 | 0x2000  # flag bits: encrypted, strongly encrypted, enc
 ARCHIVES = {".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"}
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif"}
 NOTES = {".txt", ".json", ".csv", ".md", ".log"}
+MAX_NOTES = 40  # sentences about single frames
+NAMED = 3  # as many files that are left out are named
+DOCUMENTS = {
+    "[content_types].xml": "an office document",
+    "mimetype": "an office document or an e-book",
+    "androidmanifest.xml": "an Android app",
+    "meta-inf/manifest.mf": "a Java program",
+}
 CLUTTER = {"__macosx", "thumbs.db", "desktop.ini"}
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError)
@@ -65,7 +73,7 @@ def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
     Raises:
         EncryptedZip, UnsafeZipPath, NestedZip: what such a zip must not be.
         TooManyFrames, TooLarge, UnpackRatio, TooManyPixels: a limit is passed.
-        NotMedia: it holds no picture, or something that is neither a picture nor a note.
+        NotMedia: it holds no picture, or is a document or a program that happens to be a zip.
         CorruptMedia: the zip is damaged, or no frame can be read.
     """
     with _opened(path) as archive:
@@ -96,21 +104,20 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
     """
     indices = uniform_indices(n_frames, n)
     read: dict[int, np.ndarray] = {}
-    warnings, reduced = [], False
+    warnings: list[str] = []
     max_bytes = limits.max_decoded_mb * 1e6 / len(indices)
     with _opened(path) as archive:
         frames, _ = _frames(archive, limits)
         for i in indices:
             try:
-                read[i], small = _read(archive, *frames[i], limits, max_bytes)
-                reduced = reduced or small
+                read[i], notes = _read(archive, *frames[i], limits, max_bytes)
+                warnings += (_note(text, frames[i][0], limits) for text in notes)
             except (CorruptMedia, NotMedia) as error:
                 warnings.append(f"Frame {_shown(frames[i][0])} was skipped: {error.message}")
     if not read:
         raise CorruptMedia("No frame of the zip can be read.")
-    if reduced:
-        warnings.append(bounds.reduced_warning(limits))
-    info = {"indices": list(read), "times_s": [float(i) for i in read], "warnings": warnings}
+    said = list(dict.fromkeys(warnings))[:MAX_NOTES]
+    info = {"indices": list(read), "times_s": [float(i) for i in read], "warnings": said}
     return info, list(read.values())
 
 
@@ -130,21 +137,34 @@ def _frames(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[Frame], list
         _check_safe(member)
     members = [m for m in members if not m.is_dir() and not _is_clutter(m)]
     _check_sizes(members, os.path.getsize(str(archive.filename)), limits)
-    others = [m for m in members if _suffix(m) not in NOTES]
-    if len(others) > limits.max_zip_frames:
+    named = {m.filename.lower() for m in members}
+    if kind := next((kind for name, kind in DOCUMENTS.items() if name in named), ""):
+        raise NotMedia(f"This is {kind}, which is not read here; give a zip of frames.")
+    maybe = [m for m in members if _suffix(m) not in NOTES]
+    if len(maybe) > limits.max_zip_frames:
         raise TooManyFrames(
-            f"A zip may hold {limits.max_zip_frames} frames at most, this one holds {len(others)}.",
+            f"A zip may hold {limits.max_zip_frames} frames at most, this one holds {len(maybe)}.",
             limit=limits.max_zip_frames,
-            value=len(others),
+            value=len(maybe),
         )
-    if not others:
-        raise NotMedia("The zip holds no picture; give a zip of frames.")
-    frames = [_frame(archive, m) for m in sorted(others, key=lambda m: natural_key(m.filename))]
-    n_notes = len(members) - len(others)
-    return frames, [f"{n_notes} file(s) in the zip are not pictures and were left out."] if n_notes else []
+    found = [(m, _plugin(archive, m)) for m in sorted(maybe, key=lambda m: natural_key(m.filename))]
+    frames = [(m, plugin) for m, plugin in found if plugin is not None]
+    others = [m for m in members if all(m is not frame for frame, _ in frames)]
+    if not frames:
+        holds = f" It holds {_listed(others)}." if others else ""
+        raise NotMedia(f"The zip holds no picture; give a zip of frames.{holds}")
+    left_out = f"Left out of the zip, because they are no pictures: {_listed(others)}."
+    return frames, [left_out] if others else []
 
 
-def _frame(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Frame:
+def _listed(members: list[zipfile.ZipInfo]) -> str:
+    """The first names, and how many more there are."""
+    names = ", ".join(_shown(m) for m in members[:NAMED])
+    return names + (f" and {len(members) - NAMED} more" if len(members) > NAMED else "")
+
+
+def _plugin(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | None:
+    """Pillow's plugin for a member, "" for one that only its name calls a picture, None for another file."""
     try:
         with archive.open(member) as stream:
             content = sniff(stream.read(HEAD_BYTES))
@@ -153,10 +173,8 @@ def _frame(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Frame:
     if content.reader == "zip" or content.format == OTHER_ARCHIVE or _suffix(member) in ARCHIVES:
         raise NestedZip(f"The zip holds another archive, {_shown(member)}; give the frames directly.")
     if content.reader == "image":
-        return member, content.format
-    if _suffix(member) in PICTURES:
-        return member, ""
-    raise NotMedia(f"The zip holds {_shown(member)}, which is not a picture; give a zip of frames.")
+        return content.format
+    return "" if _suffix(member) in PICTURES else None
 
 
 def _check_safe(member: zipfile.ZipInfo) -> None:
@@ -205,7 +223,7 @@ def _is_clutter(member: zipfile.ZipInfo) -> bool:
 
 def _read(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, plugin: str, limits: Limits, max_bytes: float
-) -> tuple[np.ndarray, bool]:
+) -> tuple[np.ndarray, list[str]]:
     if not plugin:
         raise CorruptMedia("Its content is not a picture.")
     try:
@@ -215,6 +233,11 @@ def _read(
     return stills.read(content, plugin, limits, max_bytes)
 
 
+def _note(text: str, member: zipfile.ZipInfo, limits: Limits) -> str:
+    """A sentence on one frame, with its name; one that is about all is said once."""
+    return text if text == bounds.reduced_warning(limits) else f"Frame {_shown(member)}: {text}"
+
+
 def _shown(member: zipfile.ZipInfo) -> str:
     """The member's name, short and harmless enough for a message."""
-    return repr(member.filename[-80:])
+    return repr(member.filename[-60:])[:100]

@@ -7,6 +7,7 @@ import math
 from tbd_app.errors import EmptyFile, TooLarge, TooLong, TooManyFrames, TooManyPixels
 from tbd_app.settings import Limits
 
+GROUND = 255  # brightness under transparent pixels, in pictures and videos: white, as browsers show them
 MAX_FRAMES = 150_000  # of a video: ten minutes at 250 a second
 
 

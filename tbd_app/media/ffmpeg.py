@@ -1,4 +1,7 @@
-"""A video opened within bounds, the one way for all who read one: one demuxer, no address, few threads, no huge frame."""
+"""A video opened within bounds, the one way for all who read one: one demuxer, no address, few threads, no huge frame.
+
+Of several video streams the one is read that players show: the default one, and among equals the largest.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,10 @@ from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.media import bounds
 from tbd_app.settings import Limits
 
+NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+MAX_PIXEL_ASPECT = 8.0
+SQUARE_ENOUGH = 0.02  # encoders round odd sizes to such aspects; resampling would only soften the picture
+NAMED_STREAMS = 5  # as many are named in a warning
 # FFmpeg's names of the codecs that people's files are in; hundreds more are in the library, old and seldom tested.
 CODECS = set(
     "av1 cfhd cinepak dnxhd dvvideo ffv1 ffvhuff flv1 gif h261 h263 h263p h264 hevc huffyuv jpeg2000 jpegls magicyuv mjpeg "
@@ -53,7 +60,7 @@ def decoders() -> list[str]:
 
 @contextmanager
 def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its largest video stream, ready to decode.
+    """The container and the video stream that players show, ready to decode.
 
     Args:
         demuxer: FFmpeg's name of the container format; no other is tried.
@@ -72,14 +79,7 @@ def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputConta
     with container:
         if not container.streams:
             raise CorruptMedia("The video is damaged: it holds no stream.")
-        covers = Disposition.attached_pic
-        videos = [s for s in container.streams.video if not Disposition(s.disposition) & covers]
-        if not videos:
-            raise NotMedia("The file has sound but no video stream.")
-        videos = [s for s in videos if s.codec_context is not None]
-        if not videos:
-            raise NotMedia("The video is in a format (codec) that cannot be decoded here.")
-        stream = max(videos, key=lambda s: s.width * s.height)
+        stream = _shown_stream(container)
         if stream.codec_context.codec.canonical_name not in CODECS:
             raise NotMedia(
                 f"Video of the codec {stream.codec_context.codec.canonical_name} is not decoded here."
@@ -89,6 +89,35 @@ def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputConta
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(os.cpu_count() or 1, limits.decode_threads)
         yield container, stream
+
+
+def _shown_stream(container: InputContainer) -> VideoStream:
+    videos = films(container)
+    if not videos:
+        raise NotMedia("The file has sound but no video stream.")
+    readable = [s for s in videos if s.codec_context is not None]
+    if not readable:
+        raise NotMedia("The video is in a format (codec) that cannot be decoded here.")
+    defaults = [s for s in readable if Disposition(s.disposition) & Disposition.default]
+    return max(defaults or readable, key=lambda s: s.width * s.height)
+
+
+def films(container: InputContainer) -> list[VideoStream]:
+    """The video streams that are no cover picture or thumbnail, also those that cannot be decoded."""
+    return [s for s in container.streams.video if not Disposition(s.disposition) & NO_FILM]
+
+
+def passed_over(container: InputContainer, stream: VideoStream) -> str:
+    """A sentence that names the video streams beside the one that is read; "" where there is none."""
+    others = [s for s in films(container) if s.index != stream.index]
+    if not others:
+        return ""
+    sizes = [f"{s.width}×{s.height}" if s.codec_context else "not readable" for s in others[:NAMED_STREAMS]]
+    more = ", ..." if len(others) > NAMED_STREAMS else ""
+    return (
+        f"The file holds {len(others) + 1} video streams. Only the one that players show "
+        f"({stream.width}×{stream.height}) is judged, not the others ({', '.join(sizes)}{more})."
+    )
 
 
 def packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[Packet]:
@@ -133,6 +162,18 @@ def _decode_or_skip(stream: VideoStream, packet: Packet | None) -> list[VideoFra
         raise
     except FFmpegError:
         return []
+
+
+def pixel_aspect(stream: VideoStream) -> float:
+    """Width of a pixel over its height; 1 where nothing is said, or what no camera writes, or next to nothing."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    plausible = 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT
+    return aspect if plausible and abs(aspect - 1) > SQUARE_ENOUGH else 1.0
+
+
+def shown_size(width: int, height: int, aspect: float) -> tuple[int, int]:
+    """Width and height of a stored frame as players show it, before it is turned: the height stays."""
+    return max(1, round(width * aspect)), height
 
 
 def upright(rgb: np.ndarray, frame: VideoFrame) -> np.ndarray:

@@ -13,6 +13,8 @@ import numpy as np
 
 MAX_INDEX_CHARS = 1 << 20  # a video whose packed timeline is longer has it read again
 
+BACK_S, LEAP_S = 0.1, 10.0
+
 
 class PacketTimes(NamedTuple):
     """What a container says of one packet; times in ticks, None where it says nothing."""
@@ -34,6 +36,7 @@ class Timeline:
         tick_s: seconds of a tick.
         duration_s: with the last frame.
         trusted: `pts` are complete, distinct and in truth presentation times.
+        joined: recordings follow each other whose clocks start anew; `pts` are put one after the other.
         order: (N,) int64 packet of each frame, in order of presentation; worked out from `pts`.
         times_s: (N,) float64 presentation times of the frames, from 0, in order; worked out from `pts`.
     """
@@ -44,6 +47,7 @@ class Timeline:
     tick_s: float
     duration_s: float
     trusted: bool
+    joined: bool = False
     order: np.ndarray = field(init=False)
     times_s: np.ndarray = field(init=False)
 
@@ -54,14 +58,24 @@ class Timeline:
         object.__setattr__(self, "times_s", (self.pts[order] - start) * self.tick_s)
 
     @classmethod
-    def of(cls, packets: Sequence[PacketTimes], tick_s: float, fps: float, *, guessed: bool) -> Timeline:
+    def of(
+        cls,
+        packets: Sequence[PacketTimes],
+        tick_s: float,
+        fps: float,
+        *,
+        guessed: bool,
+        leaps: bool = False,
+    ) -> Timeline:
         """Put packets, given in decoding order, on a timeline.
 
         Args:
             tick_s: seconds of a tick, 0 when unknown.
             fps: frames a second by the header, for packets without times.
             guessed: the presentation times are known to be unreliable.
+            leaps: the container's clock may leap ahead where recordings are joined.
         """
+        packets, joined = _continued(packets, tick_s, fps, leaps)
         known = [t for p in packets if (t := p.dts if p.pts is None else p.pts) is not None]
         lasts_s = [p.duration * tick_s or 1 / fps for p in packets]
         if len(known) < len(packets) or not tick_s:
@@ -79,7 +93,8 @@ class Timeline:
             keys=np.array([p.is_key for p in packets], bool),
             tick_s=tick_s,
             duration_s=duration_s,
-            trusted=complete and not guessed and len(np.unique(pts)) == len(pts),
+            trusted=complete and not guessed and not joined and len(np.unique(pts)) == len(pts),
+            joined=joined,
         )
 
     def packed(self) -> str:
@@ -87,15 +102,15 @@ class Timeline:
         steps = [np.diff(column, prepend=0) for column in (self.pts, self.seek_pts)]
         columns = np.stack([*steps, self.keys]).astype("<i8")
         data = base64.b64encode(zlib.compress(columns.tobytes())).decode()
-        return json.dumps([self.tick_s, self.duration_s, self.trusted, data])
+        return json.dumps([self.tick_s, self.duration_s, self.trusted, self.joined, data])
 
     @classmethod
     def unpacked(cls, text: str) -> Timeline:
         """The timeline of a text that `packed` gave."""
-        tick_s, duration_s, trusted, data = json.loads(text)
+        tick_s, duration_s, trusted, joined, data = json.loads(text)
         columns = np.frombuffer(zlib.decompress(base64.b64decode(data)), "<i8").reshape(3, -1)
         pts, seek_pts = np.cumsum(columns[:2], axis=1)
-        return cls(pts, seek_pts, columns[2].astype(bool), tick_s, duration_s, trusted)
+        return cls(pts, seek_pts, columns[2].astype(bool), tick_s, duration_s, trusted, joined)
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -105,6 +120,26 @@ class Timeline:
         # A frame shown before a keyframe may follow it in the file, and then needs the keyframe before that.
         keys = np.flatnonzero(self.keys[: packet + 1] & (self.pts[: packet + 1] <= self.pts[packet]))
         return int(keys[-1]) if len(keys) else 0
+
+
+def _continued(
+    packets: Sequence[PacketTimes], tick_s: float, fps: float, leaps: bool
+) -> tuple[Sequence[PacketTimes], bool]:
+    """The packets on one clock, and whether it had to be mended: a clock that falls back, or leaps, starts a recording.
+
+    Source: `ts_discontinuity_detect` of FFmpeg's fftools, with its bounds (dts_delta_threshold 10 s, back by 0.1 s).
+    """
+    shift, expected, last, mended = 0, None, None, []
+    for packet in packets:
+        now = packet.dts
+        if now is not None and tick_s:
+            gap_s = 0.0 if last is None else (now - last) * tick_s
+            if expected is not None and (gap_s < -BACK_S or (leaps and gap_s > LEAP_S)):
+                shift += expected - now
+            last, expected = now, now + (packet.duration or round(1 / fps / tick_s))
+        moved = [None if t is None else t + shift for t in packet[:2]]
+        mended.append(packet._replace(pts=moved[0], dts=moved[1]))
+    return (mended, True) if shift else (packets, False)
 
 
 def uniform_indices(n_frames: int, n: int) -> list[int]:

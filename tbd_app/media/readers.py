@@ -46,16 +46,32 @@ class Decode(Protocol):
         ...
 
 
+class Origin(Protocol):
+    """Reads what a file says of its own origin."""
+
+    __module__: str
+    __name__: str
+
+    def __call__(self, *, limits: Limits, path: str, format_name: str) -> Answer:
+        """`{"manifest", "metadata", "hints"}` (see `answers.provenance`), and no arrays.
+
+        Args:
+            format_name: `Content.format`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The two jobs of a kind of file."""
+    """The jobs of a kind of file."""
 
     probe: Probe
     decode: Decode
+    origin: Origin | None = None
 
 
 READERS: dict[ReaderName, Reader] = {
-    "video": Reader(video.probe, video.decode),
-    "image": Reader(stills.probe, stills.decode),
+    "video": Reader(video.probe, video.decode, video.read_origin),
+    "image": Reader(stills.probe, stills.decode, stills.read_origin),
     "zip": Reader(archive.probe, archive.decode),
 }

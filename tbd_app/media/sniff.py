@@ -18,8 +18,6 @@ _VIDEO_MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x00\x00\x01\xba", "mpeg"),
     (0, b"\x00\x00\x01\xb3", "mpegvideo"),
     (0, b"\x00\x00\x01\xb0", "m4v"),
-    (0, b"\x00\x00\x00\x01\x67", "h264"),
-    (0, b"\x00\x00\x00\x01\x40", "hevc"),
     (0, b"DKIF", "ivf"),
     (0, b"YUV4MPEG2 ", "yuv4mpegpipe"),
     (0, bytes.fromhex("060e2b34020501010d0102"), "mxf"),
@@ -36,11 +34,14 @@ _IMAGE_MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (8, b"WEBP", "WEBP"),
     (0, b"II*\x00", "TIFF"),
     (0, b"MM\x00*", "TIFF"),
+    (0, b"II+\x00", "TIFF"),
+    (0, b"MM\x00+", "TIFF"),
 )
 _ISO_IMAGE_BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIF"
 )
 
+RAW = "a raw picture of a camera; export it as JPEG"
 OTHER_ARCHIVE = "an archive that is not a zip"
 # What people try, named so that the message can say it.
 _OTHER_MAGIC: tuple[tuple[int, bytes, str], ...] = (
@@ -49,6 +50,40 @@ _OTHER_MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"ffconcat", "a list of other files"),
     (0, b"v=0", "a stream description"),
     (0, b"<", "a web page or SVG drawing"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (4, b"JXL \r\n\x87\n", "a JPEG XL picture"),
+    (4, b"jP  \r\n\x87\n", "a JPEG 2000 picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (0, b"8BPS", "a Photoshop picture"),
+    (0, b"gimp xcf", "a GIMP picture"),
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR picture"),
+    (0, b"#?RADIANCE", "a Radiance picture"),
+    (0, b"SDPX", "a DPX picture"),
+    (0, b"XPDS", "a DPX picture"),
+    (0, b"qoif", "a QOI picture"),
+    (0, b"DDS ", "a DDS picture"),
+    (0, b"\x00\x00\x01\x00", "an icon"),
+    (128, b"DICM", "a medical picture (DICOM)"),
+    (0, b"FUJIFILMCCD-RAW", RAW),
+    (0, b"IIU\x00", RAW),
+    (0, b"IIRO", RAW),
+    (0, b"IIRS", RAW),
+    (0, b"%!PS", "a PostScript document"),
+    (0, b"{\\rtf", "a text document"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document"),
+    (0, b"MZ", "a program"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"FWS", "a Flash animation"),
+    (0, b"CWS", "a Flash animation"),
+    (0, b"ZWS", "a Flash animation"),
+    (0, b".RMF", "a RealMedia video"),
+    (0, b"BIK", "a Bink video"),
+    (0, b"\xb7\xd8\x00\x20", "a recording of Windows Media Center (WTV)"),
+    (0, b"MThd", "a sound file"),
+    (0, b"FORM", "a sound file (AIFF)"),
+    (0, b"#!AMR", "a sound file"),
+    (0, b"\xff\xf1", "a sound file"),
+    (0, b"\xff\xf3", "a sound file"),
     (0, b"ID3", "a sound file"),
     (0, b"\xff\xfb", "a sound file"),
     (0, b"fLaC", "a sound file"),
@@ -74,6 +109,10 @@ def sniff(head: bytes) -> Content:
     """Recognise a file by its first `HEAD_BYTES` bytes."""
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return Content("zip", "zip")
+    if (head[8:10] == b"CR" and head.startswith((b"II*\x00", b"MM\x00*"))) or head[4:12] == b"ftypcrx ":
+        return Content("other", RAW)
+    if stream := _elementary_stream(head):
+        return Content("video", stream)
     if head[4:8] == b"ftyp" and (image := _iso_image(head)):
         return Content("image", image)
     if head[4:8] in _ISO_BOXES:
@@ -87,6 +126,20 @@ def sniff(head: bytes) -> Content:
             if head.startswith(magic, offset) and (offset != 8 or head.startswith(b"RIFF")):
                 return Content(reader, name)
     return Content("other", "")
+
+
+def _elementary_stream(head: bytes) -> str | None:
+    """FFmpeg's demuxer of raw H.264 or HEVC, by the first unit after its start code: parameters, SEI or delimiter.
+
+    Source: ITU-T H.264, table 7-1; ITU-T H.265, table 7-1.
+    """
+    start = next((c for c in (b"\x00\x00\x00\x01", b"\x00\x00\x01") if head.startswith(c)), None)
+    if start is None:
+        return None
+    unit = head[len(start) : len(start) + 2]
+    if unit in (b"\x40\x01", b"\x46\x01", b"\x4e\x01"):
+        return "hevc"
+    return "h264" if unit[:1] in (b"\x67", b"\x47", b"\x27", b"\x09", b"\x06") else None
 
 
 def _iso_image(head: bytes) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import tbd_app
 from tbd_app.known import MEASURED_AS, Combination
+from tbd_app.media import provenance
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
@@ -106,6 +107,7 @@ def analyze_events(
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
     sampled = read[1] if read else sample(media, settings.n_frames, settings.limits)
+    origin = provenance.of(media, settings.limits)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}
@@ -169,6 +171,7 @@ def analyze_events(
         explanations=explained.shown,
         snapshots=tuple(explain.snapshots(sampled, linked, explained.maps)),
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        provenance=origin,
     )
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
 from tbd_app.answer import of_report
-from tbd_app.report import overlays, palette, texts
+from tbd_app.report import overlays, palette, provenance, texts
 from tbd_app.report.curves import Zones, in_words, lines, zones, zones_of
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
@@ -48,6 +48,8 @@ def render(report: Report) -> str:
         snapshots=[_snapshot(s, report) for s in _some(report.snapshots)],
         pairs=[_pair(e, report) for e in report.explanations],
         warnings=report.warnings,
+        origin_title=provenance.TITLE,
+        origin=provenance.lines(report),
         command=texts.repeat_command(report),
         versions=_flat(report.versions),
         settings=_flat(report.settings),

@@ -73,7 +73,41 @@ def test_clutter_is_ignored_and_notes_are_mentioned(tmp_path):
     path = frames_zip(tmp_path / "a.zip", n_frames=3, size=SMALL, extra={"clip/": b"", **clutter, **notes})
     info = probe(path)
     assert info["n_frames"] == 3
-    assert info["warnings"] == ["2 file(s) in the zip are not pictures and were left out."]
+    assert info["warnings"] == [
+        "Left out of the zip, because they are no pictures: 'clip/meta.json', 'readme.txt'."
+    ]
+
+
+def test_other_files_are_passed_over_and_named(tmp_path):
+    others = {
+        "run.exe": b"MZ\x90",
+        "clip.mp4": b"\0\0\0\x18ftypisom\0\0\0\0isom",
+        "\x1b[2J.pdf": b"%PDF",
+        "z.bin": b"?",
+    }
+    path = frames_zip(tmp_path / "a.zip", n_frames=3, size=SMALL, extra=others)
+    info = probe(path)
+    assert info["n_frames"] == 3
+    assert info["warnings"] == [
+        "Left out of the zip, because they are no pictures: 'run.exe', 'clip.mp4', '\\x1b[2J.pdf' and 1 more."
+    ]
+    assert decode(path, 3, 3)[0]["indices"] == [0, 1, 2]
+
+
+def test_a_document_is_named(tmp_path):
+    with pytest.raises(NotMedia, match="an office document"):
+        probe(zip_of(tmp_path / "a.zip", {"[Content_Types].xml": b"<xml/>", "word/media/image1.png": FRAME}))
+
+
+def test_a_frame_without_its_end_is_used_with_a_warning(tmp_path):
+    whole = png_bytes(portrait_frame(0, (320, 240)))
+    path = zip_of(tmp_path / "a.zip", {"0.png": whole, "1.png": whole[: len(whole) * 2 // 3]})
+    info, arrays = decode(path, 2, 2)
+    assert info["indices"] == [0, 1]
+    assert info["warnings"] == [
+        "Frame '1.png': The end of the picture is missing or damaged; what can be read of it is used."
+    ]
+    np.testing.assert_array_equal(arrays[1][:140], arrays[0][:140])
 
 
 def test_names_do_not_matter_to_pictures(tmp_path):
@@ -103,10 +137,11 @@ def test_no_readable_frame(tmp_path):
         {},
         {"notes.txt": b"hello"},
         {"[Content_Types].xml": b"<xml/>", "word/document.xml": b"<xml/>", "word/media/image1.png": FRAME},
-        {"frame.png": FRAME, "run.exe": b"MZ\x90"},
+        {"mimetype": b"application/epub+zip", "cover.png": FRAME},
+        {"run.exe": b"MZ\x90"},
         {"clip.mp4": b"\0\0\0\x18ftypisom\0\0\0\0isom"},
     ],
-    ids=["empty", "notes", "docx", "program", "video"],
+    ids=["empty", "notes", "docx", "epub", "program", "video"],
 )
 def test_zips_that_are_no_frames(tmp_path, members):
     with pytest.raises(NotMedia):

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -44,7 +46,7 @@ CODECS = {
     "mpeg4 avi": ("a.avi", {"codec": "mpeg4", "crf": None, "options": TWO_B}, True),
     "mpeg2 program stream": ("a.mpg", {"codec": "mpeg2video", "crf": None, "options": TWO_B}, False),
     "raw h264": ("a.h264", {"codec": "libx264", "options": {"bf": "3"}}, False),
-    "h263": ("a.3gp", {"codec": "h263", "crf": None, "size": (176, 144)}, True),
+    "h263": ("a.3gp", {"codec": "h263", "crf": None, "size": (176, 144), "aspect": Fraction(1)}, True),
     "mjpeg": ("a.avi", {"codec": "mjpeg", "crf": None, "pix_fmt": "yuvj420p"}, True),
 }
 

@@ -185,7 +185,7 @@ def test_it_is_decoded_by_few_threads(clip, monkeypatch) -> None:
         ffmpeg, "decoded", lambda c, s, t: seen.append(s.codec_context.thread_count) or decoded(c, s, t)
     )
     info, _ = annotate.annotate(limits=Limits(), path=str(clip), reader="video", format_name="mov", tracks=[])
-    assert (info["frames"], seen) == (24, [Limits().decode_threads])
+    assert (info["frames"], set(seen)) == (24, {Limits().decode_threads})
 
 
 def test_a_film_that_cannot_be_true_is_not_written(clip, tmp_path, monkeypatch) -> None:

@@ -1,0 +1,71 @@
+"""What a file says of its own origin, as sentences: the one place for the page, the HTML report and the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tbd_app.types import ManifestState, OriginHint, Report
+
+TITLE = "What the file says of its origin"
+STATES: dict[ManifestState, str] = {
+    "absent": "No signed statement of origin (C2PA) is in the file.",
+    "intact": "A signed statement of origin (C2PA) is in the file, and the file is as it was when it was signed.",
+    "broken": "A signed statement of origin (C2PA) is in the file, but one of them was changed since.",
+    "elsewhere": "The file's statement of origin (C2PA) lies on the internet, where nothing is fetched from here.",
+    "not_read": "The file's statement of origin (C2PA) cannot be read.",
+    "not_installed": "Signed statements of origin (C2PA) are not read here: the package c2pa-python is not installed.",
+}
+UNKNOWN_SIGNER = "Who the signer is was not checked: no list of trusted signers is used here."
+SAID_TO_BE_GENERATED = "It says that a generator made the media, whole or in part."
+HINTS: dict[OriginHint, str] = {
+    "editor_named": "It names a program for editing.",
+    "encoded_by_a_program": "It was encoded by a program and not by a camera, as most files from the internet are.",
+    "edit_history": "It carries a history of editing steps.",
+    "generator_named": "It carries settings of a picture generator.",
+    "said_to_be_generated": "Its metadata say that a generator made it.",
+}
+FIELDS = {
+    "make": "make",
+    "model": "model",
+    "software": "software",
+    "encoder": "encoder",
+    "created": "created",
+}
+LIMITS = (
+    "None of this weighs on the result: anybody can write or remove it, most real files carry none of it, and its absence "
+    "means nothing."
+)
+
+
+def lines(report: Report) -> list[str]:
+    """Sentences on the origin, plain text that is not escaped; none where nothing was read."""
+    said = report.provenance
+    if said is None:
+        return []
+    found = [_manifest(said["manifest"])]
+    if fields := [
+        f"{words} “{said['metadata'][name]}”" for name, words in FIELDS.items() if said["metadata"][name]
+    ]:
+        found.append(f"Its metadata say: {', '.join(fields)}.")
+    return [*found, *(HINTS[hint] for hint in said["hints"]), LIMITS]
+
+
+def _manifest(manifest: dict[str, Any]) -> str:
+    parts = [STATES[manifest["state"]]]
+    for words, key in (("Signed by", "signer"), ("Signed at", "signed_at"), ("Made with", "program")):
+        if manifest[key]:
+            parts.append(f"{words} “{manifest[key]}”.")
+    if manifest["actions"]:
+        parts.append(f"Steps: {', '.join(_step(a) for a in manifest['actions'])}.")
+    if manifest["said_to_be_generated"]:
+        parts.append(SAID_TO_BE_GENERATED)
+    if manifest["problems"]:
+        parts.append(f"Found wrong: {', '.join(manifest['problems'])}.")
+    if manifest["state"] in ("intact", "broken"):
+        parts.append(UNKNOWN_SIGNER)
+    return " ".join(parts)
+
+
+def _step(action: str) -> str:
+    """c2pa.color_adjustments as "color adjustments"."""
+    return action.removeprefix("c2pa.").replace("_", " ")

@@ -1,0 +1,84 @@
+"""One function says what a file says of its origin, in the HTML report and on the command line, beside the verdict."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+from rich.console import Console
+
+from tbd_app.cli.screen import Screen
+from tbd_app.media import answers
+from tbd_app.report import html, provenance
+from tbd_app.report.to_json import SCHEMA_PATH, to_dict
+from tests.report_factory import make_report
+
+HOSTILE = "<script>alert(1)</script>[red]x[/]"
+
+
+def report(state="intact", *, hints=(), metadata=None, **manifest):
+    said = {
+        "manifest": answers.manifest(state, reader="c2pa-python 0.38.1", **manifest),
+        "metadata": dict.fromkeys(answers.METADATA) | (metadata or {}),
+        "hints": list(hints),
+    }
+    return replace(make_report(), provenance=said)
+
+
+def test_every_state_and_every_hint_has_a_sentence() -> None:
+    assert set(provenance.STATES) == set(answers.MANIFEST_STATES)
+    assert set(provenance.HINTS) == set(answers.HINTS)
+    assert set(provenance.FIELDS) == set(answers.METADATA)
+
+
+@pytest.mark.parametrize("state", answers.MANIFEST_STATES)
+def test_it_ends_with_what_it_does_not_mean(state) -> None:
+    lines = provenance.lines(report(state, hints=answers.HINTS))
+    assert lines[0].startswith(provenance.STATES[state])
+    assert lines[-1] == provenance.LIMITS
+    assert len(lines) == 2 + len(answers.HINTS)
+    assert (provenance.UNKNOWN_SIGNER in lines[0]) == (state in ("intact", "broken"))
+    assert provenance.lines(make_report()) == []
+
+
+def test_a_manifest_in_full() -> None:
+    full = report(
+        "broken", signer="S", signed_at="2026", program="P 1", actions=["c2pa.color_adjustments"], generated=True,
+        problems=["assertion.dataHash.mismatch"], metadata={"make": "M", "created": "2026"},
+    )  # fmt: skip
+    first, second, _ = provenance.lines(full)
+    for words in ("“S”", "“P 1”", "Steps: color adjustments.", "generator", "assertion.dataHash.mismatch"):
+        assert words in first
+    assert second == "Its metadata say: make “M”, created “2026”."
+
+
+def test_it_stands_in_the_html_escaped_and_in_the_terminal() -> None:
+    hostile = report(signer=HOSTILE, metadata={"make": HOSTILE})
+    page = html.render(hostile)
+    assert provenance.TITLE in page
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" in page
+    screen, text = Screen(), io.StringIO()
+    screen.out = Console(file=text, width=4000)
+    screen.results([(None, hostile)])
+    assert HOSTILE in text.getvalue()
+    assert provenance.LIMITS in text.getvalue()
+    assert provenance.TITLE not in html.render(make_report())
+
+
+def test_it_changes_nothing_else_of_the_report() -> None:
+    plain, said = to_dict(make_report()), to_dict(report(generated=True))
+    assert said | {"provenance": None} == plain
+
+
+def test_the_schema_describes_it() -> None:
+    import json
+
+    schema = Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
+    document = to_dict(report("intact", signer="S", actions=["c2pa.created"], hints=["editor_named"]))
+    schema.validate(document)
+    document["provenance"]["manifest"]["state"] = "trusted"
+    with pytest.raises(ValidationError):
+        schema.validate(document)
