@@ -103,8 +103,7 @@ def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config
     """
     labels = np.array([i.label for i in judged])
     sources = np.array([i.source for i in judged])
-    families = [i.family for i in judged]
-    x, share = _logits(probs), even_shares(labels, sources, families)
+    x, share = _logits(probs), even_shares(labels, sources)
     unseen = np.zeros(len(labels))
     for learned, left in GroupKFold(config.folds).split(x, labels, sources):
         weights, bias = weigh(x[learned], labels[learned], share[learned], config.penalty)
