@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from tbd_app.errors import TBDError
-from tbd_app.report import texts
+from tbd_app.report import stability, texts
 from tbd_app.types import ModelScore, Person, ProgressEvent, Report
 
 if TYPE_CHECKING:
@@ -94,6 +94,10 @@ class Screen:
                     " ".join(texts.why(person, report)),
                 )
                 self.out.print(escape(f"Person {name}: {sentences}"), highlight=False, soft_wrap=True)
+        for person in report.people:
+            if sentence := stability.sentence(person, report):
+                who = texts.person_name(person.track.track_id)
+                self.out.print(escape(f"Person {who}: {sentence}"), highlight=False, soft_wrap=True)
         lacking = {s.model: s.how_to_get for p in report.people for s in p.scores if s.how_to_get}
         for name, sentence in lacking.items():
             self.out.print(escape(f"{name}: {sentence}"), highlight=False, soft_wrap=True)

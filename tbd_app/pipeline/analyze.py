@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ import cv2
 import numpy as np
 
 import tbd_app
-from tbd_app.known import MEASURED_AS, Combination
+from tbd_app.known import MEASURED_AS
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
-from tbd_app.pipeline import explain, people, score, tracks, verdict
+from tbd_app.pipeline import explain, people, score, stability, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
@@ -35,10 +36,18 @@ from tbd_app.types import (
     Report,
     Snapshot,
     Stage,
+    Verdict,
 )
 
 # Share of the whole at which each stage ends, for the progress bar.
-STAGE_ENDS: dict[Stage, float] = {"media": 0.03, "frames": 0.2, "faces": 0.65, "score": 0.9, "explain": 1.0}
+STAGE_ENDS: dict[Stage, float] = {
+    "media": 0.03,
+    "frames": 0.2,
+    "faces": 0.65,
+    "score": 0.85,
+    "stability": 0.92,
+    "explain": 1.0,
+}
 THUMBNAIL_PX = 160
 SNAPSHOTS = 8
 SNAPSHOT_SIDE_PX = 960
@@ -112,10 +121,26 @@ def analyze_events(
     clock.lap("faces")
 
     scores: list[ModelScore] = []
+    parts = {model: score.Parts() for model in names}
     for i, model in enumerate(names):
         yield _event("score", i, len(names), f"Asking {model}")
-        scores += score.score_tracks(model, sampled, linked, device)
+        of_tracks = partial(score.track_logits, parts=parts[model])
+        scores += score.score_tracks(model, sampled, linked, device, of_tracks)
     clock.lap("score")
+
+    combination = manifest.combination(MEASURED_AS[media.kind])
+    by_track = {t.track_id: [s for s in scores if s.track_id == t.track_id] for t in linked}
+    verdicts = {name: verdict.of_track(found, voters, combination) for name, found in by_track.items()}
+    steady = None
+    if settings.stability:
+        yield _event("stability", 0, 1, "Scoring the same faces again, slightly changed")
+        steady = stability.check(
+            sampled, linked, verdicts, scores, combination, parts, device,
+            min_face_px=settings.min_face_px,
+        )  # fmt: skip
+        if steady is not None:
+            verdicts = {name: verdict.steadied(v, steady.of(name)) for name, v in verdicts.items()}
+    clock.lap("stability")
 
     explanations = ()
     if settings.explain:
@@ -129,11 +154,7 @@ def analyze_events(
     if judged == set(voters):  # without one of them it is another vote than the one that was measured
         vote = manifest.known_vote(voters).get(MEASURED_AS[media.kind])
     blind_spots = verdict.blind_spots([m.known for m in models if m.known and m.name in judged], vote)
-    combination = manifest.combination(MEASURED_AS[media.kind])
-    persons = [
-        _person(t, sampled, [s for s in scores if s.track_id == t.track_id], voters, combination)
-        for t in linked
-    ]
+    persons = [_person(t, sampled, by_track[t.track_id], verdicts[t.track_id]) for t in linked]
     counts = FrameCounts(
         requested=settings.n_frames,
         decoded=len(sampled),
@@ -156,6 +177,7 @@ def analyze_events(
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explanations,
         snapshots=tuple(_snapshots(sampled, linked)),
+        stability=steady,
     )
 
 
@@ -189,8 +211,7 @@ def _person(
     track: FaceTrack,
     sampled: Frames,
     scores: list[ModelScore],
-    voters: Sequence[str],
-    combination: Combination | None,
+    answer: Verdict,
 ) -> Person:
     times = tuple(float(sampled.times_s[p]) for p in track.positions)
     sharpest = max(
@@ -202,7 +223,7 @@ def _person(
         track=track,
         span_s=(times[0], times[-1]),
         times_s=times,
-        verdict=verdict.of_track(scores, voters, combination),
+        verdict=answer,
         scores=tuple(scores),
         thumbnail=cut_face(image, track.boxes[sharpest], 1.3, THUMBNAIL_PX),
     )
@@ -242,6 +263,7 @@ def _told(settings: AnalysisSettings, names: list[str]) -> dict[str, Any]:
         "asked": list(settings.models),
         "models": names,
         "explain": settings.explain,
+        "stability": settings.stability,
         "min_face_px": settings.min_face_px,
         "min_track_share": settings.min_track_share,
     }

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
-from tbd_app.report import overlays, palette, texts
+from tbd_app.report import overlays, palette, stability, texts
 from tbd_app.report.curves import in_words, lines, thresholds
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
@@ -27,6 +27,7 @@ def render(report: Report) -> str:
     return _template().render(
         report=report,
         texts=texts,
+        stability=stability,
         headline=texts.headline(report),
         looked_at=_looked_at(report),
         people=[_person(p, report) for p in report.people],
@@ -79,6 +80,8 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
         "reasons": texts.why(person, report),
+        "stability": stability.sentence(person, report),
+        "views": stability.rows(person, report),
         "quality": (
             f"Face {quality.median_side_px:.0f} px, seen in {len(person.track)} frames "
             f"({quality.coverage:.0%} of those looked at)"

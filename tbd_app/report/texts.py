@@ -30,6 +30,10 @@ REASONS: dict[Reason, str] = {
     ),
     "majority_differs": "By the majority of votes the answer would be another.",
     "between_thresholds": "The score lies between the bounds for real and for fake.",
+    "unstable": (
+        "The answer turns into its opposite when the same face is compressed again, made smaller, mirrored or shifted a "
+        "little, so none is given."
+    ),
     "weights_missing": "The model's weights are not installed.",
     "weights_corrupt": "The model's weights are damaged, or not the ones that are listed.",
     "out_of_memory": "The model needs more memory than there is.",
@@ -285,4 +289,5 @@ def repeat_command(report: Report) -> str:
         ",".join(s["asked"]),
     ]
     words += ["--frames", str(s["n_frames"]), "--face-confidence", str(s["face_confidence"])]
+    words += [] if s.get("stability", True) else ["--no-stability"]
     return shlex.join([*words, "--explain" if s["explain"] else "--no-explain"])

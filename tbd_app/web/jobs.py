@@ -35,7 +35,13 @@ def default_engine(*args: Any, **kwargs: Any) -> Generator[ProgressEvent | Repor
 
 
 def settings(
-    n_frames: Any, face_confidence: Any, models: Any, explain: Any, *, ticked: bool = False
+    n_frames: Any,
+    face_confidence: Any,
+    models: Any,
+    explain: Any,
+    stability: Any = True,
+    *,
+    ticked: bool = False,
 ) -> AnalysisSettings:
     """Settings from values that come over the network.
 
@@ -52,6 +58,7 @@ def settings(
             face_confidence=float(face_confidence),
             models=catalogue.asked_by(words) if ticked else words,
             explain=bool(explain),
+            stability=bool(stability),
         )
     except (TypeError, ValueError) as error:
         raise BadSetting(texts.BAD_VALUES) from error
@@ -63,6 +70,7 @@ def events(
     face_confidence: Any,
     models: Any,
     explain: Any,
+    stability: Any = True,
     *,
     engine: Engine,
     ticked: bool = False,
@@ -77,7 +85,7 @@ def events(
         TBDError: whatever the user can act upon.
     """
     with uploads.claimed(payload) as upload:
-        chosen = settings(n_frames, face_confidence, models, explain, ticked=ticked)
+        chosen = settings(n_frames, face_confidence, models, explain, stability, ticked=ticked)
         with closing(engine(upload.path, chosen, name=upload.name)) as stream:
             for item in stream:
                 yield Finished(item, upload.note) if isinstance(item, Report) else item

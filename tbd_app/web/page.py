@@ -101,6 +101,7 @@ def _inputs(models: Sequence[ModelRow]) -> SimpleNamespace:
             0.5, 1.0, DEFAULTS.face_confidence, step=0.01, label=texts.CONFIDENCE, info=texts.CONFIDENCE_INFO
         )
         asked.explain = gr.Checkbox(DEFAULTS.explain, label=texts.EXPLAIN)
+        asked.stability = gr.Checkbox(DEFAULTS.stability, label=texts.STABILITY)
     gr.Markdown(texts.EXAMPLES, elem_classes="tbd-hint")
     with gr.Row():
         for name, title in texts.EXAMPLE_FILES.items():
@@ -200,7 +201,7 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
         uploads.discard(files)
         return idle | empty | _initial(asked) | {shown.status: "", shown.intro: gr.update(visible=True)}
 
-    inputs = [asked.upload, asked.n_frames, asked.confidence, asked.models, asked.explain]
+    inputs = [asked.upload, asked.n_frames, asked.confidence, asked.models, asked.explain, asked.stability]
     outputs = [*vars(asked).values(), *vars(shown).values()]
     private: dict[str, Any] = {"outputs": outputs, "api_visibility": "private", "preprocess": False}
     quick: dict[str, Any] = {**private, "queue": False, "show_progress": "hidden"}
@@ -214,7 +215,7 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -
 
 
 def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
-    inputs = (asked.n_frames, asked.confidence, asked.models, asked.explain)
+    inputs = (asked.n_frames, asked.confidence, asked.models, asked.explain, asked.stability)
     return {component: component.value for component in inputs}
 
 
@@ -240,10 +241,11 @@ def _add_endpoint(engine: jobs.Engine) -> None:
         face_confidence: float = DEFAULTS.face_confidence,
         models: list[str] = DEFAULT_MODELS,
         explain: bool = DEFAULTS.explain,
+        stability: bool = DEFAULTS.stability,
     ) -> dict[str, Any]:
         """Analyse one video, picture or zip of frames; the answer is the report JSON."""
         try:
-            run = jobs.events(file, n_frames, face_confidence, models, explain, engine=engine)
+            run = jobs.events(file, n_frames, face_confidence, models, explain, stability, engine=engine)
             done: Any = deque(run, maxlen=1).pop()
         except TBDError as error:
             raise gr.Error(f"{error.code}: {error.message}", print_exception=False) from error

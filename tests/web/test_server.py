@@ -48,7 +48,7 @@ def test_there_is_exactly_one_public_endpoint(client):
     assert list(api["named_endpoints"]) == ["/analyze"]
     assert not api["unnamed_endpoints"]
     parameters = {p["parameter_name"]: p for p in api["named_endpoints"]["/analyze"]["parameters"]}
-    assert list(parameters) == ["file", "n_frames", "face_confidence", "models", "explain"]
+    assert list(parameters) == ["file", "n_frames", "face_confidence", "models", "explain", "stability"]
     assert parameters["n_frames"]["parameter_default"] == 32
     assert [n for n, p in parameters.items() if not p["parameter_has_default"]] == ["file"]
 
@@ -63,10 +63,10 @@ def test_the_answer_is_the_report_and_nothing_of_the_file_is_left(client, server
 
 
 def test_settings_reach_the_engine(client, server, clip):
-    client.predict(handle_file(clip), 16, 0.8, ["swin_tiny_mean"], False, api_name="/analyze")
+    client.predict(handle_file(clip), 16, 0.8, ["swin_tiny_mean"], False, False, api_name="/analyze")
     settings = server.engine.seen[0][2]
     assert (settings.n_frames, settings.face_confidence) == (16, 0.8)
-    assert (settings.models, settings.explain) == (("swin_tiny_mean",), False)
+    assert (settings.models, settings.explain, settings.stability) == (("swin_tiny_mean",), False, False)
 
 
 @pytest.mark.parametrize("extra", [[], ["swin_tiny_mean"]])
