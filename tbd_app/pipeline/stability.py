@@ -193,7 +193,7 @@ class _Eyes:
         share = self.spec.calibration.softened_share
         asked = [_asked(track, view, score.softened_rows(len(track))) for track, view in views]
         x = self.tensor(asked)
-        own = np.concatenate([score.forward(self.model, part) for part in x.split(score.BATCH)])
+        own = np.concatenate([score.forward(self.model, p) for p in x.split(score.BATCH)])
         moved = own - [parts.own[a.track.track_id][a.row] for a in asked]
         softer = [n for n, a in enumerate(asked) if a.view not in AS_SOFT]
         if share and softer:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from tbd_app.cli.batch import Batch
 from tbd_app.cli.main import app
 from tbd_app.models import registry
+from tbd_app.pipeline import stability
 from tbd_app.pipeline.analyze import analyze
 from tbd_app.report import html, texts
 from tbd_app.report.to_json import SCHEMA_PATH, dumps
@@ -210,6 +212,48 @@ def test_a_combination_decides_and_can_be_worked_out_from_the_json_too(
     assert document["combination"]["weights"][DEFAULT] in (0.123457, 0.246914)
     again = analyze(picture, replace(parsed(texts.repeat_command(report), monkeypatch), device="cpu"))
     assert dumps(replace(again, timings_s={})) == dumps(replace(report, timings_s={}))
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_an_answer_that_a_view_turns_is_withdrawn_and_can_be_worked_out(
+    listed, picture, weighed, monkeypatch
+) -> None:
+    halves = {"calibration": {"threshold": 0.5, "real_below": 0.5, "temperature": 1.0}}
+    models = (DEFAULT, OTHER) if weighed else (DEFAULT,)
+    agree(listed(combination={"image": weighing(-1.5, *models)} if weighed else None, **{DEFAULT: halves}))
+    opposites = {"jpeg_50": -60.0, "mirrored": 60.0}
+
+    def logits(name, frames, people, *_, **__):
+        return {(t.track_id, view): np.array([value]) for t in people for view, value in opposites.items()}
+
+    monkeypatch.setattr(stability, "view_logits", logits)
+    report = analyze(picture, asked(models))
+    assert report.stability is not None
+    (person,) = report.stability.people
+    assert person.turned == (("mirrored",) if person.answer == "real" else ("jpeg_50",))
+    assert person.answer == "real" or not weighed
+    assert (person.same, len(person.views)) == (1, 2)
+    for found in (report.verdict, report.people[0].verdict):
+        assert (found.label, found.reasons[-1]) == ("uncertain", "unstable")
+    assert (report.combination is not None) == weighed
+    recounts(report)
+    assert texts.REASONS["unstable"] in texts.headline(report)
+
+
+def test_without_the_check_the_command_says_so_and_the_scores_are_the_same(
+    listed, picture, monkeypatch
+) -> None:
+    agree(listed(**{DEFAULT: bounds(fake=True), OTHER: bounds(fake=True)}))
+    settings = replace(asked((DEFAULT, OTHER)), stability=False)
+    checked, plain = analyze(picture, asked((DEFAULT, OTHER))), analyze(picture, settings)
+    assert checked.stability is not None
+    assert [len(p.views) for p in checked.stability.people] == [5]
+    assert plain.stability is None
+    assert [p.scores for p in plain.people] == [p.scores for p in checked.people]
+    again = parsed(texts.repeat_command(plain), monkeypatch)
+    assert not again.stability
+    assert parsed(texts.repeat_command(checked), monkeypatch).stability
+    assert (recounts(checked)["stability"] is None, recounts(plain)["stability"] is None) == (False, True)
 
 
 def test_a_combination_of_clips_weighs_clips(listed, tmp_path) -> None:

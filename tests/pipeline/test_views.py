@@ -68,8 +68,9 @@ def test_a_part_begins_on_the_grid_of_blocks_and_holds_the_shifted_crop(scene) -
 def test_a_mirrored_face_is_cut_as_its_mirror_image(scene, preprocess) -> None:
     small = part(face(scene, 200, 64), preprocess)
     again = crop(VIEWS["mirrored"](small, preprocess), preprocess)[:, ::-1]
-    assert differ(again, crop(small, preprocess)) < (1 if preprocess is SQUARE else 12)
-    assert differ(again[:, ::-1], crop(small, preprocess)) > 20
+    own = crop(small, preprocess)
+    # A square begins at a whole pixel, and that of the mirror image may be the next one.
+    assert differ(again, own) < 0.3 * differ(again[:, ::-1], own)
 
 
 @pytest.mark.parametrize("scale", [1, 3])

@@ -25,7 +25,7 @@ from training.faces.bank import FaceBank
 from training.faces.index import Item
 
 ENSEMBLE = "ensemble"
-_NO_FRAMES = FrameCounts(
+NO_FRAMES = FrameCounts(
     0, 0, 0, 0, (), (0, 0)
 )  # the label of a file that nobody judged does not depend on them
 
@@ -89,7 +89,7 @@ def _add_verdict(scores: Scores, found: Sequence[Sequence[ModelScore]], voters: 
     """What the vote makes of a clip, whatever other models were asked with the voters, by the rule that serves."""
     combination = manifest.combination("video")
     people = [verdict.of_track(of_one, voters, combination) for of_one in zip(*found, strict=True)]
-    told = verdict.of_file(people, _NO_FRAMES)
+    told = verdict.of_file(people, NO_FRAMES)
     scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
     scores.frames.append(())
     scores.votes.append("" if told.label == "not_applicable" else told.label)
