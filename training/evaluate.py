@@ -65,7 +65,7 @@ class Config:
     data: folder with index.csv.
     models: installed models; none named means all of them.
     frames: sampled from each clip.
-    corruptions: which of `evaluation/corruptions.py` to measure besides the original files.
+    corruptions: which of `SUITE` in `evaluation/corruptions.py` to measure besides the original files.
     generators: folder of train_generators.py; where it holds the architecture that no training saw, what that one draws of
         val stills is measured, too.
     cache: people and logits that were found before.

@@ -19,7 +19,7 @@ from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FrameCounts, ModelScore, ModelSpec
-from training.evaluation.corruptions import CORRUPTIONS
+from training.evaluation.corruptions import SUITE
 from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import FaceBank
 from training.faces.index import Item
@@ -61,7 +61,7 @@ def score_clips(
         for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
             # What was made for the moment is not kept.
             path, kept = (
-                (CORRUPTIONS[corruption](clip.path, Path(folder)), Path(folder))
+                (SUITE[corruption](clip.path, Path(folder)), Path(folder))
                 if corruption
                 else (clip.path, cache)
             )
