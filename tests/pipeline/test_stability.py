@@ -50,19 +50,21 @@ def unchanged(monkeypatch) -> None:
         monkeypatch.setitem(VIEWS, name, lambda face, preprocess: face)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
-@pytest.mark.parametrize("how", ["frame", "clip, frame by frame", "clip as a whole"])
+@pytest.mark.parametrize(
+    ("how", "share"),
+    [("frame", 0.0), ("frame", 0.5), ("clip, frame by frame", 0.0), ("clip as a whole", 0.0)],
+)
 def test_a_view_that_changes_nothing_has_the_score_of_the_verdict(
     installed, unchanged, frames, people, how, share, monkeypatch
 ) -> None:
     name = FRAME_MODEL if how == "frame" else CLIP_MODEL
     if how == "clip as a whole":
         monkeypatch.setattr(CnnLstm, "frame_by_frame", False)
-    spec = registry.spec(name)
+    model, spec = score.loaded(name, "cpu"), registry.spec(name)
     less = replace(spec, calibration=replace(spec.calibration, softened_share=share))
     monkeypatch.setattr(registry, "spec", lambda *_: less)
     parts = score.Parts()
-    served = score.track_logits(score.loaded(name, "cpu"), less, frames, people, "cpu", parts)
+    served = score.track_logits(model, less, frames, people, "cpu", parts)
     found = view_logits(name, frames, people, "cpu", parts, min_face_px=10)
     assert found.keys() == {(t.track_id, view) for t in people for view in VIEWS}
     for (track_id, _), logits in found.items():
