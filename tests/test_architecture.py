@@ -87,6 +87,24 @@ def test_the_map_names_every_module_in_its_room_and_nothing_else() -> None:
     assert sorted(named) == sorted(modules())
 
 
+def test_no_room_of_training_outgrows_the_others() -> None:
+    sizes: dict[str, int] = {}
+    for path in files(".py"):
+        parts = name(path).split("/")
+        if parts[0] == "training":
+            room = parts[1] if len(parts) > 2 else "commands"
+            sizes[room] = sizes.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
+    whole = sum(sizes.values())
+    assert {room: size for room, size in sizes.items() if room != "commands" and size > whole / 6} == {}
+
+
+def test_the_picture_of_imports_is_of_these_imports() -> None:
+    shown = subprocess.run(
+        [sys.executable, "script/imports.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert (ROOT / "docs" / "imports.md").read_text(encoding="utf-8") == shown
+
+
 def test_every_file_that_the_map_mentions_exists() -> None:
     there = {name(p) for p in files(".py")}
     mentioned = set(re.findall(r"(?<![\w/*])[\w/]+\.py\b", MAP.read_text(encoding="utf-8")))

@@ -37,7 +37,7 @@ from training.evaluation import ledger
 from training.evaluation.answers import picture_scores
 from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import load_or_build
-from training.faces.index import Item, read_index
+from training.faces.index import Item, even_shares, read_index
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config
     """
     labels = np.array([i.label for i in judged])
     sources = np.array([i.source for i in judged])
-    x, share = _logits(probs), _shares(labels, sources)
+    families = [i.family for i in judged]
+    x, share = _logits(probs), even_shares(labels, sources, families)
     unseen = np.zeros(len(labels))
     for learned, left in GroupKFold(config.folds).split(x, labels, sources):
         weights, bias = weigh(x[learned], labels[learned], share[learned], config.penalty)
@@ -156,15 +157,6 @@ def weigh(x: np.ndarray, labels: np.ndarray, share: np.ndarray, penalty: float) 
 
 def _logits(probs: np.ndarray) -> np.ndarray:
     return logit(np.clip(probs, EDGE, 1 - EDGE))
-
-
-def _shares(labels: np.ndarray, sources: np.ndarray) -> np.ndarray:
-    """(N,) weights that sum to 1: sources as the root of their media, classes alike."""
-    _, at, counts = np.unique(sources, return_inverse=True, return_counts=True)
-    share = counts[at] ** -0.5
-    for label in (0, 1):
-        share[labels == label] *= 0.5 / share[labels == label].sum()
-    return share
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def still_figures(items: Sequence[Item], bank: FaceBank, spec: ModelSpec) -> dic
     )
     plain, coded, regions = [], [], []
     for number in tqdm(range(n_stills), desc="self-blends", unit="pair"):
-        pair, _, region = pairs.made(np.random.default_rng([BLEND_SEED, number]), number)
+        pair, _, region, _ = pairs.made(np.random.default_rng([BLEND_SEED, number]), number)
         regions.append(region)
         for crops, scores in ((pair, plain), ([h264(c, CRF) for c in pair], coded)):
             scores.append(_probs(model, spec, np.stack(crops)))
@@ -194,7 +194,7 @@ def pictures_figures(owners: Sequence[Item], probs: np.ndarray, spec: ModelSpec)
         "real_pictures": {
             "level": "image",
             "n_real": int(real.sum()),
-            **rate("fpr", int((probs[real] >= threshold).sum()), int(real.sum())),
+            **rate("fpr", probs[real] >= threshold, np.array([i.source for i in owners])[real]),
         },
     }
 

@@ -41,6 +41,7 @@ from training.engine.validation import frame_figures
 from training.faces.open import open_faces
 from training.losses.classify import cross_entropy
 from training.losses.tower import Tap, alignment, uniformity
+from training.networks.head_start import fit_head
 from training.networks.models import trained_share
 from training.networks.towers import TowerConfig, open_model
 
@@ -64,6 +65,7 @@ class Config(RunConfig):
         val_frames: of them, averaged in validation; 0 for all.
         train_norms_from: the first of the tower's blocks whose norms train; 0 trains all.
         scale: of the logits in the cross entropy; the features have unit length.
+        head_batches: the head begins as a logistic regression on the frozen features of so many batches; 0 begins at random.
         alignment: weight of the distance within a class.
         uniformity: weight of the likeness of all examples.
     """
@@ -80,6 +82,7 @@ class Config(RunConfig):
     val_frames: int = 0
     train_norms_from: int = 0
     scale: float = 1.0
+    head_batches: int = 0
     alignment: float = 0.1
     uniformity: float = 0.5
     # An epoch of FaceForensics++ with four kinds of fakes is 3,600 videos of 32 frames: 900 steps.
@@ -106,6 +109,11 @@ def main(config: Config) -> None:
     loop = config.loop.in_steps(
         steps_per_epoch(len(faces["train"].bank), config.batch, config.loop.accumulate)
     )
+    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
+    if config.head_batches and not config.resume:
+        first = batches(data, size, 0, config.head_batches, config.workers)
+        right = fit_head(model, first, config.head_batches, config.scale)
+        print(f"The head begins with {right:.3f} of the faces right, on pairs that it was not fitted on.")
     tap = Tap(model.head)
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -117,7 +125,6 @@ def main(config: Config) -> None:
             losses |= {"alignment_loss": near.detach(), "uniformity_loss": spread.detach()}
         return losses
 
-    run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
     model = fit(
         model,
         lambda start: batches(data, size, start, loop.steps * loop.accumulate, config.workers),

@@ -31,6 +31,7 @@ from training.datasets.tower_features import Example, TowerFeatures, Variant
 from training.engine.config import RunConfig, command
 from training.engine.run import Run
 from training.engine.validation import video_figures
+from training.faces.index import even_shares
 from training.faces.open import Faces, open_faces
 from training.networks.models import trained_share
 from training.networks.towers import TowerConfig, open_model
@@ -159,14 +160,9 @@ def weighted(
             continue
         part = features.examples(media, variant)
         sources = [faces.items[e.number].source for e in part]
-        _, at, counts = np.unique(sources, return_inverse=True, return_counts=True)
         labels = np.array([e.label for e in part])
-        share = counts[at] ** -0.5
-        for label in (0, 1):
-            own = labels == label
-            share[own] *= whole / share[own].sum() if own.any() else 1
         examples += part
-        weights.append(share)
+        weights.append(whole * 2 * even_shares(labels, sources))
     both = np.concatenate(weights)
     labels = np.array([e.label for e in examples])
     for label in (0, 1):  # a variant may have more of one class

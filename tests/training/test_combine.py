@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from scipy.special import expit
 
-from training.combine import Config, _shares, fit, weigh
+from training.combine import Config, fit, weigh
 from training.engine.metrics import auc
 from training.faces.index import Item
 
@@ -56,12 +55,3 @@ def test_a_voter_that_is_wrong_gets_no_weight_rather_than_a_negative_one() -> No
         0.01,
     )
     assert weights[2] == 0
-
-
-def test_a_page_with_many_files_does_not_outweigh_many_pages() -> None:
-    labels = np.array([0] * 9 + [0] * 4 + [1])
-    sources = np.array(["many"] * 9 + list("abcd") + ["fake"])
-    share = _shares(labels, sources)
-    assert share.sum() == pytest.approx(1)
-    assert share[labels == 1].sum() == pytest.approx(0.5)
-    assert share[:9].sum() / share[9:13].sum() == pytest.approx(3 / 4)

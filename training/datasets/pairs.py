@@ -7,6 +7,7 @@ tells nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,11 +23,9 @@ from training.datasets.shares import HIDDEN, PAIR_SHARES, shares_of
 from training.faces.bank import FaceBank
 from training.faces.index import Item
 from training.fakes.generators import Generator, Redraw
-from training.fakes.mouth import redraw_mouth
-from training.fakes.resynth import resynthesise
-from training.fakes.selfblend import Pair, self_blend
-from training.fakes.swap import poses, similar, swap
-from training.fakes.upscale import Upscaled, even_sharpness
+from training.fakes.makers import MAKERS, Maker
+from training.fakes.swap import poses, similar
+from training.fakes.upscale import Upscaled
 
 BLEND_SIDE_PX = (200, 300)
 WHERE_CELLS = 28  # a side of the maps that say what was changed
@@ -39,11 +38,13 @@ class Made(NamedTuple):
         pictures: the real and the fake crop, (S,S,3) uint8 RGB each.
         where: (28,28) float32, what was changed in the fake; -1 all over where that is not known.
         region: the part of the face that a self-blend was made of, else empty.
+        rows: of the bank, the real's and the fake's; one and the same where the fake was made of the real.
     """
 
     pictures: list[np.ndarray]
     where: np.ndarray
     region: str
+    rows: tuple[int, int]
 
 
 class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
@@ -85,7 +86,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             raise SystemExit(
                 f"Pairs are cut as squares; a model that sees {preprocess.recipe.kind} crops needs clips."
             )
-        self.bank, self.preprocess = bank, preprocess
+        self.bank, self.items, self.preprocess = bank, items, preprocess
         self.length, self.seed, self.augment = length, seed, augment
         self.rows = _rows_by_source(bank, items, upscaled)
         self.generated = {
@@ -100,12 +101,12 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         shares = np.array([given[s] for s in usable])
         self.sources, self.shares = usable, shares / shares.sum()
         # Whose faces are put into others: one of each still.
-        self.partners = np.array([rows[0] for rows in self.rows["swap_still"][1]], np.int64)
+        self.partners = np.array([rows[0] for rows in self.rows["swap_still"]], np.int64)
 
     def _has(self, source: str) -> bool:
         if source in self.generated:
             return bool(self.generated[source])
-        return all(len(rows) for rows in self.rows[source])
+        return bool(self.rows[source])
 
     @cached_property
     def partner_poses(self) -> np.ndarray:
@@ -117,7 +118,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rng = np.random.default_rng([self.seed, number])
-        pair, where, _ = self.made(rng, number)
+        pair, where, *_ = self.made(rng, number)
         label, known = 1, where.min() >= 0
         if self.augment:
             gentle = bool(rng.random() < GENTLE)
@@ -136,51 +137,27 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         """A pair that is not degraded."""
         source = str(rng.choice(self.sources, p=self.shares))
         if source not in self.generated:
-            reals = self.rows[source][0]
+            reals = self.rows[source]
             # Validation walks through the faces in order, training draws them.
             row = _draw(reals, rng) if self.augment else int(reals[number % len(reals)][0])
             mirror = self.augment and bool(rng.random() < 0.5)
-            image, box, points = self._face(row, rng, mirror)
-            pair = self._faked(source.partition("_")[0], row, image, points, rng, mirror)
+            image, box, points = self.face(row, rng, mirror)
+            around = _Around(self, row, mirror)
+            pair = MAKERS[source.partition("_")[0]].make(image, points, rng, around)
             square = self._square(box, rng)
             pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
             where = self._cut(pair.mask / max(float(pair.mask.max()), 1e-6), square, WHERE_CELLS)
-            return Made(pictures, where, pair.region)
+            return Made(pictures, where, pair.region, (row, row))
         real, fake, _ = self.generated[source].draw(rng)
         pictures, where = [], np.full((WHERE_CELLS, WHERE_CELLS), -1, np.float32)
         seed = int(rng.integers(2**32))  # mirrored, sized and cut alike
         for row in (real, fake):
             alike = np.random.default_rng(seed)
-            image, box, _ = self._face(row, alike, self.augment and bool(alike.random() < 0.5))
+            image, box, _ = self.face(row, alike, self.augment and bool(alike.random() < 0.5))
             pictures.append(self._cut(image, self._square(box, alike)))
-        return Made(pictures, where, "")
+        return Made(pictures, where, "", (real, fake))
 
-    def _faked(
-        self,
-        how: str,
-        row: int,
-        image: np.ndarray,
-        points: np.ndarray,
-        rng: np.random.Generator,
-        mirror: bool,
-    ) -> Pair:
-        """The real face of a row, (H,W,3) with landmarks (5,2) px, and what was made of it."""
-        if how == "blend":
-            return self_blend(image, points, rng)
-        if how == "mouth":
-            return redraw_mouth(image, points, rng)
-        if how == "upscale" and self.upscaled:
-            drawn = self.upscaled.image(row, image.shape[:2], mirror)
-            image, drawn = even_sharpness(image, drawn, rng)
-            return resynthesise(image, points, rng, lambda *_: drawn)
-        if how in ("resynth", "redraw"):
-            return resynthesise(image, points, rng, self.redraw if how == "redraw" else None)
-        others = np.flatnonzero(self.bank.item[self.partners] != self.bank.item[row])
-        partner = others[similar(poses(points[None])[0], self.partner_poses[others], rng)]
-        other, _, other_points = self._face(int(self.partners[partner]), rng, mirror=False)
-        return swap(image, points, other, other_points, rng)
-
-    def _face(
+    def face(
         self, row: int, rng: np.random.Generator, mirror: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Image, box and landmarks of a row, brought to a working size."""
@@ -211,6 +188,31 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         return cut_square(image, *fit_square(*square, *image.shape[:2]), size or self.preprocess.size)
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What lies around a row of the bank; see `makers.Around`."""
+
+    pairs: PairDataset
+    row: int
+    mirror: bool
+
+    @property
+    def redraw(self) -> Redraw:
+        return self.pairs.redraw
+
+    def partner(self, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        item, partners = self.pairs.bank.item, self.pairs.partners
+        others = np.flatnonzero(item[partners] != item[self.row])
+        chosen = others[similar(poses(landmarks[None])[0], self.pairs.partner_poses[others], rng)]
+        image, _, points = self.pairs.face(int(partners[chosen]), rng, mirror=False)
+        return image, points
+
+    def drawn_before(self, shape: tuple[int, int]) -> np.ndarray:
+        if self.pairs.upscaled is None:
+            raise LookupError("no face was drawn beforehand")
+        return self.pairs.upscaled.image(self.row, shape, self.mirror)
+
+
 class LabelledPairs(Dataset[dict[str, torch.Tensor]]):
     """The pairs of a `PairDataset` as recipes on single crops take them: {"x": (2,3,S,S), "y": (2,)}."""
 
@@ -224,40 +226,26 @@ class LabelledPairs(Dataset[dict[str, torch.Tensor]]):
 
 def _rows_by_source(
     bank: FaceBank, items: Sequence[Item], upscaled: Upscaled | None
-) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
-    """Per source the real and the fake rows, grouped by file so that a long clip counts once."""
+) -> dict[str, list[np.ndarray]]:
+    """Rows of the real faces that each source can be made of, grouped by file so that a long clip counts once."""
     groups: dict[tuple[str, int], list[np.ndarray]] = {}
     order = np.argsort(bank.item, kind="stable")
     numbers, starts = np.unique(bank.item[order], return_index=True)
     for number, rows in zip(numbers, np.split(order, starts[1:]), strict=True):
         item = items[int(number)]
         groups.setdefault((item.kind, item.label), []).append(rows)
+    stills = [*groups.get(("crop", 0), []), *groups.get(("image", 0), [])]
+    forms = {"still": stills, "clip": groups.get(("video", 0), [])}
 
-    def get(kind: str, label: int) -> list[np.ndarray]:
-        return groups.get((kind, label), [])
+    def usable(maker: Maker, reals: list[np.ndarray]) -> list[np.ndarray]:
+        if maker.needs == "partners":
+            return reals if len(stills) > 1 else []
+        if maker.needs == "upscaled":
+            kept = (np.array([r for r in rows if upscaled and r in upscaled], np.int64) for rows in reals)
+            return [rows for rows in kept if len(rows)]
+        return reals
 
-    stills = [*get("crop", 0), *get("image", 0)]
-    clips = get("video", 0)
-    partners = stills if len(stills) > 1 else []
-
-    def drawn(groups: list[np.ndarray]) -> list[np.ndarray]:
-        kept = (np.array([r for r in rows if upscaled and r in upscaled], np.int64) for rows in groups)
-        return [rows for rows in kept if len(rows)]
-
-    return {
-        "blend_still": (stills, stills),
-        "blend_clip": (clips, clips),
-        "mouth_still": (stills, stills),
-        "mouth_clip": (clips, clips),
-        "swap_still": (stills, partners),
-        "swap_clip": (clips, partners),
-        "resynth_still": (stills, stills),
-        "resynth_clip": (clips, clips),
-        "redraw_still": (stills, stills),
-        "redraw_clip": (clips, clips),
-        "upscale_still": (drawn(stills), drawn(stills)),
-        "upscale_clip": (drawn(clips), drawn(clips)),
-    }
+    return {f"{m.name}_{form}": usable(m, reals) for m in MAKERS.values() for form, reals in forms.items()}
 
 
 def _draw(groups: list[np.ndarray], rng: np.random.Generator) -> int:

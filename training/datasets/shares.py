@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from training.fakes.generators import Generator
+from training.fakes.makers import MAKERS
 from training.fakes.upscale import Upscaled
 
 # Source of a pair -> share of the batch; a source without media, or without who draws for it, gives its share to the others.
@@ -46,5 +47,6 @@ def shares_of(
     shares: Mapping[str, float] = PAIR_SHARES,
 ) -> dict[str, float]:
     """Shares without what autoencoders or networks of super-resolution make where there are none."""
-    missing = [how for how, there in (("redraw", generators), ("upscale", upscaled)) if not there]
+    absent = {need for need, there in (("generators", generators), ("upscaled", upscaled)) if not there}
+    missing = {name for name, maker in MAKERS.items() if maker.needs in absent}
     return {s: share for s, share in shares.items() if s.partition("_")[0] not in missing}

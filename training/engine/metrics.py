@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -29,23 +29,6 @@ def auc_by_ranks(labels: np.ndarray, scores: np.ndarray) -> float:
         return float("nan")
     above = rankdata(scores)[labels == 1].sum() - n_fake * (n_fake + 1) / 2
     return float(above / (n_fake * n_real))
-
-
-def bootstrap(
-    figure: Callable[[np.ndarray, np.ndarray], float],
-    labels: np.ndarray,
-    scores: np.ndarray,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """95 % interval of a figure over items, resampled within each class so that none vanishes."""
-    rng = np.random.default_rng(seed)
-    classes = [np.flatnonzero(labels == c) for c in (0, 1)]
-    values = []
-    for _ in range(BOOTSTRAPS):
-        rows = np.concatenate([rng.choice(c, len(c)) for c in classes if len(c)])
-        values.append(figure(labels[rows], scores[rows]))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def draws_by_source(

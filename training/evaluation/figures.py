@@ -1,7 +1,8 @@
 """From scores to figures: what `evaluate.py` writes into manifest, cards and README.
 
 A clip that was not judged counts as 0.5 for rankings and as "not flagged" for rates; the coverage says how often. Intervals
-are 95 %: bootstrap over files for AUC, Wilson for rates.
+are 95 %: sources are resampled whole, because the media of a page stand or fall together; a rate's is Wilson's where that is
+wider, as for a rate of nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 
 from tbd_app.known import Family, KnownPerformance, Measured, MeasuredKind
-from training.engine.metrics import auc, bootstrap, ece, eer, wilson
+from training.engine.metrics import auc, auc_by_ranks, draws_by_source, ece, eer, interval, wilson
 from training.faces.index import Item
 
 # Least AUC on val of a family that a model sees; it is blind to a family below it, whatever the interval. A coin has 0.5, and
@@ -87,26 +88,24 @@ def video_figures(clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str]
         probs: (N,) fake_prob, NaN where a clip could not be judged.
         votes: N answers: "fake", "real", or anything else where none was given.
     """
-    labels = np.array([c.label for c in clips])
+    labels, sources = np.array([c.label for c in clips]), np.array([c.source for c in clips])
     scores = np.nan_to_num(probs, nan=0.5)
     flagged, cleared = (np.array(votes) == answer for answer in ("fake", "real"))
     decided = flagged | cleared
-    n_real, n_fake = int((labels == 0).sum()), int((labels == 1).sum())
     out = {
         "level": "video",
-        "n_real": n_real,
-        "n_fake": n_fake,
-        "n_sources": len({c.group for c in clips}),
+        "n_real": int((labels == 0).sum()),
+        "n_fake": int((labels == 1).sum()),
+        "n_sources": len(set(sources)),
         "coverage": round(float(np.isfinite(probs).mean()), 4),
-        **ranking(labels, scores),
-        **at_threshold(labels, flagged),
-        **rate("missed_as_real", int(cleared[labels == 1].sum()), n_fake),
+        **ranking(labels, scores, sources),
+        **at_threshold(labels, flagged, sources),
+        **rate("missed_as_real", cleared[labels == 1], sources[labels == 1]),
         "abstained": round(float((~decided).mean()), 4),
         "ece": round(ece(labels, scores), 4),
     }
     if decided.any():
-        wrong = int((flagged[decided] != labels[decided]).sum())
-        out |= rate("error_where_decided", wrong, int(decided.sum()))
+        out |= rate("error_where_decided", flagged[decided] != labels[decided], sources[decided])
     return out
 
 
@@ -127,23 +126,25 @@ def by_generator(clips: Sequence[Item], probs: np.ndarray, votes: Sequence[str])
     for name in sorted({c.generator for c in clips if c.label}):
         mine = np.array([c.generator == name for c in clips])
         keep = mine | (labels == 0)
-        hits = int((np.array(votes)[mine] == "fake").sum())
+        sources = np.array([c.source for c in clips])[mine]
         out[name] = {
             "n_fake": int(mine.sum()),
             "auc": round(auc(labels[keep], scores[keep]), 4),
-            **rate("tpr", hits, int(mine.sum())),
+            **rate("tpr", np.array(votes)[mine] == "fake", sources),
         }
     return out
 
 
-def image_figures(labels: np.ndarray, probs: np.ndarray, threshold: float) -> dict[str, Any]:
-    """Image-level figures."""
+def image_figures(
+    labels: np.ndarray, probs: np.ndarray, threshold: float, sources: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Image-level figures; without sources each picture is its own."""
     return {
         "level": "image",
         "n_real": int((labels == 0).sum()),
         "n_fake": int((labels == 1).sum()),
-        **ranking(labels, probs),
-        **at_threshold(labels, probs >= threshold),
+        **ranking(labels, probs, sources),
+        **at_threshold(labels, probs >= threshold, sources),
     }
 
 
@@ -158,43 +159,59 @@ def picture_figures(
         bounds: below what is voted real, and from what fake.
     """
     real_below, threshold = bounds
-    labels, families = np.array([p.label for p in pictures]), np.array([p.family for p in pictures])
+    labels, families, sources = (
+        np.array([getattr(p, name) for p in pictures]) for name in ("label", "family", "source")
+    )
     out = {}
     for name in ("", *get_args(Family)):
         fakes = (labels == 1) & ((families == name) | (name == ""))
         if not fakes.any() or labels.all():
             continue
         keep = fakes | (labels == 0)
-        missed = rate("missed_as_real", int((probs[fakes] < real_below).sum()), int(fakes.sum()))
+        missed = rate("missed_as_real", probs[fakes] < real_below, sources[fakes])
         key = _FAMILY_FIGURES["image"].format(name) if name else "val_pictures"
-        out[key] = image_figures(labels[keep], probs[keep], threshold) | missed
+        out[key] = image_figures(labels[keep], probs[keep], threshold, sources[keep]) | missed
     return out
 
 
-def ranking(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+def ranking(labels: np.ndarray, scores: np.ndarray, sources: np.ndarray | None = None) -> dict[str, Any]:
     """What does not depend on a threshold: AUC with interval, EER, average precision."""
+    samples = draws_by_source(labels, _each(labels) if sources is None else sources)
     return {
         "auc": round(auc(labels, scores), 4),
-        "auc_ci": _rounded(bootstrap(auc, labels, scores)),
+        "auc_ci": _rounded(interval([auc_by_ranks(labels[rows], scores[rows]) for rows in samples])),
         "eer": round(eer(labels, scores), 4),
         "ap": round(float(average_precision_score(labels, scores)), 4),
     }
 
 
-def at_threshold(labels: np.ndarray, flagged: np.ndarray) -> dict[str, Any]:
+def at_threshold(
+    labels: np.ndarray, flagged: np.ndarray, sources: np.ndarray | None = None
+) -> dict[str, Any]:
     """What the shipped threshold makes of it: rates, balanced accuracy, F1 of both classes."""
+    sources = _each(labels) if sources is None else sources
+    real, fake = labels == 0, labels == 1
     return {
-        **rate("fpr", int(flagged[labels == 0].sum()), int((labels == 0).sum())),
-        **rate("tpr", int(flagged[labels == 1].sum()), int((labels == 1).sum())),
+        **rate("fpr", flagged[real], sources[real]),
+        **rate("tpr", flagged[fake], sources[fake]),
         "balanced_accuracy": round(float(balanced_accuracy_score(labels, flagged)), 4),
         "f1_fake": round(float(f1_score(labels, flagged, pos_label=1, zero_division=0)), 4),
         "f1_real": round(float(f1_score(labels, flagged, pos_label=0, zero_division=0)), 4),
     }
 
 
-def rate(name: str, hits: int, n: int) -> dict[str, Any]:
-    """A share with its interval."""
-    return {name: round(hits / max(n, 1), 4), f"{name}_ci": _rounded(wilson(hits, n))}
+def rate(name: str, hits: np.ndarray, sources: np.ndarray) -> dict[str, Any]:
+    """The share of N yes-or-no answers with its interval; `sources` says where each comes from."""
+    low, high = wilson(int(hits.sum()), len(hits))
+    if len(hits):
+        shares = [float(hits[rows].mean()) for rows in draws_by_source(hits.astype(int) * 0, sources)]
+        resampled = interval(shares)
+        low, high = min(low, resampled[0]), max(high, resampled[1])
+    return {name: round(float(hits.mean()) if len(hits) else 0.0, 4), f"{name}_ci": _rounded((low, high))}
+
+
+def _each(labels: np.ndarray) -> np.ndarray:
+    return np.arange(len(labels)).astype(str)
 
 
 def _rounded(pair: tuple[float, float]) -> list[float]:

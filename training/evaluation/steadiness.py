@@ -88,7 +88,7 @@ def figures(media: Sequence[Item], answers: Answers) -> dict[str, Any]:
         Counts of answers before (`n_right`, `n_wrong`), the share of each that was turned and so withdrawn, with its
         interval, how many answers were the same in 0, 1, ... of the views asked, and what each view came to.
     """
-    labels = np.array([i.label for i in media])
+    labels, sources = (np.array([getattr(i, key) for i in media]) for key in ("label", "source"))
     before, after = np.array(answers.before), np.array(answers.after)
     decided = (before == "fake") | (before == "real")
     right = decided & ((before == "fake") == (labels == 1))
@@ -100,7 +100,7 @@ def figures(media: Sequence[Item], answers: Answers) -> dict[str, Any]:
         for found, mine in zip(answers.decisive, part, strict=True):
             if found is not None and mine:
                 counts[found.same] += 1
-        out |= {f"n_{name}": n, f"n_turned_{name}": k, **rate(f"turned_{name}", k, n)}
+        out |= {f"n_{name}": n, f"n_turned_{name}": k, **rate(f"turned_{name}", turned[part], sources[part])}
         out[f"same_of_{name}"] = counts.tolist()
     out["views"] = {view: _of_view(view, answers.decisive) for view in VIEWS}
     return out

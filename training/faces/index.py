@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, get_args
@@ -111,6 +112,23 @@ def family(generator: str) -> str:
         if any(part == name or (len(part) > 4 and part in name) for part in parts):
             return key
     return "unknown" if name else ""
+
+
+def even_shares(labels: np.ndarray, *groupings: Sequence[str]) -> np.ndarray:
+    """(N,) weights that sum to 1: classes alike, and in each a group weighs as the root of its media.
+
+    Args:
+        labels: (N,) 0 or 1.
+        groupings: (N,) names each, such as sources and families; of several, the weights are multiplied.
+    """
+    share = np.ones(len(labels))
+    for names in groupings:
+        _, at, counts = np.unique(np.asarray(names), return_inverse=True, return_counts=True)
+        share *= counts[at] ** -0.5
+    for label in (0, 1):
+        mine = labels == label
+        share[mine] *= 0.5 / share[mine].sum() if mine.any() else 1
+    return share
 
 
 def read_index(root: Path) -> list[Item]:

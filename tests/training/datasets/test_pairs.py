@@ -16,6 +16,7 @@ from tests.training.toy_faces import Face, bank_of, face, item
 from training.datasets import pairs as room
 from training.datasets.pairs import PairDataset
 from training.datasets.shares import PAIR_SHARES, shares_of
+from training.fakes import makers
 from training.fakes.generators import Generator
 from training.fakes.selfblend import REGIONS
 
@@ -104,7 +105,7 @@ def test_a_longer_data_set_begins_like_a_shorter_one() -> None:
 
 def test_validation_walks_through_the_faces_in_order_and_leaves_them_as_they_are(monkeypatch) -> None:
     seen = []
-    monkeypatch.setattr(room, "self_blend", _spy(seen))
+    monkeypatch.setattr(makers, "self_blend", _spy(seen))
     monkeypatch.setattr(room, "degrade", _forbidden)
     colours = [(40 * k + 20, 90, 200 - 30 * k) for k in range(4)]
     faces, items = [plain(c) for c in colours], [item(k) for k in range(4)]
@@ -120,7 +121,7 @@ def _forbidden(*_):
 
 def _spy(seen: list):
     """`self_blend` that notes the pictures and landmarks it was given."""
-    original = room.self_blend
+    original = makers.self_blend
 
     def spy(image, landmarks, rng):
         seen.append((image.copy(), landmarks.copy()))
@@ -146,7 +147,7 @@ def test_without_augmentation_the_crop_is_the_one_of_serving() -> None:
 def test_mirrored_landmarks_stay_on_their_points_and_in_their_order(monkeypatch) -> None:
     """Dots mark the five points; after mirroring the dot under the first landmark is the other eye's."""
     seen = []
-    monkeypatch.setattr(room, "self_blend", _spy(seen))
+    monkeypatch.setattr(makers, "self_blend", _spy(seen))
     colours = np.array([(250, 0, 0), (0, 250, 0), (250, 250, 250), (0, 0, 250), (250, 250, 0)], np.uint8)
     subject = plain((0, 0, 0))
     for point, colour in zip(subject.landmarks, colours, strict=True):
@@ -205,7 +206,7 @@ def test_reals_come_first_and_fakes_second() -> None:
 
 def test_a_fake_is_never_blended_as_if_it_were_real(monkeypatch) -> None:
     seen = []
-    monkeypatch.setattr(room, "self_blend", _spy(seen))
+    monkeypatch.setattr(makers, "self_blend", _spy(seen))
     items = [item(k, kind, label) for k, (kind, label) in enumerate(
         [("crop", 0), ("video", 0), ("video", 1), ("image", 0), ("image", 1)]
     )]  # fmt: skip
@@ -268,7 +269,7 @@ def test_fakes_alone_make_no_pairs() -> None:
 def test_a_long_clip_counts_once(monkeypatch) -> None:
     """Twenty frames of one clip and one of another: each clip is drawn as often."""
     seen = []
-    monkeypatch.setattr(room, "self_blend", _spy(seen))
+    monkeypatch.setattr(makers, "self_blend", _spy(seen))
     faces = [*[plain(RED, 64)] * 20, plain(BLUE, 64)]
     items = [item(0, "video"), item(1, "video")]
     clips = PairDataset(

@@ -11,10 +11,11 @@ from sklearn.metrics import roc_curve
 from training.engine.metrics import (
     auc,
     auc_by_ranks,
-    bootstrap,
+    draws_by_source,
     ece,
     eer,
     fit_temperature,
+    interval,
     threshold_for_fpr,
     wilson,
 )
@@ -102,27 +103,43 @@ def test_wilson_of_nothing_knows_nothing() -> None:
     assert wilson(0, 0) == (0, 1)
 
 
+def resampled(figure, labels: np.ndarray, scores: np.ndarray, sources=None) -> tuple[float, float]:
+    """Interval of a figure over samples of sources; without any, each item is its own."""
+    owners = np.arange(len(labels)) if sources is None else sources
+    return interval([figure(labels[rows], scores[rows]) for rows in draws_by_source(labels, owners)])
+
+
 def test_the_bootstrap_interval_holds_the_figure_and_narrows_with_more_items() -> None:
     few, many = drawn(30, 30), drawn(500, 500)
     widths = []
     for labels, scores in (few, many):
-        low, high = bootstrap(auc, labels, scores)
+        low, high = resampled(auc, labels, scores)
         assert low < auc(labels, scores) < high
         widths.append(high - low)
-    assert widths[1] < widths[0] / 2.5
+    assert widths[1] < widths[0] / 2
 
 
 def test_the_bootstrap_of_the_mean_agrees_with_the_formula() -> None:
     scores = np.random.default_rng(0).normal(0, 1, 400)
-    low, high = bootstrap(lambda _, s: float(s.mean()), np.zeros(400, int), scores)
+    low, high = resampled(lambda _, s: float(s.mean()), np.zeros(400, int), scores)
     assert (high - low) / 2 == pytest.approx(1.96 * scores.std() / np.sqrt(400), rel=0.1)
+
+
+def test_media_that_stand_or_fall_together_widen_the_interval() -> None:
+    labels, scores = drawn(200, 200)
+    together = np.arange(400) // 20
+    alone, shared = (resampled(auc, labels, scores, sources) for sources in (None, together))
+    whole = np.sort(scores[:200]), np.sort(scores[200:])  # each source now holds like scores
+    clustered = resampled(auc, labels, np.concatenate(whole), together)
+    assert clustered[1] - clustered[0] > 1.5 * (alone[1] - alone[0])
+    assert shared[1] - shared[0] > 0.5 * (alone[1] - alone[0])
 
 
 def test_the_bootstrap_is_reproducible_and_keeps_both_classes() -> None:
     labels, scores = np.array([0, 0, 0, 0, 0, 0, 1]), np.linspace(0, 1, 7)
-    interval = bootstrap(auc, labels, scores)
-    assert interval == bootstrap(auc, labels, scores)
-    assert interval == pytest.approx((1, 1))
+    found = resampled(auc, labels, scores)
+    assert found == resampled(auc, labels, scores)
+    assert found == pytest.approx((1, 1))
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tbd_app.known import KnownPerformance, Measured
+from training.engine.metrics import wilson
 from training.evaluation import plots
 from training.evaluation.figures import (
     SEEN_FROM_AUC,
@@ -42,6 +43,15 @@ def test_video_figures() -> None:
     assert f["balanced_accuracy"] == pytest.approx((0.75 + 1 / 3) / 2, abs=1e-4)
     assert f["f1_fake"] == pytest.approx(0.4)
     assert f["auc_ci"][0] <= f["auc"] <= f["auc_ci"][1]
+
+
+def test_intervals_are_of_sources_and_never_narrower_than_wilsons() -> None:
+    # Two pages, one all found and one all missed: what was counted is two answers, not forty.
+    fakes = [Item(Path(f"{k}.mp4"), "video", 1, "val", "ab"[k % 2], "wav2lip") for k in range(40)]
+    votes = ["real"] * 4 + ["fake", "real"] * 20
+    found = video_figures([*CLIPS[:4], *fakes], np.linspace(0, 1, 44), votes)
+    assert (found["n_sources"], found["tpr"], found["tpr_ci"]) == (6, 0.5, [0.0, 1.0])
+    assert found["fpr_ci"] == pytest.approx(wilson(0, 4), abs=1e-4)
 
 
 def test_a_family_is_measured_against_all_reals() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.faces.index import FAMILIES, family, read_index
+from training.faces.index import FAMILIES, even_shares, family, read_index
 
 COLUMNS = ["path", "kind", "label", "split", "identity", "generator", "face_box", "landmarks"]
 CROP = {
@@ -135,3 +135,18 @@ def test_no_generator_is_in_two_families() -> None:
     names = [name for names in FAMILIES.values() for name in names]
     assert len(names) == len(set(names))
     assert all(name == name.lower() for name in names)
+
+
+def test_a_page_with_many_files_does_not_outweigh_many_pages() -> None:
+    labels = np.array([0] * 9 + [0] * 4 + [1])
+    sources = np.array(["many"] * 9 + list("abcd") + ["fake"])
+    share = even_shares(labels, sources)
+    assert share.sum() == pytest.approx(1)
+    assert share[labels == 1].sum() == pytest.approx(0.5)
+    assert share[:9].sum() / share[9:13].sum() == pytest.approx(3 / 4)
+
+
+def test_two_groupings_multiply() -> None:
+    labels = np.array([0, 0, 1, 1, 1])
+    share = even_shares(labels, ["a", "b", "c", "d", "e"], ["", "", "swap", "swap", "talking"])
+    assert share == pytest.approx([0.25, 0.25, 0.5 * 0.2929, 0.5 * 0.2929, 0.5 * 0.4142], abs=1e-4)
