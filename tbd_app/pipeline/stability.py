@@ -1,10 +1,11 @@
 """Is the answer the same when the file is changed in ways that mean nothing? The same faces, scored again in `VIEWS`.
 
-Each view is asked about one frame of each person, another one for each view, spread over the timeline, so that all together
-cost about half of the scoring. One frame says less than all of them, so its own score is not held against the answer: it is
-compared with the same frame as it was, and what the view changed there is taken to be what it changes in every frame. A frame
-model's logits all move by that much, and so do the features of a clip model's frames; averages, calibration and bounds stay
-those of the verdict. A clip model that does not read frame by frame is asked about its whole clip in each view.
+Each view is asked about one frame of each person, another one for each view, spread over the timeline: the least that five
+views can cost, and as much as the scoring itself of a clip model that sees five frames. One frame says less than all of them,
+so its own score is not held against the answer: it is compared with the same frame as it was, and what the view changed there
+is taken to be what it changes in every frame. A frame model's logits all move by that much, and so do the features of a clip
+model's frames; averages, calibration and bounds stay those of the verdict. A clip model that does not read frame by frame is
+asked about its whole clip in each view.
 """
 
 from __future__ import annotations
