@@ -84,6 +84,17 @@ class KnownPerformance:
             "blind_to": list(self.blind_to),
         }
 
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """The shares that were measured as counts: how many, of how many; {"found_fake": (9, 27)}."""
+        of = {"flagged_real": self.n_real, "found_fake": self.n_fake, "called_real_fake": self.n_fake}
+        return {
+            k: (round(m.value * n), n) for k, n in of.items() if n and (m := getattr(self, k)) is not None
+        }
+
+    def to_report(self) -> dict[str, Any]:
+        """As plain JSON data with the counts, as reports hold it."""
+        return self.to_dict() | {"counts": self.counts()}
+
 
 FIGURES = ("flagged_real", "found_fake", "called_real_fake", "auc")
 
@@ -147,5 +158,5 @@ class ModelInfo:
             "name": self.name,
             "architecture": self.architecture,
             "licence": self.licence,
-            "known_performance": self.known.to_dict() if self.known else None,
+            "known_performance": self.known.to_report() if self.known else None,
         }

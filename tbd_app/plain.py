@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tbd_app import answer
 from tbd_app.known import DECIMALS
 
 if TYPE_CHECKING:
@@ -22,18 +23,21 @@ def to_dict(report: Report) -> dict[str, Any]:
         {
             "schema_version": report.schema_version,
             "media": _media(report.media),
+            "made_at": report.made_at,
             "verdict": _verdict(report.verdict),
-            "people": [_person(p) for p in report.people],
+            "answer": answer.of_report(report),
+            "people": [_person(p, report) for p in report.people],
             "frames": {
                 "requested": report.frames.requested,
                 "decoded": report.frames.decoded,
                 "with_face": report.frames.with_face,
                 "verified": report.frames.verified,
+                "turned": report.frames.turned,
                 "times_s": report.frames.times_s,
             },
             "settings": report.settings,
             "models": [model.to_dict() for model in report.models],
-            "known_performance": report.known.to_dict() if report.known else None,
+            "known_performance": report.known.to_report() if report.known else None,
             "combination": report.combination.to_dict() if report.combination else None,
             "stability": report.stability.to_dict() if report.stability else None,
             "provenance": report.provenance,
@@ -68,7 +72,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _person(person: Person) -> dict[str, Any]:
+def _person(person: Person, report: Report) -> dict[str, Any]:
     quality = person.track.quality
     return {
         "track_id": person.track.track_id,
@@ -83,6 +87,7 @@ def _person(person: Person) -> dict[str, Any]:
             "coverage": quality.coverage,
         },
         "verdict": _verdict(person.verdict),
+        "answer": answer.of_person(person, report),
         "scores": [_score(s) for s in person.scores],
     }
 

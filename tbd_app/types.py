@@ -29,7 +29,7 @@ Stage = Literal["media", "frames", "faces", "score", "stability", "explain"]
 ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
 Vote = Literal["fake", "real", "abstain"]
 Label = Literal["fake", "real", "uncertain", "not_applicable"]
-Exclusion = Literal["face_too_small", "too_brief"]
+Exclusion = Literal["face_too_small", "too_brief", "face_turned", "too_dark", "too_blurred", "side_view"]
 # Why a score is absent, and what stands behind a verdict; report/texts.py has a sentence for each.
 ScoreReason = Literal[Exclusion, "weights_missing", "weights_corrupt", "out_of_memory", "not_finite"]
 BlindSpot = Literal[
@@ -203,6 +203,7 @@ class FrameCounts:
 
     Attributes:
         size: width and height of the first frame, px; boxes are measured in it. Frames of a large video are made smaller.
+        turned: where no face was confirmed, frames of a few checked ones that show one once they are turned.
     """
 
     requested: int
@@ -211,6 +212,7 @@ class FrameCounts:
     verified: int
     times_s: tuple[float, ...]
     size: tuple[int, int]
+    turned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,7 @@ class Report:
         known: what the vote was measured to do, where exactly these voters were measured and all of them judged.
         combination: the one that gave the verdict of some person; None where the majority gave all of them.
         stability: what changed views of the same faces made of the answers; None where they were not asked.
+        made_at: when the analysis ended, ISO 8601 in UTC to the second; "" where nobody noted it.
     """
 
     media: Media
@@ -239,6 +242,7 @@ class Report:
     snapshots: tuple[Snapshot, ...] = ()
     stability: Stability | None = None
     provenance: dict[str, Any] | None = None
+    made_at: str = ""
     schema_version: int = SCHEMA_VERSION
 
     def model(self, name: str) -> ModelInfo:

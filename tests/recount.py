@@ -8,6 +8,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+ANSWERS = {
+    "fake": "suspicious",
+    "uncertain": "cannot_tell",
+    "real": "no_signs",
+    "not_applicable": "cannot_judge",
+}
 Json = dict[str, Any]
 KEPT = ("single_voter", "models_disagree")  # reasons of the majority that hold under a combination, too
 
@@ -62,7 +68,9 @@ def of_file(document: Json) -> Json:
     judged = [v for v in people if v["label"] != "not_applicable"]
     if not judged:
         reasons = list(dict.fromkeys(code for v in people for code in v["reasons"]))
-        lacking = "no_verified_face" if document["frames"]["with_face"] else "no_face"
+        frames = document["frames"]
+        lacking = "no_verified_face" if frames["with_face"] else "no_face"
+        lacking = "face_turned" if frames["turned"] else lacking
         none = {"fake": 0, "real": 0, "abstain": 0}
         return {
             "label": "not_applicable",
@@ -79,6 +87,27 @@ def of_file(document: Json) -> Json:
     if label == "real":
         reasons += _blind_spots(document)
     return decisive | {"fake_prob": max(probs, default=None), "reasons": reasons, "voters": voters}
+
+
+def answer_about_person(person: Json, document: Json) -> str:
+    """The answer for people about one person: the label in another word, or "disagree"."""
+    label = of_person(person, document)["label"]
+    known = {m["name"]: m["known_performance"] for m in document["models"]}
+    sides = {"fake": set(), "real": set()}
+    for score in person["scores"]:
+        if score["model"] in person["verdict"]["voters"] and score["vote"] in sides:
+            sides[score["vote"]].add(
+                not (figures := known[score["model"]]) or not figures["blind_to"] or bool(figures["sees"])
+            )
+    split = True in sides["fake"] and (True in sides["real"] or (sides["real"] and label != "fake"))
+    return "disagree" if split and label != "not_applicable" else ANSWERS[label]
+
+
+def answer_about_file(document: Json) -> str:
+    """The most urgent answer about people who could be judged."""
+    answers = {answer_about_person(p, document) for p in document["people"]} - {"cannot_judge"}
+    order = ("suspicious", "disagree", "cannot_tell", "no_signs")
+    return next((name for name in order if name in answers), "cannot_judge")
 
 
 def _vote(score: Json) -> str:

@@ -43,23 +43,31 @@ class Outputs:
     """Where results go besides the screen; a context manager that closes the JSON file."""
 
     json: IO[str] | None = None
+    json_dir: Path | None = None
     html: Path | None = None
     video: Path | None = None
     _open: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
-    def prepare(cls, json_file: str | None, html: Path | None, video: Path | None) -> Outputs:
+    def prepare(cls, json: str | None, html: Path | None, video: Path | None) -> Outputs:
         """Open the file and make the folders before any work is done.
+
+        Args:
+            json: "-" for standard output, a file's name with a suffix for one document a line, else a folder.
+            html: a folder.
+            video: a folder.
 
         Raises:
             BadSetting: one of them cannot be written, or the JSON file exists and is something else.
         """
         outputs = cls(html=html, video=video)
+        if json is not None and json != "-" and (Path(json).is_dir() or not Path(json).suffix):
+            outputs.json_dir = Path(json)
         try:
-            for folder in filter(None, (html, video)):
+            for folder in filter(None, (html, video, outputs.json_dir)):
                 folder.mkdir(parents=True, exist_ok=True)
-            if json_file is not None:
-                stream = _claim_stdout() if json_file == "-" else _create(Path(json_file))
+            if json is not None and outputs.json_dir is None:
+                stream = _claim_stdout() if json == "-" else _create(Path(json))
                 outputs.json = outputs._open.enter_context(stream)
         except OSError as error:
             raise BadSetting(f"{error.filename} cannot be written: {error.strerror}.") from error
@@ -72,23 +80,32 @@ class Outputs:
         self._open.close()
 
     def write(self, report: Report, path: Path) -> list[str]:
-        """Everything asked for about one report; returns sentences about what could not be made."""
+        """Everything asked for about one report; returns sentences about files that were made or could not be."""
         self.write_line(to_json.to_dict(report))
         stem = f"{_safe_stem(report.media.name)}-{report.media.sha256[:8]}"
+        notes: list[str] = []
         try:
+            if self.json_dir is not None:
+                out = self.json_dir / f"{stem}.json"
+                out.write_text(to_json.pretty(report), encoding="utf-8")
+                notes.append(f"wrote {out}")
             if self.html is not None:
                 from tbd_app.report import html
 
-                (self.html / f"{stem}.html").write_text(html.render(report), encoding="utf-8")
+                out = self.html / f"{stem}.html"
+                out.write_text(html.render(report), encoding="utf-8")
+                notes.append(f"wrote {out}")
             if self.video is not None:
                 from tbd_app.report import annotate
 
-                annotate.write(report, path, self.video / f"{stem}.mp4")
+                out = self.video / f"{stem}.mp4"
+                annotate.write(report, path, out)
+                notes.append(f"wrote {out}")
         except TBDError as error:
-            return [error.message]
+            notes.append(error.message)
         except OSError as error:
-            return [f"{error.filename} cannot be written: {error.strerror}."]
-        return []
+            notes.append(f"{error.filename} cannot be written: {error.strerror}.")
+        return notes
 
     def write_line(self, document: dict[str, object]) -> None:
         """One JSON document, at once: a reader of the pipe need not wait for the batch."""

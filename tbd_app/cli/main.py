@@ -67,12 +67,16 @@ def analyze(
     json_file: Annotated[
         str | None,
         typer.Option(
-            "--json", metavar="FILE|-", help="Write one JSON document per input and line; - is stdout."
+            "--json",
+            metavar="DIR|FILE|-",
+            help="Write a JSON report per input: into a folder, or a line each into a file (with a suffix) or stdout (-).",
         ),
     ] = None,
-    html: Annotated[Path | None, typer.Option(metavar="DIR", help="Write an HTML report per input.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write an HTML report per input into a folder.")
+    ] = None,
     video: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write an annotated mp4 per video.")
+        Path | None, typer.Option(metavar="DIR", help="Write an annotated mp4 per video into a folder.")
     ] = None,
     explain: Annotated[bool, typer.Option(help="Show where the models looked (Grad-CAM).")] = True,
     stability: Annotated[

@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,7 @@ from tbd_app.known import MEASURED_AS
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
-from tbd_app.pipeline import explain, people, score, stability, tracks, verdict
+from tbd_app.pipeline import explain, fitness, people, score, stability, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
@@ -117,7 +118,9 @@ def analyze_events(
         found[position] = faces
         yield _event("faces", len(found), len(sampled), "Looking for faces")
     faces_by_frame = [found[i] for i in range(len(sampled))]
-    linked = people.linked(sampled, faces_by_frame, settings)
+    linked = people.linked(sampled, faces_by_frame, settings, device)
+    seen = any(f.verified.any() for f in faces_by_frame)
+    turned = 0 if seen else fitness.faces_when_turned(sampled.images, detector, settings.face_confidence)
     clock.lap("faces")
 
     scores: list[ModelScore] = []
@@ -162,6 +165,7 @@ def analyze_events(
         verified=sum(bool(f.verified.any()) for f in faces_by_frame),
         times_s=tuple(sampled.times_s.tolist()),
         size=(sampled.images[0].shape[1], sampled.images[0].shape[0]),
+        turned=turned,
     )
     yield Report(
         media=_named(media, name),
@@ -178,6 +182,7 @@ def analyze_events(
         explanations=explanations,
         snapshots=tuple(_snapshots(sampled, linked)),
         stability=steady,
+        made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 
 

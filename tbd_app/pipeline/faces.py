@@ -25,6 +25,7 @@ CANDIDATE_SCORE = 0.6  # pass 1 is generous, pass 2 decides
 VERIFY_MARGIN = 1.5
 VERIFY_SIDE_PX = 160
 MIN_COVER = 0.2  # of the enlarged crop's area
+LEAST_PROB = 1e-7  # a score counts as at least this far from 0 and from 1
 MAX_OFFSET = 0.25  # of the enlarged crop's side, between centres
 FRAME_BATCH = 8
 CANDIDATE_BATCH = 32
@@ -107,6 +108,19 @@ class FaceDetector:
             out.append((boxes[keep] / scale, scores[keep], points[keep] / scale))
         return out
 
+    def certainty(self, crops: np.ndarray) -> np.ndarray:
+        """How sure the detector is of the surest face of each crop.
+
+        Args:
+            crops: (N,S,S,3) uint8 RGB; `VERIFY_SIDE_PX` px, as pass 2 cuts them.
+
+        Returns:
+            (N,) float64 log-odds; very low where none is found.
+        """
+        best = [float(scores.max(initial=0)) for _, scores, _ in self._run(crops, VERIFY_SIDE_PX * 0.3)]
+        probs = np.clip(best, LEAST_PROB, 1 - LEAST_PROB)
+        return np.log(probs / (1 - probs))
+
     def _verify(
         self,
         frames: Sequence[np.ndarray],
@@ -117,8 +131,7 @@ class FaceDetector:
         squares, crops = [], []
         for frame, (boxes, _, _) in zip(frames, candidates, strict=True):
             for x0, y0, x1, y1 in boxes:
-                side = max(x1 - x0, y1 - y0) * VERIFY_MARGIN
-                square = ((x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side)
+                square = around(np.array([x0, y0, x1, y1]))
                 squares.append(square)
                 crops.append(cut_square(frame, *square, VERIFY_SIDE_PX))
         confirmed = []
@@ -133,6 +146,13 @@ class FaceDetector:
             out.append(_merge(boxes, scores, points, confirmed[at : at + len(boxes)], confidence))
             at += len(boxes)
         return out
+
+
+def around(box: np.ndarray) -> tuple[float, float, float]:
+    """x0, y0 and side, px, of the square that pass 2 cuts around a box (4,) xyxy."""
+    x0, y0, x1, y1 = box
+    side = max(x1 - x0, y1 - y0) * VERIFY_MARGIN
+    return (x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side
 
 
 def _chunks(items: Sequence[T], n: int) -> Iterator[Sequence[T]]:

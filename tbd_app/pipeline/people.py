@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
-from tbd_app.pipeline import tracks
+from tbd_app.pipeline import fitness, tracks
 from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Faces, FaceTrack, Frames, Media
@@ -40,7 +40,7 @@ def find(path: str | Path, settings: AnalysisSettings, device: str = "cpu") -> P
     media = open_media(path, settings.limits)
     frames = sample(media, settings.n_frames, settings.limits)
     faces = detector(device, settings.min_face_px).detect(frames.images, settings.face_confidence)
-    return People(media, frames, tuple(faces), tuple(linked(frames, faces, settings)))
+    return People(media, frames, tuple(faces), tuple(linked(frames, faces, settings, device)))
 
 
 class Bounds(Protocol):
@@ -53,11 +53,12 @@ class Bounds(Protocol):
     def min_track_share(self) -> float: ...
 
 
-def linked(frames: Frames, faces: Sequence[Faces], settings: Bounds) -> list[FaceTrack]:
-    """Tracks of the faces, within the settings' bounds."""
-    return tracks.link(
+def linked(frames: Frames, faces: Sequence[Faces], settings: Bounds, device: str = "cpu") -> list[FaceTrack]:
+    """Tracks of the faces, within the settings' bounds and those of `fitness`."""
+    found = tracks.link(
         frames, list(faces), min_face_px=settings.min_face_px, min_share=settings.min_track_share
     )
+    return [fitness.checked(t, frames, detector(device, settings.min_face_px)) for t in found]
 
 
 @lru_cache(maxsize=4)

@@ -149,7 +149,9 @@ def of_file(
     if not judged:
         unfit: list[Reason] = list(dict.fromkeys(r for v in people for r in v.reasons))
         if not unfit:
-            unfit = ["no_verified_face" if counts.with_face else "no_face"]
+            unfit = [
+                "face_turned" if counts.turned else "no_verified_face" if counts.with_face else "no_face"
+            ]
         return Verdict("not_applicable", None, reasons=tuple(unfit), voters=tuple(voters))
     rank = {"fake": 2, "uncertain": 1, "real": 0}
     decisive = max(judged, key=lambda v: (rank[v.label], v.fake_prob or 0.0))

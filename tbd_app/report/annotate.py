@@ -1,4 +1,4 @@
-"""The video again, with a box and a score at every face: boxes move evenly between the sampled frames.
+"""The video again, with a box and a few words about the verdict at every face: boxes move evenly between the sampled frames.
 
 Decoding and encoding run in the sandbox, like all else that parses what a user brought; only the finished mp4
 leaves it. There is no sound in it.
@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 
 from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.media import answers, sandbox, stills, video
-from tbd_app.report import curves, overlays, palette, texts
+from tbd_app.report import overlays, palette, texts
 from tbd_app.settings import Limits
 from tbd_app.types import Person, Report
 
@@ -115,14 +115,11 @@ def _fit(width: int, height: int) -> tuple[int, int]:
 
 def _track(person: Person, report: Report) -> dict[str, Any]:
     """One person as plain data: boxes as shares of the width and height of the frames in which they were measured."""
-    probs = curves.frame_probs(person)
     return {
         "times_s": list(person.times_s),
         "positions": person.track.positions.tolist(),
         "boxes": (person.track.boxes / np.array(report.frames.size * 2)).tolist(),
-        "scores": None if probs is None else probs.tolist(),
-        "score": person.verdict.fake_prob,
-        "caption": texts.person_caption(person),
+        "caption": texts.person_caption(person, report),
         "colour": palette.person(person.track.track_id),
     }
 
@@ -140,6 +137,4 @@ def _box_at(track: dict[str, Any], time_s: float, shape: tuple[int, ...]) -> ove
     boxes = np.asarray(track["boxes"])
     share = np.array([np.interp(time_s, times, boxes[:, k]) for k in range(4)])
     height, width = shape[:2]
-    score = np.interp(time_s, times, track["scores"]) if track["scores"] else track["score"]
-    caption = track["caption"] if score is None else f"{track['caption']} ({score:.2f})"
-    return overlays.Box(share * [width, height, width, height], caption, track["colour"])
+    return overlays.Box(share * [width, height, width, height], track["caption"], track["colour"])

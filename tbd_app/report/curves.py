@@ -1,14 +1,18 @@
-"""fake_prob over time per person, as lines to draw: a gap where the person is not seen."""
+"""Frame scores over time per person, as lines to draw: a gap where the person is not seen, three zones behind."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 
-from tbd_app.report.texts import person_name
-from tbd_app.types import Person, Report
+from tbd_app.report import palette
+from tbd_app.report.names import counted, moment, person_name
+from tbd_app.types import ModelScore, Person, Report
+
+NO_CURVE = "No model gives scores of single frames here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +48,61 @@ def lines(report: Report) -> list[Line]:
     return out
 
 
-def thresholds(report: Report) -> list[float]:
-    """The distinct thresholds at which the models that scored single frames vote fake, ascending."""
-    return sorted({s.threshold for p in report.people for s in p.scores if s.frame_fake_prob and s.threshold})
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """Three zones of a score: real below one bound, fake from the other, undecided between."""
+
+    real_below: float
+    threshold: float
+
+    def parts(self) -> list[tuple[palette.Zone, float, float]]:
+        """Name, lower and upper end of each zone, from 0 to 1; one without extent is left out."""
+        edges = (0.0, self.real_below, self.threshold, 1.0)
+        named = zip(get_args(palette.Zone), edges[:-1], edges[1:], strict=True)
+        return [part for part in named if part[2] > part[1]]
+
+    def __str__(self) -> str:
+        return f"real below {self.real_below:.2f}, fake from {self.threshold:.2f}"
+
+
+def zones(report: Report) -> Zones | None:
+    """The zones behind the curves; None without one.
+
+    Where models or people have bounds of their own, the zone between is as wide as all of theirs together.
+    """
+    found = [z for p in report.people for s in p.scores if s.frame_fake_prob and (z := zones_of(s))]
+    if not found:
+        return None
+    return Zones(min(z.real_below for z in found), max(z.threshold for z in found))
+
+
+def zones_of(score: ModelScore) -> Zones | None:
+    """The zones of one model's score; None where it has no bounds."""
+    if score.threshold is None:
+        return None
+    return Zones(score.threshold if score.real_below is None else score.real_below, score.threshold)
 
 
 def in_words(report: Report) -> str:
-    """The curves as a sentence, for those who cannot see the plot."""
-    parts = []
-    for line in lines(report):
-        points = [point for run in line.runs for point in run]
-        (low_t, low), (high_t, high) = (f(points, key=lambda p: p[1]) for f in (min, max))
-        where = "" if report.media.kind == "image" else f" (lowest at {low_t:g}, highest at {high_t:g})"
-        parts.append(f"person {person_name(line.track_id)} between {low:.2f} and {high:.2f}{where}")
-    unit = {"video": "seconds", "frames": "frames", "image": "one picture"}[report.media.kind]
+    """The curves as sentences, for those who cannot see the plot."""
+    said = [line_in_words(line, report) for line in lines(report)]
+    return " ".join(said) if said else NO_CURVE
+
+
+def line_in_words(line: Line, report: Report) -> str:
+    """One curve: its range, its mean, and how many of its frames lie in the zone of fakes."""
+    kind, bounds = report.media.kind, zones(report)
+    points = [point for run in line.runs for point in run]
+    probs = [prob for _, prob in points]
+    (low_t, low), (high_t, high) = (f(points, key=lambda p: p[1]) for f in (min, max))
+    name = f"Person {person_name(line.track_id)}"
+    if len(points) == 1:
+        return f"{name}: the frame score is {low:.2f}."
+    tail = ""
+    if bounds:
+        above = sum(prob >= bounds.threshold for prob in probs)
+        tail = f"; {above} of {counted(len(points), 'frame')} {'lies' if above == 1 else 'lie'} in the zone of fakes"
     return (
-        f"Score over {unit}: {'; '.join(parts)}." if parts else "No model gives scores of single frames here."
+        f"{name}: the frame scores lie between {low:.2f} ({moment(low_t, kind)}) and {high:.2f} ({moment(high_t, kind)}), "
+        f"on average {sum(probs) / len(probs):.2f}{tail}."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
+from tbd_app.answer import of_report
 from tbd_app.report import overlays, palette, stability, texts
-from tbd_app.report.curves import in_words, lines, thresholds
+from tbd_app.report.curves import Zones, in_words, lines, zones, zones_of
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
 MAX_SNAPSHOTS = 6
 SNAPSHOT_SIDE = 640
 PLOT = (640, 200)  # px of the timeline's view box
-PLOT_MARGIN = (36, 12, 12, 28)  # left, top, right, bottom
+LABEL_HEIGHT = 13  # px
+PLOT_MARGIN = (36, 12, 64, 28)  # left, top, right, bottom
 
 
 def render(report: Report) -> str:
@@ -28,19 +31,34 @@ def render(report: Report) -> str:
         report=report,
         texts=texts,
         stability=stability,
-        headline=texts.headline(report),
+        product=f"{texts.PRODUCT} {report.versions.get('tbd', '')}".strip(),
+        made_at=when(report),
+        answer=texts.answer_label(report),
+        icon=palette.ICONS[of_report(report)],
+        tone=palette.ANSWERS[of_report(report)],
+        opening=texts.opening(report),
+        detail=texts.meaning_detail(report),
+        next_step=texts.next_step(report),
+        how_reached=texts.how_reached(report),
+        limits=texts.limits(report.media.kind, report),
+        quote=texts.quote(report),
         looked_at=_looked_at(report),
         people=[_person(p, report) for p in report.people],
         known_vote=texts.known_vote(report),
         plot=_plot(report),
         snapshots=[_snapshot(s, report) for s in _some(report.snapshots)],
-        pairs=[_pair(e, report.media.kind) for e in report.explanations],
+        pairs=[_pair(e, report) for e in report.explanations],
         warnings=report.warnings,
         command=texts.repeat_command(report),
         versions=_flat(report.versions),
         settings=_flat(report.settings),
         timings=_flat(report.timings_s),
     )
+
+
+def when(report: Report) -> str:
+    """Date and time of the analysis for people: "2026-11-30 01:22 UTC"; "" where nobody noted it."""
+    return f"{report.made_at[:10]} {report.made_at[11:16]} UTC" if report.made_at else ""
 
 
 @lru_cache(maxsize=1)
@@ -58,16 +76,23 @@ def _template() -> Template:
 def _looked_at(report: Report) -> list[tuple[str, str]]:
     media, frames = report.media, report.frames
     kind = {"video": "video", "image": "picture", "frames": "zip of frames"}[media.kind]
+    people = texts.counted(len(report.people), "person", "people") if report.people else "nobody"
+    asked = f"{frames.decoded} of {texts.counted(frames.requested, 'frame')} asked for"
     rows = [
         ("File", media.name),
-        ("Kind", f"{kind}, {media.width}×{media.height}, {media.codec}"),
-        ("Frames", f"{frames.decoded} of {frames.requested} asked for; {frames.with_face} with a face"),
-        ("People", str(len(report.people))),
         ("SHA-256", media.sha256),
+        ("Kind", f"{kind}, {media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"),
     ]
     if media.duration_s is not None:
-        rows.insert(2, ("Length", f"{media.duration_s:.1f} s, {media.n_frames} frames"))
-    return rows
+        rows.append(("Length", f"{media.duration_s:.1f} s, {texts.counted(media.n_frames, 'frame')}"))
+    if media.kind == "image":
+        rows.append(("Faces", f"{people}, {'confirmed' if frames.verified else 'none confirmed'}"))
+    else:
+        rows.append(
+            ("Frames", f"{asked}; {frames.with_face} with a face, {frames.verified} with a confirmed one")
+        )
+        rows.append(("People", people))
+    return [*rows, ("Analysed", when(report))] if report.made_at else rows
 
 
 def _person(person: Person, report: Report) -> dict[str, Any]:
@@ -75,16 +100,17 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
     return {
         "name": texts.person_name(person.track.track_id),
         "colour": palette.person(person.track.track_id),
-        "caption": texts.person_caption(person),
-        "label": person.verdict.label,
+        "caption": texts.person_caption(person, report),
         "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
-        "reasons": texts.why(person, report),
+        "reasons": texts.why(person, report, without=("combined",)),  # said once, below all people
         "stability": stability.sentence(person, report),
         "views": stability.rows(person, report),
         "quality": (
-            f"Face {quality.median_side_px:.0f} px, seen in {len(person.track)} frames "
-            f"({quality.coverage:.0%} of those looked at)"
+            f"Face of {quality.median_side_px:.0f} px"
+            if report.media.kind == "image"
+            else f"Face of {quality.median_side_px:.0f} px, seen in {texts.counted(len(person.track), 'frame')} "
+            f"of the {report.frames.decoded} that were looked at"
         ),
         "scores": [
             {
@@ -93,7 +119,8 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
                 "reason": texts.reason(s.reason) if s.reason else "",
                 "prob": s.fake_prob,
                 "vote": texts.vote(s, person.verdict.voters),
-                "threshold": s.threshold,
+                "bounds": str(bounds) if (bounds := zones_of(s)) else "",
+                "zones": _gradient(bounds) if bounds else "none",
                 "error": texts.known_error(report.model(s.model).known),
                 "auc": texts.known_auc(report.model(s.model).known),
             }
@@ -102,9 +129,15 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
     }
 
 
+def _gradient(bounds: Zones) -> str:
+    """The zones as a CSS background from left to right."""
+    stops = [f"{palette.ZONES[name]}66 {low:.1%} {high:.1%}" for name, low, high in bounds.parts()]
+    return f"linear-gradient(90deg, {', '.join(stops)})"
+
+
 def _plot(report: Report) -> dict[str, Any] | None:
     """Geometry of the timeline in pixels of its view box, or None when there is nothing to draw."""
-    curves = lines(report)
+    curves, bounds = lines(report), zones(report)
     if not curves or report.media.kind == "image":
         return None
     width, height = PLOT
@@ -123,8 +156,12 @@ def _plot(report: Report) -> dict[str, Any] | None:
         "left": left,
         "right": width - right,
         "floor": y(0),
-        "levels": [(y(v), f"{v:g}") for v in (0, 0.5, 1)],
-        "thresholds": [y(v) for v in thresholds(report)],
+        "levels": [(y(v), f"{v:g}") for v in (0, 1)],
+        "zones": [
+            {"name": name, "colour": palette.ZONES[name], "y": y(high), "height": round(y(low) - y(high), 1)}
+            for name, low, high in (bounds.parts() if bounds else ())
+        ],
+        "bounds": _bound_labels(bounds, y) if bounds else [],
         "ticks": [(x(end * k / 4), texts.moment(end * k / 4, report.media.kind)) for k in range(5)],
         "curves": [
             {
@@ -139,6 +176,15 @@ def _plot(report: Report) -> dict[str, Any] | None:
     }
 
 
+def _bound_labels(bounds: Zones, y: Callable[[float], float]) -> list[tuple[float, float, str]]:
+    """Height of each bound's line, of its label, and the label; labels of near bounds are moved apart."""
+    low, high = y(bounds.real_below), y(bounds.threshold)
+    if bounds.real_below == bounds.threshold:
+        return [(high, high, f"{bounds.threshold:.2f}")]
+    apart = max(0.0, LABEL_HEIGHT - (low - high)) / 2
+    return [(low, low + apart, f"{bounds.real_below:.2f}"), (high, high - apart, f"{bounds.threshold:.2f}")]
+
+
 def _some(snapshots: tuple[Snapshot, ...]) -> list[Snapshot]:
     """At most `MAX_SNAPSHOTS`, spread over those that show a face."""
     faces = [s for s in snapshots if len(s.boxes)]
@@ -149,7 +195,7 @@ def _some(snapshots: tuple[Snapshot, ...]) -> list[Snapshot]:
 
 
 def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
-    labels = {p.track.track_id: texts.person_caption(p) for p in report.people}
+    labels = {p.track.track_id: texts.person_caption(p, report) for p in report.people}
     when = texts.moment(snapshot.time_s, report.media.kind)
     who = ", ".join(labels[i] for i in snapshot.track_ids if i in labels)
     return {
@@ -158,15 +204,23 @@ def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
     }
 
 
-def _pair(explanation: Explanation, kind: str) -> dict[str, str]:
-    when = texts.moment(explanation.time_s, kind)
+def _pair(explanation: Explanation, report: Report) -> dict[str, str]:
+    when = texts.moment(explanation.time_s, report.media.kind)
+    who = f"Person {texts.person_name(explanation.track_id)}{f', {when}' if when else ''}"
+    # A model of clips has one score for all frames, which is no frame's.
+    of_frames = any(
+        s.frame_fake_prob
+        for p in report.people
+        for s in p.scores
+        if (p.track.track_id, s.model) == (explanation.track_id, explanation.model)
+    )
+    score = f"{'frame' if of_frames else 'clip'} score {explanation.fake_prob:.2f} of {explanation.model}"
+    role = "" if report.media.kind == "image" else f"{texts.ROLES[explanation.role]}, "
     return {
         "crop": data_uri(explanation.crop),
         "overlay": data_uri(explanation.overlay),
-        "caption": (
-            f"Person {texts.person_name(explanation.track_id)}{f', {when}' if when else ''}: "
-            f"{texts.ROLES[explanation.role]}, {explanation.model} scores {explanation.fake_prob:.2f}"
-        ),
+        "alt": f"{who}, with the map of attention of {explanation.model}",
+        "caption": f"{who}: {role}{score}",
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tbd_app.report import palette
-from tbd_app.report.texts import person_name
+from tbd_app.report.names import person_name
 from tbd_app.types import Snapshot
 
 

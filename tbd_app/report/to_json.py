@@ -19,6 +19,11 @@ def error_to_dict(name: str, error: TBDError) -> dict[str, Any]:
     return plain({"schema_version": SCHEMA_VERSION, "media": {"name": name}, "error": error.to_dict()})
 
 
+def pretty(document: Report | dict[str, Any]) -> str:
+    """JSON text as a file that people open: indented, with a line end."""
+    return dumps(document, indent=2) + "\n"
+
+
 def dumps(document: Report | dict[str, Any], *, indent: int | None = None) -> str:
     """JSON text, ASCII only, so that one line stays one line for every reader of JSON Lines.
 

@@ -75,6 +75,9 @@ def test_a_bad_input_does_not_stop_the_rest(batch) -> None:
 def test_people_read_results_and_refusals_on_stderr(batch) -> None:
     assert "notes.txt: This is not a video" in batch.done.stderr
     assert "Cannot judge" in batch.done.stderr
+    assert "5 files: " in batch.done.stderr
+    assert "1/5 face.png: Looking for faces\n" in batch.done.stderr
+    assert f"face.png: wrote {batch.html[0]}\n" in batch.done.stderr
     assert "Traceback" not in batch.done.stderr
 
 
@@ -102,7 +105,7 @@ def test_python_gives_the_same_report(batch) -> None:
     report = tbd_app.analyze(batch.inputs[0], n_frames=8, explain=False, device="cpu")
     ours, theirs = to_dict(report), batch.documents[0]
     for document in (ours, theirs):
-        document["timings_s"] = {}
+        document |= {"timings_s": {}, "made_at": ""}
     assert ours == theirs
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tbd_app import catalogue
+from tbd_app.answer import Answer
+from tbd_app.cli import results
 from tbd_app.cli.screen import Screen
+from tbd_app.errors import NotMedia
 from tbd_app.known import KnownPerformance, Measured
 from tbd_app.report import texts
-from tests.report_factory import MODELS, make_report, with_combination
+from tbd_app.types import ProgressEvent, Report
+from tests.report_factory import MODELS, make_report, with_combination, with_known_vote
 
 
 def shown(report, capsys: pytest.CaptureFixture[str]) -> str:
@@ -47,7 +53,7 @@ def test_a_vote_that_does_not_count_is_in_brackets(capsys) -> None:
     out = " ".join(shown(replace(report, people=(alone,)), capsys).split())
     assert texts.SHOWN_ONLY in out
     assert out.count("(fake)") == 1
-    assert out.count("(real)") == 1
+    assert out.count("(abstains)") == 1
 
 
 def test_models_are_listed_with_figures_of_each_kind(capsys, monkeypatch) -> None:
@@ -69,11 +75,90 @@ def test_a_combined_score_is_shown_with_its_two_bounds(capsys, monkeypatch) -> N
     report = with_combination(make_report(n_people=2), 0.8)
     out = shown(report, capsys)
     for name in "AB":
-        assert f"Person {name}: {texts.REASONS['combined']} Together they score 0.80 (real below 0.40" in out
+        assert f"Person {name}: Together they score 0.80 (real below 0.40, fake from 0.55)." in out
+    assert out.count("weighed into one") == 1
     assert "Together" not in shown(make_report(), capsys)
-    Screen().results([(report.media.path, report), (report.media.path, make_report())])
-    first, second = [
-        line for line in capsys.readouterr().out.splitlines() if "interview" in line or ".mp4" in line
+
+
+def test_what_an_answer_means_and_what_to_do_next_are_said(capsys) -> None:
+    report = with_known_vote(make_report(label="real"))
+    out = shown(report, capsys)
+    assert out.startswith(
+        "○ No signs found. In our test the models that judged found 9 of 27 fake clips and called 12"
+    )
+    for said in (texts.headline(report), texts.meaning_detail(report), f"Next: {texts.next_step(report)}"):
+        assert said in out
+
+
+def test_no_signs_has_no_colour_of_clearance() -> None:
+    assert "green" not in results.STYLES["no_signs"]
+    assert set(results.STYLES) == set(get_args(Answer))
+
+
+def test_several_files_make_a_table_and_what_they_share_is_said_once(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    reports = [
+        with_combination(with_known_vote(make_report(label="fake", n_people=1)), 0.8) for _ in range(3)
     ]
-    assert "0.80 (real below 0.40, fake from 0.55)" in first
-    assert "real below" not in second
+    reports.append(with_known_vote(make_report(label="real")))
+    done = [(r.media.path, r) for r in reports]
+    Screen().results([*done, (Path("notes.txt"), NotMedia("This is not a video."))])
+    out = capsys.readouterr().out
+    assert "5 files: 3 suspicious, 1 no signs found, 1 refused." in out
+    for once in (
+        "Suspicious: In our test the models that judged called 0 of 19 real clips fake, too.",
+        "No signs found: In our test",
+        "Of this kind of media: real below 0.40, fake from 0.55.",
+    ):
+        assert out.count(once) == 1
+
+
+@pytest.mark.parametrize("label", ["fake", "real", "uncertain"])
+def test_no_word_of_a_table_is_broken_at_80_columns(label, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    report = with_combination(make_report(label=label, n_people=2, kind="frames"), 0.8)
+    for done in ([(report.media.path, report)], [(report.media.path, report)] * 2):
+        Screen().results(done)
+        out = capsys.readouterr().out
+        rows = [line for line in out.splitlines() if "   " in line]
+        assert max(map(len, rows)) <= 80
+        words = {word for row in rows for word in row.split()}
+        assert words <= known_words(report), words - known_words(report)
+
+
+def known_words(report: Report) -> set[str]:
+    """All words that a table of this report may show, whole."""
+    said = [*texts.VOTES.values(), *texts.STATUSES.values(), *texts.ANSWERS.values(), report.media.name]
+    said += ["Person Seen Model Score Vote Real below Fake from File Answer Votes fake Why of"]
+    said += [texts.person_caption(p, report) for p in report.people]
+    said += [texts.span(p, report.media.kind) for p in report.people]
+    said += [s.model for p in report.people for s in p.scores]
+    numbers = {f"{n / 100:.2f}" for n in range(101)} | {str(n) for n in range(10)}
+    return {word for text in said for word in text.split()} | numbers
+
+
+def test_without_a_terminal_progress_is_lines(capsys) -> None:
+    screen = Screen()
+    with screen.progress(2) as show:
+        for name in ("a.mp4", "b [1].mp4"):
+            show(name, None)
+            for done in range(3):
+                show(name, ProgressEvent("faces", done, 32, 0.4, "Looking for faces"))
+            show(name, ProgressEvent("score", 0, 1, 0.7, "Asking a model"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        f"{place} {name}: {words}"
+        for place, name in (("1/2", "a.mp4"), ("2/2", "b [1].mp4"))
+        for words in ("Loading", "Looking for faces", "Asking a model")
+    ]
+
+
+def test_a_long_step_says_how_far_it_is(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("tbd_app.cli.screen.LINE_EVERY_S", 0.0)
+    with Screen().progress(1) as show:
+        for done in (0, 16):
+            show("a.mp4", ProgressEvent("faces", done, 32, 0.4, "Looking for faces"))
+    assert capsys.readouterr().err.splitlines() == [
+        "a.mp4: Looking for faces",
+        "a.mp4: Looking for faces (16 of 32)",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -187,6 +188,10 @@ def test_no_face_is_not_real(with_face, reason) -> None:
         requested=8, decoded=8, with_face=with_face, verified=0, times_s=tuple(range(8)), size=(320, 240)
     )
     assert of_file([], counts) == Verdict("not_applicable", None, reasons=(reason,))
+
+
+def test_a_face_that_shows_once_the_file_is_turned_is_said() -> None:
+    assert of_file([], replace(SEEN, with_face=0, verified=0, turned=2)).reasons == ("face_turned",)
 
 
 def test_a_real_verdict_carries_the_blind_spots_and_no_other_does() -> None:

@@ -73,6 +73,15 @@ def test_every_frame_is_there_and_the_box_follows(clip, tmp_path) -> None:
     assert not (tmp_path / "out.part").exists()
 
 
+def test_no_frame_score_stands_beside_the_verdict_of_the_clip(clip) -> None:
+    report = report_of(clip, [0.0, 0.48])
+    track = annotate._track(report.people[0], report)
+    for time_s in (0.0, 0.2, 0.48):
+        box = annotate._box_at(track, time_s, (240, 320, 3))
+        assert box is not None
+        assert box.caption == "A: clear signs"
+
+
 def test_no_box_where_nobody_was_seen(clip, tmp_path) -> None:
     report = report_of(clip, [0.2, 0.32, 0.6, 0.72], positions=[1, 2, 5, 6])
     annotate.write(report, clip, tmp_path / "out.mp4")

@@ -11,7 +11,7 @@ import pytest
 from tbd_app.known import Family, KnownPerformance, Measured
 from tbd_app.report import texts
 from tbd_app.types import BlindSpot, ModelScore, Reason, Report, Verdict
-from tests.report_factory import make_report, with_combination
+from tests.report_factory import MODELS, make_report, with_combination
 
 
 def with_verdict(report: Report, verdict: Verdict) -> Report:
@@ -46,7 +46,7 @@ def test_bands(prob, words) -> None:
 def test_fake_names_person_span_votes_and_doubt() -> None:
     text = texts.headline(make_report(label="fake", n_people=2))
     assert text == (
-        "2 of 3 models found clear signs of manipulation in person A (0:00–0:03). One disagreed. "
+        "2 of 3 models found clear signs of manipulation in person A (0:00–0:03). "
         "Treat as suspicious, not proven."
     )
 
@@ -82,8 +82,13 @@ def test_no_face_cannot_be_judged() -> None:
 
 
 def test_uncertain_gives_its_reasons() -> None:
-    assert texts.headline(make_report(label="uncertain", reasons=("tie", "several_people"))) == (
-        "Cannot tell. As many models voted fake as voted real."
+    unsure = Verdict("uncertain", 0.6, abstain=3, reasons=("between_thresholds",), voters=MODELS)
+    report = with_verdict(make_report(label="uncertain"), unsure)
+    quiet = replace(
+        report.people[0], scores=tuple(replace(s, vote="abstain") for s in report.people[0].scores)
+    )
+    assert texts.headline(replace(report, people=(quiet,))) == (
+        "Cannot tell. The score lies between the bounds for real and for fake."
     )
 
 
@@ -161,7 +166,21 @@ def test_models_that_are_weighed_together_are_not_counted_as_finding_it() -> Non
     assert real.startswith("No signs of manipulation were found by the models weighed together.")
 
 
-@pytest.mark.parametrize("label", ["fake", "real", "uncertain"])
+def test_what_the_models_disagree_about_is_said_with_the_votes_and_the_side_of_the_sum() -> None:
+    report = make_report(label="uncertain", n_people=1)
+    votes = "The models disagree about person A (0:00–0:03): 1 voted fake, 1 real, 1 gave no vote"
+    assert texts.headline(report) == f"{votes}. Treat it as an open question."
+    weighed = texts.headline(with_combination(report, 0.5))
+    assert weighed == (
+        f"{votes}. Weighed together, their scores lie between the bounds. Treat it as an open question."
+    )
+    assert texts.headline(make_report(label="uncertain", n_people=2)) == (
+        "The models disagree about person A (0:00–0:03) and person B (0:01–0:04). Treat it as an open question."
+    )
+    assert texts.person_caption(report.people[0], report) == "A: models disagree"
+
+
+@pytest.mark.parametrize("label", ["fake", "real"])
 def test_a_majority_with_another_answer_is_said(label) -> None:
     sentence = texts.REASONS["majority_differs"]
     report = make_report(label=label, n_people=1)
@@ -173,7 +192,7 @@ def test_a_combined_score_has_its_two_bounds() -> None:
     report = with_combination(make_report(label="fake", n_people=1), 0.8)
     (person,) = report.people
     assert texts.why(person, report) == [
-        texts.REASONS["combined"],
+        texts.reason("combined", "video"),
         "Together they score 0.80 (real below 0.40, fake from 0.55).",
     ]
     assert texts.combined_bounds(report.verdict, report) == "real below 0.40, fake from 0.55"

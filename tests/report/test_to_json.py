@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from tbd_app.errors import EmptyFile, TooLarge
 from tbd_app.known import MEASURED_AS, Combination, Family, KnownPerformance
-from tbd_app.report.to_json import SCHEMA_PATH, dumps, error_to_dict, to_dict
+from tbd_app.report.to_json import SCHEMA_PATH, dumps, error_to_dict, pretty, to_dict
 from tbd_app.types import Reason
 from tests.report_factory import KNOWN, make_report, with_combination
 
@@ -39,7 +39,11 @@ def test_a_report_written_before_these_keys_still_matches() -> None:
     document = to_dict(make_report())
     for key in ("models", "known_performance", "combination"):
         del document[key]
-    del document["settings"]["asked"]
+    for key in ("made_at", "answer"):
+        del document[key]
+    del document["settings"]["asked"], document["frames"]["turned"]
+    for person in document["people"]:
+        del person["answer"]
     for part in (document, *document["people"]):
         del part["verdict"]["voters"]
     for person in document["people"]:
@@ -96,17 +100,17 @@ def test_the_documented_keys_in_their_order() -> None:
     document = to_dict(make_report())
     person = document["people"][0]
     assert " ".join(document) == (
-        "schema_version media verdict people frames settings models known_performance combination stability "
+        "schema_version media made_at verdict answer people frames settings models known_performance combination stability "
         "provenance warnings versions timings_s"
     )
     assert " ".join(document["media"]) == "name kind sha256 width height fps duration_s n_frames codec"
     assert " ".join(document["verdict"]) == "label fake_prob votes reasons voters"
     assert " ".join(document["models"][0]) == "name architecture licence known_performance"
     assert " ".join(document["models"][0]["known_performance"]) == (
-        "data n_real n_fake flagged_real found_fake called_real_fake auc sees blind_to"
+        "data n_real n_fake flagged_real found_fake called_real_fake auc sees blind_to counts"
     )
     assert " ".join(person) == (
-        "track_id span_s n_frames median_face_px frame_positions times_s quality verdict scores"
+        "track_id span_s n_frames median_face_px frame_positions times_s quality verdict answer scores"
     )
     assert " ".join(person["scores"][0]) == (
         "model status reason fake_prob vote threshold real_below frame_fake_prob"
@@ -117,7 +121,7 @@ def test_values_survive() -> None:
     report = make_report(label="fake")
     document = json.loads(dumps(report))
     person, track = document["people"][0], report.people[0].track
-    assert document["verdict"]["votes"] == {"fake": 2, "real": 1, "abstain": 0}
+    assert document["verdict"]["votes"] == {"fake": 2, "real": 0, "abstain": 1}
     assert person["n_frames"] == len(track) == len(person["frame_positions"]) == len(person["times_s"])
     assert person["median_face_px"] == track.quality.median_side_px
     assert person["scores"][0]["fake_prob"] == pytest.approx(report.people[0].scores[0].fake_prob)
@@ -127,6 +131,14 @@ def test_floats_have_six_decimals_and_numpy_becomes_plain() -> None:
     report = replace(make_report(), timings_s={"faces": np.float32(1) / 3, "score": 2 / 3})
     assert to_dict(report)["timings_s"] == {"faces": 0.333333, "score": 0.666667}
     assert all(type(p) is int for p in to_dict(report)["people"][0]["frame_positions"])
+
+
+def test_a_file_for_people_is_indented_and_dated() -> None:
+    text = pretty(make_report())
+    assert text.startswith('{\n  "schema_version": 1,')
+    assert text.endswith("}\n")
+    assert json.loads(text) == json.loads(dumps(make_report()))
+    assert json.loads(text)["made_at"] == "2026-11-30T01:22:03Z"
 
 
 def test_equal_reports_give_equal_bytes() -> None:

@@ -29,7 +29,7 @@ def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def _without_timings(document: dict) -> str:
-    return json.dumps(document | {"timings_s": None})
+    return json.dumps(document | {"timings_s": None, "made_at": ""})
 
 
 @pytest.mark.parametrize("name", list(texts.EXAMPLE_FILES))

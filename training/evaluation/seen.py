@@ -24,12 +24,12 @@ from tbd_app.media import sample as sample_room
 from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import faces as faces_room
-from tbd_app.pipeline import people, score, stability, tracks, views
+from tbd_app.pipeline import fitness, people, score, stability, tracks, views
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
 
 CACHE = Path("runs/cache/seen")
-_ROOMS = (sample_room, faces_room, tracks)  # another way to find people makes another cache
+_ROOMS = (sample_room, faces_room, tracks, fitness)  # another way to find people makes another cache
 _VIEW_ROOMS = (stability, views)  # and another way to change them another one of views
 
 
