@@ -160,7 +160,7 @@ def view_logits(
     missing = [t for t in tracks if t.track_id not in known.own and t.track_id not in known.features]
     if missing and (spec.task == "frame" or model.frame_by_frame):
         score.track_logits(model, spec, frames, missing, device, known)
-    asked = [(t, view) for t in tracks for view in views_of(t, min_face_px)]
+    asked: list[tuple[FaceTrack, ViewName]] = [(t, view) for t in tracks for view in views_of(t, min_face_px)]
     if not asked:
         return {}
     eyes = _Eyes(model, spec, for_spec(spec), frames, device)

@@ -46,7 +46,9 @@ def sentence(person: Person, report: Report) -> str:
     found = _of(person, report)
     if found is None:
         return ""
-    undecided = [v.view for v in found.views if v.label != found.answer and v.view not in found.turned]
+    undecided: list[ViewName] = [
+        v.view for v in found.views if v.label != found.answer and v.view not in found.turned
+    ]
     parts = [found.summary[0].upper() + found.summary[1:]]
     if found.turned:
         parts.append(f"the opposite {_listed(found.turned)}")
@@ -58,10 +60,9 @@ def sentence(person: Person, report: Report) -> str:
 def rows(person: Person, report: Report) -> list[Row]:
     """Each view of a person; none where nothing was asked."""
     found = _of(person, report)
-    return [
-        Row(VIEWS[v.view], ANSWERS[v.label], v.fake_prob, v.label != found.answer)
-        for v in (found.views if found else ())
-    ]
+    if found is None:
+        return []
+    return [Row(VIEWS[v.view], ANSWERS[v.label], v.fake_prob, v.label != found.answer) for v in found.views]
 
 
 def _of(person: Person, report: Report) -> Steadiness | None:

@@ -1,4 +1,4 @@
-"""An answer that is withdrawn for its views follows from the JSON, too, and the printed command knows whether they were asked."""
+"""An answer that is withdrawn for its views follows from the JSON, too; the printed command knows whether they were asked."""
 
 from __future__ import annotations
 
