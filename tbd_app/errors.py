@@ -34,6 +34,23 @@ class TBDError(Exception):
         return out
 
 
+class Unexpected(TBDError):
+    """A fault of this program, met with one input."""
+
+    code = "internal_error"
+
+    @classmethod
+    def of(cls, error: Exception) -> Unexpected:
+        """What an exception that nobody foresaw is called."""
+        return cls(f"Unexpected failure: {type(error).__name__}: {error}")
+
+
+class WorkerDied(TBDError):
+    """The process that analysed an input ended, each time it was tried."""
+
+    code = "worker_died"
+
+
 class InputError(TBDError):
     """The given file cannot be analysed (exit code 2)."""
 
@@ -90,6 +107,12 @@ class CorruptMedia(InputError):
 
 class DecodeTimeout(InputError):
     code = "decode_timeout"
+
+
+class NoRoom(TBDError):
+    """The disk has no room for another file, or may not be written to."""
+
+    code = "no_room"
 
 
 class BadSetting(TBDError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tbd_app.errors import BadSetting
 
@@ -24,8 +24,11 @@ class Limits:
     max_unpacked_mb: float = 2000.0
     max_unpack_ratio: float = 100.0
     max_decoded_mb: float = 1024.0  # above it frames are kept smaller, with a warning
+    max_animation_mpx: float = 1000.0  # all frames of a GIF, WebP, PNG or AVIF together
     decode_timeout_s: float = 120.0
+    decode_cpu_s: float = 60.0  # of all threads of a decoding process, and 1 s more for each MB of the file
     decode_memory_mb: float = 4096.0  # address space of the decoding process
+    decode_threads: int = 4  # at most, and no more than the machine has cores; each holds whole frames
 
     @classmethod
     def from_env(cls) -> Limits:
@@ -34,20 +37,70 @@ class Limits:
         Raises:
             BadSetting: a variable is not a positive number.
         """
-        given = {}
-        for f in fields(cls):
-            name = f"TBD_{f.name.upper()}"
-            text = os.environ.get(name)
-            if text is None:
-                continue
-            try:
-                value = float(text)
-            except ValueError:
-                value = -1.0
-            if not 0 < value < float("inf"):
-                raise BadSetting(f"{name} must be a positive number, not {text!r}.")
-            given[f.name] = int(value) if f.type == "int" else value
-        return cls(**given)
+        return cls(**_numbers(cls))
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the page lets strangers do. Each may be set by `TBD_<NAME>`, for example `TBD_PASSWORD=...`.
+
+    Attributes:
+        requests_per_minute: uploads and analyses of one client, by its address.
+        stored_uploads_mb: all uploads that wait or are analysed.
+        spare_disk_mb: kept free.
+        password: asked for before anything is shown, with any user name; "" for none.
+        frame_ancestors: sites that may show the page in a frame, as in a content security policy.
+        metrics: counters are served at /metrics.
+    """
+
+    requests_per_minute: int = 120
+    stored_uploads_mb: float = 4000.0
+    spare_disk_mb: float = 100.0
+    password: str = ""
+    frame_ancestors: str = "'self'"
+    metrics: bool = False
+
+    @classmethod
+    def from_env(cls) -> Edge:
+        """Settings with `TBD_*` overrides; in a Space, the hub's pages may show the page in a frame.
+
+        Raises:
+            BadSetting: a variable is not what it must be.
+        """
+        usual = "'self' https://huggingface.co https://*.hf.space" if os.environ.get("SPACE_ID") else "'self'"
+        ancestors = os.environ.get("TBD_FRAME_ANCESTORS") or usual
+        if not ancestors.isprintable() or not ancestors.isascii() or set(";,") & set(ancestors):
+            raise BadSetting(
+                "TBD_FRAME_ANCESTORS must be sources of a content security policy, parted by spaces."
+            )
+        return cls(
+            **_numbers(cls),
+            password=os.environ.get("TBD_PASSWORD", ""),
+            frame_ancestors=ancestors,
+            metrics=os.environ.get("TBD_METRICS", "0") == "1",
+        )
+
+
+def _numbers(kind: type[Any]) -> dict[str, Any]:
+    """The numbers of a dataclass that are set by `TBD_*`.
+
+    Raises:
+        BadSetting: a variable is not a positive number.
+    """
+    given: dict[str, Any] = {}
+    for f in fields(kind):
+        name = f"TBD_{f.name.upper()}"
+        text = os.environ.get(name)
+        if text is None or f.type not in ("int", "float"):
+            continue
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 < value < float("inf"):
+            raise BadSetting(f"{name} must be a positive number, not {text!r}.")
+        given[f.name] = int(value) if f.type == "int" else value
+    return given
 
 
 @dataclass(frozen=True, slots=True)

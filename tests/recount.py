@@ -79,6 +79,11 @@ def of_file(document: Json) -> Json:
             "reasons": reasons or [lacking],
             "voters": voters,
         }
+    judged += [
+        v | {"label": "uncertain"}
+        for v in people
+        if {"model_failed", "no_model_installed"} & set(v["reasons"])
+    ]
     worst_first = ("fake", "uncertain", "real")
     label = next(name for name in worst_first if any(v["label"] == name for v in judged))
     decisive = max((v for v in judged if v["label"] == label), key=lambda v: v["fake_prob"] or 0)
@@ -120,10 +125,10 @@ def _answer(asked: list[Json], votes: list[str], counts: dict[str, int]) -> tupl
     statuses = [s["status"] for s in asked]
     if not votes:
         if "failed" in statuses:
-            return "uncertain", ["model_failed"]
+            return "not_applicable", ["model_failed"]
         if statuses and set(statuses) == {"not_applicable"}:
             return "not_applicable", list(dict.fromkeys(s["reason"] for s in asked))
-        return "uncertain", ["no_model_installed"]
+        return "not_applicable", ["no_model_installed"]
     if len(votes) == 1 and len(asked) > 1:
         return "uncertain", ["too_few_voters"]
     reasons = ["single_voter"] if len(asked) == 1 else []

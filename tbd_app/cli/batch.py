@@ -13,8 +13,9 @@ from typing import IO
 
 import tbd_app
 from tbd_app.cli.screen import Screen
-from tbd_app.errors import BadSetting, EmptyFile, TBDError
+from tbd_app.errors import BadSetting, EmptyFile, TBDError, Unexpected
 from tbd_app.media.archive import natural_key
+from tbd_app.names import shown
 from tbd_app.pipeline.verdict import was_answered
 from tbd_app.report import to_json
 from tbd_app.settings import AnalysisSettings
@@ -23,19 +24,21 @@ from tbd_app.types import ProgressEvent, Report
 MAX_STEM = 80  # characters of the input's name in the name of an output
 
 
-class Unexpected(TBDError):
-    """A fault of this program, met with one input."""
-
-    code = "internal_error"
-
-
 def expand(paths: Iterable[Path]) -> list[Path]:
     """The files themselves and, for a folder, the files in it in natural order; hidden ones are left out."""
     out: list[Path] = []
     for path in paths:
-        files = [p for p in path.iterdir() if p.is_file() and p.name[0] != "."] if path.is_dir() else []
-        out += sorted(files, key=lambda p: natural_key(p.name)) or [path]
+        out += sorted(_files(path), key=lambda p: natural_key(p.name)) or [path]
     return out
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a folder; none of what is no folder or may not be read, which is then refused under its own name."""
+    try:
+        entries = list(folder.iterdir()) if folder.is_dir() else []
+    except (OSError, ValueError):
+        return []
+    return [p for p in entries if p.is_file() and p.name[0] != "."]
 
 
 @dataclass(slots=True)
@@ -105,6 +108,9 @@ class Outputs:
             notes.append(error.message)
         except OSError as error:
             notes.append(f"{error.filename} cannot be written: {error.strerror}.")
+        except Exception as error:  # the input has its document; a second one would be another answer
+            logging.getLogger(__name__).exception("Unexpected failure")
+            notes.append(f"An output could not be made: {type(error).__name__}.")
         return notes
 
     def write_line(self, document: dict[str, object]) -> None:
@@ -132,7 +138,7 @@ class Batch:
         """Work through all inputs; only an interrupt and a closed pipe end it early."""
         with self.screen.progress(len(self.paths)) as show:
             for path in self.paths:
-                show(path.name, None)
+                show(shown(path.name), None)
                 try:
                     report = self._analyse(path, show)
                 except TBDError as error:
@@ -140,8 +146,8 @@ class Batch:
                 except BrokenPipeError:
                     raise
                 except Exception as error:
-                    logging.getLogger(__name__).exception("Unexpected failure with %s", path.name)
-                    self._refuse(path, Unexpected(f"Unexpected failure: {type(error).__name__}: {error}"))
+                    logging.getLogger(__name__).exception("Unexpected failure with %s", shown(path.name))
+                    self._refuse(path, Unexpected.of(error))
                 else:
                     self.done.append((path, report))
 
@@ -151,21 +157,21 @@ class Batch:
         return sum(was_answered([p.verdict for p in report.people]) for report in reports)
 
     def _analyse(self, path: Path, show: Screen.Show) -> Report:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise EmptyFile("The folder holds no file.")
         for item in tbd_app.analyze_events(path, self.settings):
             if isinstance(item, ProgressEvent):
-                show(path.name, item)
+                show(shown(path.name), item)
                 continue
             for note in self.outputs.write(item, path):
-                self.screen.note(f"{path.name}: {note}")
+                self.screen.note(f"{shown(path.name)}: {note}")
             return item
         raise Unexpected("The analysis ended without a report.")
 
     def _refuse(self, path: Path, error: TBDError) -> None:
         self.done.append((path, error))
-        self.screen.refused(path.name, error)
-        self.outputs.write_line(to_json.error_to_dict(path.name or str(path), error))
+        self.screen.refused(shown(path.name), error)
+        self.outputs.write_line(to_json.error_to_dict(shown(path.name or str(path)), error))
 
 
 def _safe_stem(name: str) -> str:

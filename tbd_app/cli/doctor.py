@@ -15,6 +15,7 @@ from PIL import Image
 
 import tbd_app
 from tbd_app.errors import TBDError
+from tbd_app.media import confined, sandbox
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
@@ -47,6 +48,7 @@ def checks() -> Iterator[Check]:
     with tempfile.TemporaryDirectory(prefix="tbd-doctor-") as folder:
         picture = _picture(Path(folder))
         yield _attempt("decoding in the sandbox", lambda: _decode(picture))
+        yield _attempt("layers of the sandbox", _layers)
         yield _attempt("a picture through the engine", lambda: _engine(picture))
 
 
@@ -107,6 +109,14 @@ def _decode(picture: Path) -> str:
     if (width, height) != (320, 240):
         raise RuntimeError(f"a 320x240 picture came back as {width}x{height}")
     return "a picture came back whole"
+
+
+def _layers() -> str:
+    """What holds the decoding process; an absent layer is named and is no fault of the installation."""
+    layers, _ = sandbox.run(confined.layers, Limits.from_env())
+    here = ", ".join(name for name, absence in layers.items() if not absence)
+    absent = "; ".join(f"{name} ({absence})" for name, absence in layers.items() if absence)
+    return f"{here or 'none'}; absent: {absent or 'none'}"
 
 
 def _engine(picture: Path) -> str:

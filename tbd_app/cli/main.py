@@ -1,4 +1,4 @@
-"""The command line: `tbd analyze`, `tbd models`, `tbd doctor`. What is printed comes from `console`."""
+"""The command line: `tbd analyze`, `tbd scan`, `tbd models`, `tbd doctor`. What is printed comes from `console`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import typer
 
 from tbd_app import __version__
 from tbd_app.cli.batch import Batch, Outputs, expand
+from tbd_app.cli.scan import scan
 from tbd_app.cli.screen import Screen
-from tbd_app.errors import DeviceMissing, TBDError
+from tbd_app.errors import DeviceMissing, TBDError, WeightsCorrupt
 from tbd_app.models import registry
+from tbd_app.names import shown
+from tbd_app.report.to_json import error_to_dict
 from tbd_app.settings import AnalysisSettings
 
 NOTHING_ANALYSED, SOME_REFUSED, NO_DEVICE, INTERRUPTED = 3, 2, 2, 130
@@ -102,6 +105,9 @@ def analyze(
         registry.resolve(settings.models)
         _check_device(screen, settings.device)
         outputs = Outputs.prepare(json_file, html, video)
+    except WeightsCorrupt as error:  # of the manifest: no input can be judged, and each is answered
+        _answer_each(paths, json_file, error)
+        _give_up(screen, error)
     except TBDError as error:
         _give_up(screen, error)
     with outputs:
@@ -115,6 +121,16 @@ def analyze(
     answered = batch.n_answered()
     if answered < len(batch.done):
         raise typer.Exit(SOME_REFUSED if answered else NOTHING_ANALYSED)
+
+
+def _answer_each(paths: Sequence[Path], json_file: str | None, error: TBDError) -> None:
+    """One JSON line per input, all with the same error."""
+    with Outputs.prepare(json_file, None, None) as outputs:
+        for path in expand(paths):
+            outputs.write_line(error_to_dict(shown(path.name), error))
+
+
+app.command()(scan)
 
 
 def _check_device(screen: Screen, device: str) -> None:

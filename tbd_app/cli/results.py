@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tbd_app.answer import Answer, of_report
 from tbd_app.errors import TBDError
+from tbd_app.names import shown
 from tbd_app.report import palette, stability, texts
 from tbd_app.types import ModelScore, Person, Report
 
@@ -92,13 +93,13 @@ def summary(done: Sequence[Result]) -> Iterator[str | Table]:
     rows = table("File", "Answer", "Score", "Votes fake", "Why")
     for path, result in done:
         if isinstance(result, TBDError):
-            add(rows, escape(path.name), "[red]Refused[/]", "", "", escape(result.message))
+            add(rows, escape(shown(path.name)), "[red]Refused[/]", "", "", escape(result.message))
             continue
         verdict, answer = result.verdict, of_report(result)
         voters = verdict.fake + verdict.real + verdict.abstain
         label = f"[{STYLES[answer]}]{texts.ANSWERS[answer]}[/]"
         votes = f"{verdict.fake} of {voters}" if voters else ""
-        add(rows, escape(path.name), label, _number(verdict.fake_prob), votes, escape(_why(result)))
+        add(rows, escape(shown(path.name)), label, _number(verdict.fake_prob), votes, escape(_why(result)))
     yield rows
     yield escape(_tally(done))
     reports = [result for _, result in done if isinstance(result, Report)]

@@ -9,10 +9,11 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from tbd_app import errors
 from tbd_app.errors import CorruptMedia
 from tbd_app.media.packets import MAX_INDEX_CHARS
 from tbd_app.settings import Limits
@@ -111,6 +112,18 @@ def error_fields(error: Any) -> dict[str, Any]:
     _sentences([error["code"], error["message"]])
     _require(all(_is_number(error[k]) for k in ("limit", "value") if k in error))
     return error
+
+
+def raise_again(error: Any) -> NoReturn:
+    """Raises what a child says of an error, as the class that has its code.
+
+    Raises:
+        InputError: that error, or `CorruptMedia` where it is none.
+    """
+    fields = error_fields(error)
+    kinds = (c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.InputError))
+    kind = {c.code: c for c in kinds}.get(fields["code"], CorruptMedia)
+    raise kind(fields["message"], limit=fields.get("limit"), value=fields.get("value"))
 
 
 def _require(holds: bool) -> None:

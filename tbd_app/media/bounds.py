@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
-from tbd_app.errors import EmptyFile, TooLarge, TooLong, TooManyPixels
+from tbd_app.errors import EmptyFile, TooLarge, TooLong, TooManyFrames, TooManyPixels
 from tbd_app.settings import Limits
+
+MAX_FRAMES = 150_000  # of a video: ten minutes at 250 a second
 
 
 def check_bytes(n_bytes: int, limits: Limits) -> None:
@@ -33,6 +35,34 @@ def check_frame(width: int, height: int, limits: Limits) -> None:
     """
     if width * height > limits.max_frame_mpx * 1e6:
         raise too_many_pixels("frame", limits.max_frame_mpx, width * height / 1e6)
+
+
+def check_count(n_frames: int) -> None:
+    """Refuse a video by the number of its frames.
+
+    Raises:
+        TooManyFrames: there are more than `MAX_FRAMES`.
+    """
+    if n_frames > MAX_FRAMES:
+        raise TooManyFrames(
+            f"A video may have {MAX_FRAMES:,} frames at most, this one has more.", limit=MAX_FRAMES
+        )
+
+
+def check_animation(width: int, height: int, n_frames: int, limits: Limits) -> None:
+    """Refuse an animation by what decoding all of its frames costs: a file of a few bytes can hold thousands.
+
+    Raises:
+        TooManyFrames, TooManyPixels: it passes a limit.
+    """
+    check_count(n_frames)
+    found_mpx = width * height * n_frames / 1e6
+    if n_frames > 1 and found_mpx > limits.max_animation_mpx:
+        raise TooManyPixels(
+            f"The frames of an animation may have {limits.max_animation_mpx:g} megapixels together, these have more.",
+            limit=limits.max_animation_mpx,
+            value=round(found_mpx, 3),
+        )
 
 
 def fitted_size(width: int, height: int, max_bytes: float) -> tuple[int, int]:

@@ -6,13 +6,16 @@ import importlib
 import json
 import mmap
 import os
+import socket
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from tbd_app import errors
+from tbd_app.media import rights
 from tbd_app.settings import Limits
 
 
@@ -50,6 +53,7 @@ class Shelf:
 
 
 _shelf: Shelf | None = None
+_layers: rights.Layers = {}
 
 
 def keep(array: np.ndarray) -> np.ndarray:
@@ -67,24 +71,37 @@ def start_over() -> None:
         _shelf.used = 0
 
 
+def layers(*, limits: Limits) -> tuple[dict[str, Any], Sequence[np.ndarray]]:
+    """Sandbox job: which layers hold this process; see `rights`."""
+    return dict(_layers), ()
+
+
 def main() -> None:
-    """One order from stdin, one answer on stdout. Arguments: the module of the jobs, the shared memory's descriptor."""
+    """One order, one answer. Arguments: the module of the jobs, the parent's process, the shared memory's descriptor.
+
+    The order comes on stdin, a socket: "f" with the open file as its descriptor or "-", then a line of JSON. The answer
+    goes to stdout.
+    """
     global _shelf
     # Libraries that print must not break the protocol.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     jobs = importlib.import_module(sys.argv[1])
-    line = sys.stdin.buffer.readline()
+    _layers.update(rights.rest(int(sys.argv[2])))
+    orders, file = _next_order()
+    line = orders.readline()
     if not line:
         os._exit(0)  # nobody needs it any more
     order = json.loads(line)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    limits = Limits(**order["limits"])
+    limits, args = Limits(**order["limits"]), order["args"]
+    if file is not None:
+        args["path"] = f"/proc/self/fd/{file}"
     arrays: Sequence[np.ndarray] = ()
     try:
-        _confine(limits)
-        _shelf = Shelf(int(sys.argv[2])) if len(sys.argv) > 2 else None
-        info, arrays = getattr(jobs, order["job"])(limits=limits, **order["args"])
+        _shelf = Shelf(int(sys.argv[3])) if len(sys.argv) > 3 else None
+        _layers.update(rights.give_up(limits, order["cpu_s"], file))
+        threading.Thread(target=_die_with_parent, args=(orders,), daemon=True).start()
+        info, arrays = getattr(jobs, order["job"])(limits=limits, **args)
         header = {"info": info, "shapes": [a.shape for a in arrays]}
         if _shelf:
             header["places"] = [_shelf.place(a) for a in arrays]
@@ -105,25 +122,17 @@ def main() -> None:
     os._exit(0)  # at once: a normal end would wait for decoder threads and for the one that reads stdin
 
 
-def _die_with_parent() -> None:
-    while sys.stdin.buffer.read(1):
+def _next_order() -> tuple[BinaryIO, int | None]:
+    """Waits for an order: where it can be read, and the descriptor of the file that it is about."""
+    if not hasattr(socket, "recv_fds"):  # Windows, where it is a pipe
+        sys.stdin.buffer.read(1)
+        return sys.stdin.buffer, None
+    channel = socket.socket(fileno=0)
+    _, files, _, _ = socket.recv_fds(channel, 1, 1)
+    return channel.makefile("rb"), files[0] if files else None
+
+
+def _die_with_parent(orders: BinaryIO) -> None:
+    while orders.read(1):
         pass
     os._exit(1)
-
-
-def _confine(limits: Limits) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows: the parent's clock is the only bound
-        return
-    memory = int(limits.decode_memory_mb * 1e6)
-    cpu = int(limits.decode_timeout_s * (os.cpu_count() or 1)) + 1
-    for what, bound in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        soft = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-        resource.setrlimit(what, (soft, soft))

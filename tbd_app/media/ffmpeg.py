@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 
 import av
 import numpy as np
+from av.codec import Codec
+from av.codec.codec import UnknownCodecError, codecs_available
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -21,7 +24,12 @@ from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.media import bounds
 from tbd_app.settings import Limits
 
-MAX_THREADS = 4  # every decoding thread holds whole frames
+# FFmpeg's names of the codecs that people's files are in; hundreds more are in the library, old and seldom tested.
+CODECS = set(
+    "av1 cfhd cinepak dnxhd dvvideo ffv1 ffvhuff flv1 gif h261 h263 h263p h264 hevc huffyuv jpeg2000 jpegls magicyuv mjpeg "
+    "mpeg1video mpeg2video mpeg4 msmpeg4v1 msmpeg4v2 msmpeg4v3 msvideo1 png prores qtrle r210 rawvideo rv10 rv20 rv30 rv40 "
+    "svq1 svq3 theora tiff utvideo v210 v410 vc1 vp6 vp6a vp6f vp8 vp9 vvc webp wmv1 wmv2 wmv3 y41p yuv4".split()
+)
 
 
 @dataclass
@@ -30,6 +38,17 @@ class Tally:
 
     sent: int = 0
     cut: bool = False
+
+
+@cache
+def decoders() -> list[str]:
+    """FFmpeg's own names of the decoders of `CODECS`, the only ones that it may use while it looks at a file."""
+    found = []
+    for name in codecs_available:
+        if name in CODECS or name.startswith(("lib", "flv", "msmpeg4")):
+            with suppress(UnknownCodecError):  # it only encodes
+                found.append(Codec(name, "r"))
+    return sorted({codec.name for codec in found if codec.canonical_name in CODECS})
 
 
 @contextmanager
@@ -46,7 +65,7 @@ def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputConta
     """
     try:
         # The prefix and the whitelist keep FFmpeg from taking a name for an address or a command.
-        options = {"protocol_whitelist": "file"}
+        options = {"protocol_whitelist": "file", "codec_whitelist": ",".join(decoders())}
         container = av.open(f"file:{path}", "r", demuxer, options, metadata_errors="replace")
     except FFmpegError as error:
         raise CorruptMedia(f"The video is damaged or cut short: {error.strerror}.") from error
@@ -61,10 +80,14 @@ def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputConta
         if not videos:
             raise NotMedia("The video is in a format (codec) that cannot be decoded here.")
         stream = max(videos, key=lambda s: s.width * s.height)
+        if stream.codec_context.codec.canonical_name not in CODECS:
+            raise NotMedia(
+                f"Video of the codec {stream.codec_context.codec.canonical_name} is not decoded here."
+            )
         bounds.check_frame(stream.width, stream.height, limits)
         stream.codec_context.options = {"max_pixels": str(int(limits.max_frame_mpx * 1e6))}
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = min(os.cpu_count() or 1, MAX_THREADS)
+        stream.codec_context.thread_count = min(os.cpu_count() or 1, limits.decode_threads)
         yield container, stream
 
 
@@ -72,7 +95,9 @@ def packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Ite
     """Packets with content, until the end or the first damage."""
     try:
         # An empty packet is a dropped frame of an AVI, or the end; to a decoder it would always be the end.
-        yield from (p for p in container.demux(stream) if p.size)
+        for i, packet in enumerate(p for p in container.demux(stream) if p.size):
+            bounds.check_count(i + 1)
+            yield packet
     except FFmpegError:
         tally.cut = True
 

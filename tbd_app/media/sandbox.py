@@ -2,8 +2,12 @@
 
 A job is a plain function `job(limits=..., **args) -> (info, arrays)`: JSON in, JSON and (H,W,3) uint8 arrays
 out. The child gets it on stdin and answers on stdout with one JSON line; the arrays lie in memory that both
-share, or follow as raw bytes where the system has none. Nothing that it says is ever unpickled or trusted. It
-may not write files, and dies with its parent.
+share, or follow as raw bytes where the system has none. Nothing that it says is ever unpickled or trusted.
+
+The file comes to it as an open descriptor. It may open nothing else but the interpreter's own files, has no network, starts
+no program or process, signals nobody, writes nothing, sees few of the environment's variables, and dies with its parent
+(`rights`, `syscalls`). What the kernel does not have is missing, and `tbd doctor` names it. docs/security.md says what this
+does not stop.
 
 Starting Python takes longer than most jobs, so every run leaves a child behind that waits for the next one. It
 has seen no media yet; a child never serves twice.
@@ -17,56 +21,96 @@ import json
 import math
 import mmap
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import numpy as np
 
 from tbd_app import errors
-from tbd_app.media import answers
+from tbd_app.media import answers, regular
 from tbd_app.settings import Limits
 
 Answer = tuple[dict[str, Any], Sequence[np.ndarray]]
 MAX_HEADER_BYTES = 4 << 20
 CHILD = "from tbd_app.media.confined import main; main()"
+# Whatever else is in the environment, tokens among it, stays with the parent.
+ENVIRONMENT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "PYTHONHOME",
+    "SYSTEMROOT",
+)
 
 
-def run(job: Callable[..., Answer], limits: Limits, **args: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+def run(
+    job: Callable[..., Answer],
+    limits: Limits,
+    *,
+    path: str | None = None,
+    cpu_s: float | None = None,
+    **args: Any,
+) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Run `job(limits=limits, **args)` in a child process and wait for it.
 
     Args:
         job: module-level function of this package; its arguments must survive JSON.
+        path: the one file that it may open; the job gets a path that leads to it.
+        cpu_s: seconds of all its threads together; by default `limits.decode_cpu_s` and one for each MB of the file.
 
     Returns:
         The job's info and its arrays, (H,W,3) uint8, at most `limits.max_decoded_mb` in all.
 
     Raises:
         TBDError: what the job raised, as the same class.
-        DecodeTimeout: `limits.decode_timeout_s` passed.
+        FileMissing: there is no such file, or it is none.
+        DecodeTimeout: `limits.decode_timeout_s` or `cpu_s` passed.
         CorruptMedia: the child crashed, ran out of memory or answered nonsense.
     """
-    child = _waiting(job.__module__)
+    with regular.handed(path) as file:
+        n_bytes = 0 if file is None else os.fstat(file).st_size
+        budget_s = cpu_s or limits.decode_cpu_s + n_bytes / 1e6
+        order = {"job": job.__name__, "limits": asdict(limits), "cpu_s": budget_s}
+        order["args"] = args if path is None else {"path": path, **args}
+        return _run(job.__module__, limits, order, file)
+
+
+def _run(
+    module: str, limits: Limits, order: dict[str, Any], file: int | None
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    child = _waiting(module)
     late = threading.Event()
 
     def stop() -> None:
         late.set()
-        child.process.kill()
+        child.kill()
 
     timer = threading.Timer(limits.decode_timeout_s, stop)
     timer.daemon = True
     timer.start()
     try:
-        child.order({"job": job.__name__, "limits": asdict(limits), "args": args}, limits)
-        _leave_one(job.__module__)
+        child.order(order, limits, file)
+        _leave_one(module)
         return child.answer(limits)
     except (_Broken, OSError):
         child.end()
+        if child.process.returncode == -getattr(signal, "SIGXCPU", 0):
+            raise errors.DecodeTimeout(
+                f"Decoding took more than {order['cpu_s']:.0f} s of the processor, too much for a file of this size.",
+                limit=round(order["cpu_s"], 1),
+            ) from None
         if late.is_set():
             raise errors.DecodeTimeout(
                 f"Decoding took longer than {limits.decode_timeout_s:g} s.",
@@ -90,7 +134,7 @@ class _Child:
     def __init__(self, module: str) -> None:
         root = Path(__file__).resolve().parents[2]
         env = {
-            **os.environ,
+            **{name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             "PYTHONPATH": os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH")))),
             "PYTHONDONTWRITEBYTECODE": "1",
             # Every thread of a numeric library, and every arena of malloc, counts against the address space.
@@ -101,24 +145,35 @@ class _Child:
         self.module, self.owner = module, os.getpid()
         self.memory = os.memfd_create("frames") if hasattr(os, "memfd_create") else None
         shared = [] if self.memory is None else [self.memory]
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
-            [sys.executable, "-P", "-c", CHILD, module, *map(str, shared)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=env,
-            pass_fds=shared,
-        )
+        command = [sys.executable, "-P", "-c", CHILD, module, str(self.owner), *map(str, shared)]
+        self.channel, theirs = socket.socketpair() if hasattr(socket, "send_fds") else (None, None)
 
-    def order(self, order: dict[str, Any], limits: Limits) -> None:
-        stdin = self.process.stdin
-        if stdin is None:
-            raise _Broken
+        def start() -> subprocess.Popen[bytes]:  # our own interpreter, no shell
+            return subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.PIPE if theirs is None else theirs.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=env,
+                pass_fds=shared,
+                start_new_session=True,
+            )
+
+        self.process = _starter().submit(start).result()
+        if theirs is not None:
+            theirs.close()
+
+    def order(self, order: dict[str, Any], limits: Limits, file: int | None) -> None:
         if self.memory is not None:
             os.ftruncate(self.memory, int(limits.max_decoded_mb * 1e6))  # only what is written takes memory
-        # Stays open: its end tells the child that nobody waits any more.
-        stdin.write(json.dumps(order).encode() + b"\n")
-        stdin.flush()
+        line = json.dumps(order).encode() + b"\n"
+        # Both stay open: their end tells the child that nobody waits any more.
+        if self.channel is not None:
+            socket.send_fds(self.channel, [b"-" if file is None else b"f"], [] if file is None else [file])
+            self.channel.sendall(line)
+        elif self.process.stdin is not None:
+            self.process.stdin.write(b"-" + line)
+            self.process.stdin.flush()
 
     def answer(self, limits: Limits) -> tuple[dict[str, Any], list[np.ndarray]]:
         stdout = self.process.stdout
@@ -128,7 +183,7 @@ class _Child:
         try:
             header = json.loads(line)
             if "error" in header:
-                _raise_again(**answers.error_fields(header["error"]))
+                answers.raise_again(header["error"])
             info, shapes = dict(header["info"]), [(h, w, c) for h, w, c in header["shapes"]]
             places = list(header.get("places", ()))
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -140,15 +195,24 @@ class _Child:
             raise _Broken
         if self.memory is None:
             return info, [_read_array(stdout, shape) for shape in shapes]
-        self.process.kill()
+        self.kill()
         self.process.wait()  # nothing changes the pictures any more
         return info, _arrays(self.memory, shapes, places)
 
+    def kill(self) -> None:
+        """End it and all of its session."""
+        with contextlib.suppress(OSError):
+            if self.process.returncode is None and hasattr(os, "killpg"):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+
     def end(self) -> None:
         """Kill it and wait until it is gone."""
-        self.process.kill()
+        self.kill()
         with contextlib.suppress(OSError), self.process:  # an order that it never read is still in the pipe
             pass
+        if self.channel is not None:
+            self.channel.close()
         if self.memory is not None:
             os.close(self.memory)
             self.memory = None
@@ -160,6 +224,14 @@ class _Broken(Exception):
 
 _lock = threading.Lock()
 _spare: _Child | None = None
+_starters: dict[int, ThreadPoolExecutor] = {}
+
+
+def _starter() -> ThreadPoolExecutor:
+    """The one thread that starts children: to the kernel, the thread that started a child is what it dies with."""
+    return _starters.get(os.getpid()) or _starters.setdefault(
+        os.getpid(), ThreadPoolExecutor(1, "tbd-sandbox")
+    )
 
 
 def _waiting(module: str) -> _Child:
@@ -214,9 +286,3 @@ def _read_array(stream: IO[bytes], shape: tuple[int, int, int]) -> np.ndarray:
     if stream.readinto(array.data.cast("B")) != array.size:  # type: ignore[attr-defined]
         raise _Broken
     return array
-
-
-def _raise_again(code: str, message: str, limit: float | None = None, value: float | None = None) -> NoReturn:
-    kinds = (c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.InputError))
-    classes = {c.code: c for c in kinds}
-    raise classes.get(code, errors.CorruptMedia)(message, limit=limit, value=value)

@@ -78,6 +78,7 @@ def _probe_animation(image: Image.Image, limits: Limits) -> dict:
     n, end_s, notes = 0, 0.0, []
     for _, end_s in _times(image, notes):
         n += 1
+        bounds.check_animation(image.width, image.height, n, limits)
         pixels = image.width * image.height / 1e6
         if n > 1 and pixels > limits.max_frame_mpx:
             raise bounds.too_many_pixels("frame", limits.max_frame_mpx, pixels)

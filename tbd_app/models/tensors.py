@@ -85,6 +85,14 @@ def as_float32(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def not_safetensors(path: Path) -> WeightsCorrupt:
+    """The error for a file in another format; a pickle is named, since reading one runs what is written in it."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head.startswith((b"PK\x03\x04", b"\x80")):
+        return WeightsCorrupt(
+            f"{path.name} is a pickle (.pt, .pth, .ckpt): reading one can run any program, so it is "
+            "refused. Where you trust it, save its tensors as safetensors."
+        )
     return WeightsCorrupt(f"{path.name} is not a safetensors file; other formats are not loaded.")
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-import tbd_app
 from tbd_app.known import MEASURED_AS
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
-from tbd_app.pipeline import explain, fitness, people, score, stability, tracks, verdict
+from tbd_app.names import shown
+from tbd_app.pipeline import explain, fitness, made_by, people, score, stability, tracks, verdict
 from tbd_app.pipeline.crops import cut_face
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
@@ -52,16 +50,12 @@ STAGE_ENDS: dict[Stage, float] = {
 THUMBNAIL_PX = 160
 SNAPSHOTS = 8
 SNAPSHOT_SIDE_PX = 960
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "facenet-pytorch",
-    "av",
-    "opencv-python-headless",
-    "numpy",
-    "pillow",
-)
+UNABLE: dict[str, str] = {
+    "weights_missing": "its weights are not here",
+    "weights_corrupt": "its weights are damaged or not the listed ones",
+    "out_of_memory": "too little memory",
+    "not_finite": "it gave no number",
+}
 
 
 def analyze(path: str | Path, settings: AnalysisSettings | None = None, **overrides: Any) -> Report:
@@ -85,7 +79,11 @@ def analyze(path: str | Path, settings: AnalysisSettings | None = None, **overri
 
 
 def analyze_events(
-    path: str | Path, settings: AnalysisSettings, *, name: str | None = None
+    path: str | Path,
+    settings: AnalysisSettings,
+    *,
+    name: str | None = None,
+    read: tuple[Media, Frames] | None = None,
 ) -> Generator[ProgressEvent | Report]:
     """Analyse one file step by step; closing the generator stops the work at once.
 
@@ -93,6 +91,7 @@ def analyze_events(
         path: a video, an image or a zip of frames.
         settings: what to do.
         name: the file's name for the report, when the path is a temporary one.
+        read: what `people.read` made of the file with the same settings, perhaps elsewhere; it is not opened again.
 
     Yields:
         Progress, then the report as the last item.
@@ -105,10 +104,10 @@ def analyze_events(
     clock = _Clock()
 
     yield _event("media", 0, 1, "Looking at the file")
-    media = open_media(path, settings.limits)
+    media = read[0] if read else open_media(path, settings.limits)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
-    sampled = sample(media, settings.n_frames, settings.limits)
+    sampled = read[1] if read else sample(media, settings.n_frames, settings.limits)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}
@@ -172,9 +171,11 @@ def analyze_events(
         verdict=verdict.of_file([p.verdict for p in persons], counts, voters, blind_spots),
         people=tuple(persons),
         frames=counts,
-        settings=_told(settings, names),
-        warnings=(*media.warnings, *(w for w in sampled.warnings if w not in media.warnings)),
-        versions=_versions(names, device),
+        settings=made_by.settings_of(settings, names),
+        warnings=tuple(
+            dict.fromkeys((*media.warnings, *sampled.warnings, *_nothing_judged(persons, voters)))
+        ),
+        versions=made_by.versions(names, device),
         timings_s=clock.laps,
         models=models,
         known=vote,
@@ -256,31 +257,19 @@ def _snapshots(sampled: Frames, linked: Sequence[FaceTrack]) -> Generator[Snapsh
         )
 
 
+def _nothing_judged(persons: Sequence[Person], voters: Sequence[str]) -> list[str]:
+    """The sentence for an analysis in which no voter could run; none where one could, or where nobody was to be judged."""
+    if verdict.was_answered([p.verdict for p in persons]):
+        return []
+    why = {
+        s.model: UNABLE[s.reason]
+        for p in persons
+        for s in p.scores
+        if s.model in voters and s.reason in UNABLE
+    }
+    whose = "; ".join(f"{model}: {reason}" for model, reason in why.items())
+    return [f"Nobody was judged, because no model that votes could run ({whose or 'none is listed'})."]
+
+
 def _named(media: Media, name: str | None) -> Media:
-    return replace(media, name=name) if name else media
-
-
-def _told(settings: AnalysisSettings, names: list[str]) -> dict[str, Any]:
-    """The settings that shape the answer, for the report: models as they were asked for, and which those are."""
-    return {
-        "n_frames": settings.n_frames,
-        "face_confidence": settings.face_confidence,
-        "asked": list(settings.models),
-        "models": names,
-        "explain": settings.explain,
-        "stability": settings.stability,
-        "min_face_px": settings.min_face_px,
-        "min_track_share": settings.min_track_share,
-    }
-
-
-def _versions(names: Sequence[str], device: str) -> dict[str, Any]:
-    listed = manifest.entries()
-    return {
-        "tbd": tbd_app.__version__,
-        "python": platform.python_version(),
-        "device": device,
-        "precision": "bfloat16" if score.has_bf16(device) else "float32",
-        "packages": {name: version(name) for name in PACKAGES},
-        "weights_sha256": {n: listed[n].sha256 for n in names if n in listed and registry.is_installed(n)},
-    }
+    return replace(media, name=shown(name)) if name else media

@@ -37,10 +37,19 @@ def find(path: str | Path, settings: AnalysisSettings, device: str = "cpu") -> P
     Raises:
         TBDError: the file is refused.
     """
-    media = open_media(path, settings.limits)
-    frames = sample(media, settings.n_frames, settings.limits)
+    media, frames = read(path, settings)
     faces = detector(device, settings.min_face_px).detect(frames.images, settings.face_confidence)
     return People(media, frames, tuple(faces), tuple(linked(frames, faces, settings, device)))
+
+
+def read(path: str | Path, settings: AnalysisSettings) -> tuple[Media, Frames]:
+    """Open a file and sample its frames: the part of an analysis that needs no model.
+
+    Raises:
+        TBDError: the file is refused.
+    """
+    media = open_media(path, settings.limits)
+    return media, sample(media, settings.n_frames, settings.limits)
 
 
 class Bounds(Protocol):

@@ -7,7 +7,8 @@ votes are still counted: fake_prob = sigmoid(bias + sum of weight * logit(fake_p
 A verdict of fake or real becomes uncertain (`unstable`) where the same faces in any of their views, judged by the same rules,
 come to the opposite; a view that comes to neither turns nothing.
 A file is fake when any judged person is fake, real when all are real, else uncertain. No face is not "real": it is
-not_applicable.
+not_applicable, and so is a person whom no voter could judge because none could run; beside people who were judged, such a
+person is uncertain.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tbd_app.types import BlindSpot, FrameCounts, Label, ModelScore, Reason, Ver
 
 QUORUM = 2
 EDGE = 1e-4  # a score counts as at least this far from 0 and from 1, whose logits are infinite
+UNABLE = {"model_failed", "no_model_installed"}
 BLIND_SPOTS: dict[str, BlindSpot] = {code.removeprefix("blind_to_"): code for code in get_args(BlindSpot)}
 
 
@@ -95,11 +97,11 @@ def _majority(asked: Sequence[ModelScore]) -> Verdict:
 
     if not votes:
         if any(s.status == "failed" for s in asked):
-            return verdict("uncertain", "model_failed")
+            return verdict("not_applicable", "model_failed")
         if asked and all(s.status == "not_applicable" for s in asked):
             unfit: list[Reason] = [s.reason for s in asked if s.reason]
             return verdict("not_applicable", *dict.fromkeys(unfit))
-        return verdict("uncertain", "no_model_installed")
+        return verdict("not_applicable", "no_model_installed")
     if len(votes) < min(QUORUM, len(asked)):
         return verdict("uncertain", "too_few_voters")
     reasons: list[Reason] = ["single_voter"] if len(asked) == 1 else []
@@ -125,10 +127,13 @@ def steadied(before: Verdict, found: Steadiness | None) -> Verdict:
 
 
 def was_answered(people: Sequence[Verdict]) -> bool:
-    """Whether a file was judged: some voter judged some person, or there was nobody to be judged."""
-    return all(v.label == "not_applicable" for v in people) or any(
-        v.fake + v.real + v.abstain for v in people
-    )
+    """Whether a file was judged: some voter judged some person, or there was nobody who could be judged."""
+    return any(v.fake + v.real + v.abstain for v in people) or not any(_unable(v) for v in people)
+
+
+def _unable(person: Verdict) -> bool:
+    """Whether no voter could run."""
+    return not UNABLE.isdisjoint(person.reasons)
 
 
 def of_file(
@@ -153,6 +158,7 @@ def of_file(
                 "face_turned" if counts.turned else "no_verified_face" if counts.with_face else "no_face"
             ]
         return Verdict("not_applicable", None, reasons=tuple(unfit), voters=tuple(voters))
+    judged += [replace(v, label="uncertain") for v in people if _unable(v)]
     rank = {"fake": 2, "uncertain": 1, "real": 0}
     decisive = max(judged, key=lambda v: (rank[v.label], v.fake_prob or 0.0))
     probs = [v.fake_prob for v in judged if v.fake_prob is not None]

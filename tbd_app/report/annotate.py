@@ -7,6 +7,7 @@ leaves it. There is no sound in it.
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -56,6 +57,7 @@ def write(report: Report, media_path: Path, out_path: Path, limits: Limits | Non
         annotate,
         replace(limits, decode_timeout_s=limits.decode_timeout_s * patience),
         path=str(media_path.absolute()),
+        cpu_s=limits.decode_timeout_s * patience * (os.cpu_count() or 1),
         reader=report.media.content.reader,
         format_name=report.media.content.format,
         tracks=[_track(p, report) for p in report.people],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Any
 
 import tbd_app
 from tbd_app import catalogue
-from tbd_app.errors import BadSetting
+from tbd_app.errors import BadSetting, TBDError
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ProgressEvent, Report
-from tbd_app.web import texts, uploads
+from tbd_app.web import metrics, texts, uploads
 
 Engine = Callable[..., Generator[ProgressEvent | Report]]
 MAX_REMARK = 2000  # characters
+GPU_S = 120  # that a GPU is lent for at most
+MAX_MODELS, MAX_NAME = 100, 100  # names in a request, characters of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class Finished:
     note: str
 
 
+def lent_gpu(engine: Engine) -> Engine:
+    """On ZeroGPU, a GPU is lent to functions that are marked when their module is loaded; elsewhere the same function."""
+    try:
+        spaces = importlib.import_module("spaces")
+    except ImportError:
+        return engine
+    return spaces.GPU(duration=GPU_S)(engine)
+
+
+@lent_gpu
 def default_engine(*args: Any, **kwargs: Any) -> Generator[ProgressEvent | Report]:
     """`tbd_app.analyze_events`, looked up when first used because it imports torch."""
     yield from tbd_app.analyze_events(*args, **kwargs)
@@ -52,7 +65,10 @@ def settings(
         BadSetting: a value has the wrong type or is out of range.
     """
     try:
-        words = tuple(str(name) for name in ([models] if isinstance(models, str) else models))
+        named = [models] if isinstance(models, str) else list(models)
+        if len(named) > MAX_MODELS or any(not isinstance(n, str) or len(n) > MAX_NAME for n in named):
+            raise BadSetting(texts.BAD_MODELS)
+        words = tuple(dict.fromkeys(named))
         return AnalysisSettings(
             n_frames=int(n_frames),
             face_confidence=float(face_confidence),
@@ -74,7 +90,7 @@ def events(
     *,
     engine: Engine,
     ticked: bool = False,
-) -> Iterator[ProgressEvent | Finished]:
+) -> Generator[ProgressEvent | Finished]:
     """Progress, then the result. However it ends, also when closed early, the uploads are deleted.
 
     Args:
@@ -84,11 +100,22 @@ def events(
     Raises:
         TBDError: whatever the user can act upon.
     """
-    with uploads.claimed(payload) as upload:
-        chosen = settings(n_frames, face_confidence, models, explain, stability, ticked=ticked)
-        with closing(engine(upload.path, chosen, name=upload.name)) as stream:
-            for item in stream:
-                yield Finished(item, upload.note) if isinstance(item, Report) else item
+    try:
+        with uploads.claimed(payload) as upload:
+            chosen = settings(n_frames, face_confidence, models, explain, stability, ticked=ticked)
+            with closing(engine(upload.path, chosen, name=upload.name)) as stream:
+                for item in stream:
+                    if isinstance(item, Report):
+                        metrics.judged(item.verdict.label, item.timings_s)
+                        yield Finished(item, upload.note)
+                    else:
+                        yield item
+    except TBDError as error:
+        metrics.failed(error.code)
+        raise
+    except Exception:
+        metrics.failed("internal_error")
+        raise
 
 
 def store_feedback(folder: Path, report_json: str, remark: str) -> Path:

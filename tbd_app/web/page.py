@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,16 +12,20 @@ from typing import Any
 
 import gradio as gr
 from gradio import events as gr_events
+from gradio.context import LocalContext
 from gradio.data_classes import FileDataDict
-from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
+from starlette.middleware import Middleware
 
 from tbd_app import catalogue
 from tbd_app.catalogue import ModelRow
 from tbd_app.errors import TBDError
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
+from tbd_app.settings import Edge as EdgeSettings
 from tbd_app.types import ProgressEvent
-from tbd_app.web import jobs, plot, texts, uploads, views
+from tbd_app.web import jobs, metrics, plot, texts, uploads, views
+from tbd_app.web.edge import Edge, Waiting
+from tbd_app.web.private import Page
 from tbd_app.web.theme import look
 
 HERE = Path(__file__).parent
@@ -35,16 +39,8 @@ _SCROLL = (
 _MODEL_JOB: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 
 
-class Page(gr.Blocks):
-    """Blocks that take files, never addresses: Gradio would download one before any handler sees it."""
-
-    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
-        super().validate_inputs(block_fn, inputs)
-        traverse(inputs, _refuse_url, is_file_obj_with_meta)
-
-
-def build_page(engine: jobs.Engine = jobs.default_engine) -> gr.Blocks:
-    """The whole page, to be launched with `launch_options()`.
+def build_page(engine: jobs.Engine = jobs.default_engine) -> Page:
+    """The whole page, to be launched with `launch_options`.
 
     Args:
         engine: stands in for `tbd_app.analyze_events`, in tests.
@@ -59,13 +55,26 @@ def build_page(engine: jobs.Engine = jobs.default_engine) -> gr.Blocks:
                 shown = _outputs()
         gr.HTML(views.footer(models))
         _wire(asked, shown, engine)
-        _add_endpoint(engine)
-    return page.queue(max_size=20, default_concurrency_limit=4)
+        _add_endpoint(engine, page.waiting)
+    metrics.watch_queue(lambda: len(page._queue))
+    # Closed: what is called past the queue would not keep to one analysis at a time.
+    return page.queue(max_size=20, default_concurrency_limit=4, api_open=False)
 
 
-def launch_options() -> dict[str, Any]:
-    """Arguments for `launch`: what is allowed, and the look, which needs nothing from the internet."""
+def launch_options(page: Page) -> dict[str, Any]:
+    """Arguments for its `launch`: what is allowed, and the look, which needs nothing from the internet.
+
+    Raises:
+        BadSetting: a variable of the environment is not what it must be.
+    """
+    edge = Middleware(
+        Edge,  # type: ignore[arg-type] - Starlette's type knows no classes with arguments
+        settings=EdgeSettings.from_env(),
+        max_file_bytes=int(Limits.from_env().max_file_mb * 1e6),
+        waiting=page.waiting,
+    )
     return {
+        "app_kwargs": {"middleware": [edge]},
         "theme": look(),
         "css_paths": [HERE / "style.css"],
         "max_file_size": int(Limits.from_env().max_file_mb * 1e6),
@@ -234,7 +243,7 @@ def _on_feedback(report_json: str | None, remark: str) -> tuple[str, str]:
     return views.notice(texts.FEEDBACK_THANKS), ""
 
 
-def _add_endpoint(engine: jobs.Engine) -> None:
+def _add_endpoint(engine: jobs.Engine, waiting: Waiting) -> None:
     def analyze(
         file: FileDataDict,
         n_frames: int = DEFAULTS.n_frames,
@@ -244,9 +253,16 @@ def _add_endpoint(engine: jobs.Engine) -> None:
         stability: bool = DEFAULTS.stability,
     ) -> dict[str, Any]:
         """Analyse one video, picture or zip of frames; the answer is the report JSON."""
+        request, started = LocalContext.request.get(None), waiting.clock()
+        key = str(request.session_hash) if request is not None else ""
+        done: Any = None
         try:
             run = jobs.events(file, n_frames, face_confidence, models, explain, stability, engine=engine)
-            done: Any = deque(run, maxlen=1).pop()
+            with closing(run):
+                for item in run:
+                    done = item
+                    if waiting.in_vain(key, started):
+                        raise gr.Error(f"abandoned: {texts.ABANDONED}", print_exception=False)
         except TBDError as error:
             raise gr.Error(f"{error.code}: {error.message}", print_exception=False) from error
         return done.report.to_dict()
@@ -256,9 +272,3 @@ def _add_endpoint(engine: jobs.Engine) -> None:
 
 def _stage(example: Path) -> list[str]:
     return [str(uploads.stage(example))]
-
-
-def _refuse_url(file: dict[str, Any]) -> dict[str, Any]:
-    if is_http_url_like(file["path"]):
-        raise gr.Error(texts.NO_URLS, print_exception=False)
-    return file

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tbd_app.errors import FileMissing
+from tbd_app.errors import FileMissing, NoRoom
 from tbd_app.media.sniff import HEAD_BYTES, sniff
+from tbd_app.names import shown
+from tbd_app.settings import Edge
 from tbd_app.web import texts
 
 # Readers in the order in which one of several files is taken, with the word for people.
 _ORDER = {"zip": "zip of frames", "image": "picture", "video": "video", "other": "file"}
+_PREFIX = "upload-"
+KEEP_S = 3600  # that an upload may wait
+_claimed: set[Path] = set()  # folders of requests that are worked on
+_own: list[Path] = []
 _held: list[IO[str]] = []  # keeps this process's lock for as long as it lives
 
 
@@ -41,8 +49,20 @@ def prepare_temp_dir() -> Path:
 
     To be called before gradio is imported, which reads `GRADIO_TEMP_DIR`. A value set by the operator is the
     parent. A lock that dies with its process tells a running server's folder from a crashed one's.
+
+    Raises:
+        NoRoom: it cannot be made or written to.
     """
-    parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    try:
+        return _prepared(Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
+    except OSError as error:
+        where = os.environ.get("GRADIO_TEMP_DIR") or "the temporary folder"
+        raise NoRoom(
+            f"Uploads cannot be kept in {where}: {error.strerror}; GRADIO_TEMP_DIR names another."
+        ) from error
+
+
+def _prepared(parent: Path) -> Path:
     root = parent / f"tbd-web-{os.getuid()}"
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in (entry for entry in root.iterdir() if entry.is_dir()):
@@ -50,9 +70,12 @@ def prepare_temp_dir() -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             lock.close()
     own = Path(tempfile.mkdtemp(dir=root))
+    (own / ".probe").write_bytes(bytes(1 << 16))  # a full disk may still take a folder
+    (own / ".probe").unlink()
     lock = _lock(own)
     if lock is not None:
         _held.append(lock)
+    _own.append(own)
     os.environ["GRADIO_TEMP_DIR"] = str(own)
     return own
 
@@ -72,17 +95,52 @@ def temp_dir() -> Path:
     return Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
 
 
+def close() -> None:
+    """Delete the folders that this process was given, whatever lies in them."""
+    for folder in _own:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def new_folder() -> Path:
-    """An empty folder for one request."""
-    return Path(tempfile.mkdtemp(dir=temp_dir(), prefix="request-"))
+    """An empty folder for one request, under a name that cannot be guessed: who knows it may claim what lies in it."""
+    folder = temp_dir() / f"{_PREFIX}{secrets.token_urlsafe(18)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def sweep(older_than_s: float = KEEP_S) -> None:
+    """Delete uploads that nobody has claimed for so long."""
+    for folder in temp_dir().glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if folder not in _claimed and time.time() - folder.stat().st_mtime > older_than_s:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_room(n_bytes: int, settings: Edge) -> None:
+    """Whether another upload of this size may be kept.
+
+    Raises:
+        NoRoom: the disk is nearly full, or too much waits already.
+    """
+    stored = 0
+    for file in temp_dir().rglob("*"):
+        with suppress(OSError):  # it may just be deleted
+            stored += file.lstat().st_size
+    free = shutil.disk_usage(temp_dir()).free
+    if n_bytes + settings.spare_disk_mb * 1e6 > free or stored + n_bytes > settings.stored_uploads_mb * 1e6:
+        raise NoRoom(texts.NO_ROOM)
+
+
+def outside(path: str) -> str:
+    """A path of the server as it may be said: without where the folder lies."""
+    return path.replace(f"{temp_dir()}/", "")
 
 
 @contextmanager
 def claimed(payload: Any) -> Iterator[Upload]:
     """Take the files of a request out of the web server's reach, use one, delete all in the end.
 
-    Gradio stores an upload under the hash of its content, so that visitors with the same file share a path;
-    once moved, no other request can delete it.
+    Each upload lies in a folder of its own, so that nobody meets another's file, also where both are the same.
 
     Args:
         payload: Gradio's file dictionary, a list of them, or None.
@@ -92,10 +150,12 @@ def claimed(payload: Any) -> Iterator[Upload]:
     """
     entries = _entries(payload)
     folder = new_folder()
+    _claimed.add(folder)
     try:
         yield _first([_take(entry, folder / str(i)) for i, entry in enumerate(entries)])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        _claimed.discard(folder)
 
 
 def discard(payload: Any) -> None:
@@ -125,7 +185,7 @@ def _take(entry: dict[str, Any], target: Path) -> Upload:
     os.replace(path, target)
     _drop_empty(path.parent)
     # Gradio strips characters from the name on disk; the original one is kept beside it.
-    return Upload(target, Path(str(entry.get("orig_name") or path.name)).name[:255])
+    return Upload(target, shown(Path(str(entry.get("orig_name") or path.name)).name[:255]))
 
 
 def _first(uploads: list[Upload]) -> Upload:
@@ -143,20 +203,33 @@ def _reader(path: Path) -> str:
 
 
 def _file(entry: dict[str, Any]) -> Path:
-    path = _inside(entry["path"])
+    return find(entry["path"])
+
+
+def find(name: str) -> Path:
+    """Where an upload lies, by the name that it was given.
+
+    Raises:
+        FileMissing: there is none.
+    """
+    path = _inside(name)
     if not path.is_file():
         raise FileMissing(texts.NOT_ARRIVED)
     return path
 
 
 def _inside(path: str | Path) -> Path:
-    resolved = Path(path).resolve()
+    try:
+        resolved = (temp_dir() / path).resolve()
+    except (OSError, ValueError):
+        raise FileMissing(texts.NOT_ARRIVED) from None
     if temp_dir() not in resolved.parents:
         raise FileMissing(texts.NOT_ARRIVED)
     return resolved
 
 
 def _drop_empty(folder: Path) -> None:
-    with suppress(OSError):  # another visitor's file may lie there
-        if folder != temp_dir():
+    with suppress(OSError):  # another of the same upload may lie there
+        while folder != temp_dir():
             folder.rmdir()
+            folder = folder.parent

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
 import os
+import platform
 import signal
+import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -50,13 +55,6 @@ def hang(*, limits):
     time.sleep(600)
 
 
-def tell_and_hang(*, limits, path):
-    pipe = os.open(path, os.O_WRONLY)
-    os.write(pipe, str(os.getpid()).encode())
-    os.close(pipe)
-    time.sleep(600)
-
-
 def burn(*, limits):
     while True:
         pass
@@ -66,9 +64,59 @@ def hog(*, limits):
     return {"bytes": len(bytearray(int(limits.decode_memory_mb * 1e6) + 1))}, ()
 
 
-def write_file(*, limits, path):
-    Path(path).write_bytes(b"x" * 100)
-    return {}, ()
+def read_file(*, limits, path):
+    return {"path": path, "bytes": [len(Path(path).read_bytes()) for _ in range(2)]}, ()
+
+
+def environment(*, limits):
+    return dict(os.environ), ()
+
+
+def use_rights(*, limits, parent, folder, outside, port):
+    """Tries each right that a decoder does not need; `{name: "refused" or what came of it}`."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(16)
+
+    def call(number, *args):
+        if libc.syscall(number, *args) < 0:
+            raise OSError(ctypes.get_errno(), "")
+
+    tries = {
+        "read a file": lambda: Path(outside).read_bytes(),
+        "list a folder": lambda: os.listdir(folder),
+        "read the parent's memory": lambda: os.open(f"/proc/{parent}/mem", os.O_RDONLY),
+        "read the parent's environment": lambda: os.open(f"/proc/{parent}/environ", os.O_RDONLY),
+        "write a file": lambda: Path(folder, "new").write_bytes(b"x"),
+        "delete a file": lambda: os.unlink(outside),
+        "rename a file": lambda: os.rename(outside, f"{outside}2"),
+        "make a folder": lambda: os.mkdir(f"{folder}/new"),
+        "make a link": lambda: os.symlink(outside, f"{folder}/link"),
+        "empty a file": lambda: os.truncate(outside, 0),
+        "change a mode": lambda: os.chmod(outside, 0o600),
+        "open a socket": lambda: socket.socket(),
+        "open a local socket": lambda: socket.socket(socket.AF_UNIX),
+        "connect": lambda: socket.create_connection(("127.0.0.1", port), 1),
+        "fork": os.fork,
+        "start a program": lambda: os.execv(sys.executable, ["python"]),  # noqa: S606
+        "signal the parent": lambda: os.kill(parent, 0),
+        "signal everybody": lambda: os.kill(-1, 0),
+        "trace the parent": lambda: call(101 if platform.machine() == "x86_64" else 117, 16, parent, 0, 0),
+        "copy the parent's memory": lambda: call(
+            310 if platform.machine() == "x86_64" else 270, parent, buffer, 1, buffer, 1, 0
+        ),
+        "leave the name space": lambda: call(272 if platform.machine() == "x86_64" else 97, 0x10000000),
+        "become another user": lambda: os.setuid(12345),
+    }
+    out = {}
+    for name, attempt in tries.items():
+        try:
+            out[name] = repr(attempt())
+        except OSError as error:
+            out[name] = "refused" if error.errno in (errno.EPERM, errno.EACCES) else repr(error)
+    thread = threading.Thread(target=out.update, args=({"start a thread": "refused"},))
+    thread.start()
+    thread.join()
+    return out, ()
 
 
 def too_many_bytes(*, limits):

@@ -254,3 +254,10 @@ def test_clips_from_the_wild(path):
     assert frames.images[0].shape == (media.height, media.width, 3)
     assert frames.times_s[-1] < media.duration_s
     assert media.warnings == frames.warnings == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_without_waiting_for_who_writes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "clip.mp4")
+    with pytest.raises(errors.FileMissing, match="a named pipe"):
+        open_media(tmp_path / "clip.mp4", LIMITS)

@@ -99,11 +99,11 @@ def test_a_pickled_file_is_refused_and_not_run(installed, write_manifest, tmp_pa
 
     path.write_bytes(pickle.dumps(Hostile()))
     write_manifest(relist(path, raw))
-    with pytest.raises(WeightsCorrupt, match="not a safetensors file"):
+    with pytest.raises(WeightsCorrupt, match="is a pickle"):
         registry.load(NAME)
     torch.save(registry.create_model(NAME).state_dict(), path)
     write_manifest(relist(path, raw))
-    with pytest.raises(WeightsCorrupt, match="not a safetensors file"):
+    with pytest.raises(WeightsCorrupt, match="is a pickle"):
         registry.load(NAME)
     assert not trace.exists()
 

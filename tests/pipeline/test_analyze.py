@@ -209,7 +209,7 @@ def test_an_asked_voter_that_is_not_installed_leaves_too_few(clip) -> None:
     report = analyze(clip, replace(PLAIN, models=(FRAME_MODEL, ABSENT_MODEL)))
     assert (report.verdict.label, report.verdict.reasons) == ("uncertain", ("too_few_voters",))
     alone = analyze(clip, replace(PLAIN, models=(ABSENT_MODEL,)))
-    assert (alone.verdict.label, alone.verdict.reasons) == ("uncertain", ("no_model_installed",))
+    assert (alone.verdict.label, alone.verdict.reasons) == ("not_applicable", ("no_model_installed",))
 
 
 def test_a_face_too_small_is_reported_and_not_scored(tmp_path) -> None:

@@ -116,11 +116,11 @@ def test_a_model_that_is_no_voter_is_shown_only() -> None:
         ([ok("a", "real"), ok("b", "real"), failed("c")], "real", ()),
         ([ok("a", "fake"), absent("b"), failed("c")], "uncertain", ("too_few_voters",)),
         # nobody
-        ([], "uncertain", ("no_model_installed",)),
-        ([absent("a")], "uncertain", ("no_model_installed",)),
-        ([absent("a"), absent("b")], "uncertain", ("no_model_installed",)),
-        ([failed("a")], "uncertain", ("model_failed",)),
-        ([failed("a"), absent("b")], "uncertain", ("model_failed",)),
+        ([], "not_applicable", ("no_model_installed",)),
+        ([absent("a")], "not_applicable", ("no_model_installed",)),
+        ([absent("a"), absent("b")], "not_applicable", ("no_model_installed",)),
+        ([failed("a")], "not_applicable", ("model_failed",)),
+        ([failed("a"), absent("b")], "not_applicable", ("model_failed",)),
         # the face itself cannot be judged
         ([excluded("a")], "not_applicable", ("too_brief",)),
         ([excluded("a"), excluded("b")], "not_applicable", ("too_brief",)),
@@ -147,7 +147,7 @@ def test_the_order_of_the_models_does_not_matter() -> None:
 FAKE = Verdict("fake", 0.8, fake=2)
 REAL = Verdict("real", 0.1, real=2)
 UNSURE = Verdict("uncertain", 0.9, fake=1, real=1, reasons=("tie",))
-NO_MODEL = Verdict("uncertain", None, reasons=("no_model_installed",))
+NO_MODEL = Verdict("not_applicable", None, reasons=("no_model_installed",))
 BRIEF = Verdict("not_applicable", None, reasons=("too_brief",))
 SMALL = Verdict("not_applicable", None, reasons=("face_too_small",))
 
@@ -162,7 +162,10 @@ SMALL = Verdict("not_applicable", None, reasons=("face_too_small",))
         ([REAL, UNSURE], "uncertain", 0.9, (1, 1, 0), ("tie", "several_people")),
         # fake beats uncertain; the probability is still the highest of all
         ([UNSURE, FAKE], "fake", 0.9, (2, 0, 0), ("several_people",)),
-        ([NO_MODEL], "uncertain", None, (0, 0, 0), ("no_model_installed",)),
+        ([NO_MODEL], "not_applicable", None, (0, 0, 0), ("no_model_installed",)),
+        # nobody is called real beside a person whom no model could judge
+        ([REAL, NO_MODEL], "uncertain", 0.1, (0, 0, 0), ("no_model_installed", "several_people")),
+        ([FAKE, NO_MODEL], "fake", 0.8, (2, 0, 0), ("several_people",)),
         # people who cannot be judged do not weigh
         ([REAL, BRIEF], "real", 0.1, (0, 2, 0), ()),
         ([FAKE, SMALL], "fake", 0.8, (2, 0, 0), ()),

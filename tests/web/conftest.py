@@ -41,13 +41,14 @@ class SteeredEngine:
 
     label: Label = "fake"
     error: Exception | None = None
+    report: Report | None = None
     go: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
     seen: list[tuple[bytes, str, AnalysisSettings]] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
 
     def reset(self) -> None:
-        self.label, self.error = "fake", None
+        self.label, self.error, self.report = "fake", None, None
         self.go.set()
         self.closed.clear()
         self.seen.clear()
@@ -64,7 +65,7 @@ class SteeredEngine:
                 yield ProgressEvent("faces", 8, 32, 0.4, "Finding faces")
             if self.error is not None:
                 raise self.error
-            yield make_report(label=self.label, name=name)
+            yield self.report or make_report(label=self.label, name=name)
         finally:
             self.closed.set()
 
@@ -98,7 +99,7 @@ def serve(engine: jobs.Engine, folder: Path) -> Iterator[Server]:
         patch.setenv("TBD_MAX_FILE_MB", "2")
         temp_dir = uploads.prepare_temp_dir()
         blocks = build_page(engine)
-        _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **launch_options(blocks))
         yield Server(url, temp_dir, folder / "feedback", engine, blocks)
         blocks.close()
 

@@ -42,6 +42,20 @@ def test_app_serves_the_page_from_any_folder_and_sweeps_what_a_crash_left(tmp_pa
         assert answer.status_code == 200
         assert "Truth Behind Deepfakes" in answer.text
         assert not left.exists()
-    finally:
+        httpx.post(f"http://127.0.0.1:{port}/gradio_api/upload", files={"files": ("a.jpg", b"a face")})
+        root = tmp_path / f"tbd-web-{os.getuid()}"
+        assert any(root.rglob("a.jpg"))
         process.terminate()
-        process.wait(20)
+        assert process.wait(60) == 0
+        assert list(root.iterdir()) == []
+    finally:
+        process.kill()
+
+
+def test_a_temporary_folder_that_cannot_be_used_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    env = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path / "file")}
+    done = subprocess.run([sys.executable, REPOSITORY / "app.py"], env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Uploads cannot be kept in ")
+    assert len(done.stderr.splitlines()) == 1

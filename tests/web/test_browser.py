@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tbd_app.errors import TBDError
+from tbd_app.errors import NotMedia, TBDError
 from tbd_app.report import texts as words
 from tbd_app.report.to_json import dumps
 from tbd_app.web import texts
@@ -181,6 +181,22 @@ def test_a_file_name_cannot_inject_anything(page):
     expect_headline(page, "fake")
     page.get_by_text(texts.DETAILS).click()
     expect(page.locator("#details dd").first).to_have_text(name)
+
+
+def test_what_a_file_says_of_itself_cannot_inject_anything_and_the_policy_lets_the_page_work(page, server):
+    markup = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    blocked: list[str] = []
+    page.on("dialog", lambda dialog: pytest.fail(f"script ran: {dialog.message}"))
+    page.on("console", lambda m: blocked.append(m.text) if "Content Security Policy" in m.text else None)
+    server.engine.error = NotMedia(f"The zip holds '{markup}', which is not a picture.")
+    analyse(page, CLIP)
+    expect(page.get_by_role("alert").filter(has_text=markup)).to_be_visible()
+    server.engine.error, server.engine.report = None, make_report(name=f"{markup}.mp4", warnings=(markup,))
+    analyse(page, CLIP)
+    expect_headline(page, "fake")
+    expect(page.locator("#summary")).to_contain_text(markup)
+    assert page.locator("#output img[src=x], #output script").count() == 0
+    assert blocked == []
 
 
 @pytest.mark.parametrize(("title", "file"), [(title, name) for name, title in texts.EXAMPLE_FILES.items()])

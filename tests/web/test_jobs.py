@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,3 +51,16 @@ def test_feedback_is_the_report_and_a_bounded_remark(tmp_path):
     assert document["report"] == json.loads(report_json)
     assert len(document["remark"]) == jobs.MAX_REMARK
     assert [p.suffix for p in stored.parent.iterdir()] == [".json"]
+
+
+def test_where_gpus_are_lent_the_engine_is_marked(monkeypatch):
+    marked = []
+
+    def mark(duration):
+        return lambda engine: marked.append(duration) or engine
+
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=mark))
+    assert jobs.lent_gpu(jobs.default_engine) is jobs.default_engine
+    assert marked == [jobs.GPU_S]
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    assert jobs.lent_gpu(jobs.default_engine) is jobs.default_engine

@@ -1,0 +1,32 @@
+"""The hostile corpus: every file has one of its right answers, in time, and nothing is left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tbd_app.settings import Limits
+from tests import fuzz
+from tests.hostile import CASES, OK
+
+QUICK = Limits(max_animation_mpx=100, decode_timeout_s=60, decode_memory_mb=2000)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_hostile_file_has_a_right_answer(name, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path = folder / "file"
+    path.write_bytes(CASES[name].make(tmp_path))
+    said = fuzz.answer(path, QUICK)
+    assert said.code in CASES[name].answers
+    assert said.message.isprintable()
+    assert str(folder) not in said.message
+    assert [p.name for p in folder.iterdir()] == ["file"]
+
+
+def test_mutations_of_valid_files_have_coded_answers_only(tmp_path):
+    found = fuzz.run(tmp_path, seed=1, cases=190, videos=False, in_process=True)
+    found += fuzz.run(tmp_path, seed=2, cases=10)
+    assert sum(found.values()) == 200
+    assert found["uncoded"] == 0
+    assert found[OK] > 0
