@@ -166,7 +166,7 @@ def test_who_leaves_gives_the_place_free(server):
     now = [1000.0]
     waiting.clock = lambda: now[0]
     file = {"path": put(server.url).json()[0], "meta": {"_type": "gradio.FileData"}}
-    data = {"data": [file, 8, 0.9, ["default"], False]}
+    data = {"data": [file, 8, 0.9, ["default"], False, True]}
     httpx.post(f"{server.url}gradio_api/call/analyze", json=data)  # and nobody asks for the answer
     for _ in range(200):
         if server.engine.seen:
