@@ -26,7 +26,7 @@ def put(url: str, content: bytes = PICTURE, name: str = "same.jpg") -> httpx.Res
 def ask(url: str, path: str, models: object = ("default",)) -> str:
     """The events of one call that analyses an upload."""
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    data = {"data": [file, 8, 0.9, models, False]}
+    data = {"data": [file, 8, 0.9, models, False, True]}
     started = httpx.post(f"{url}gradio_api/call/analyze", json=data, timeout=60)
     if started.status_code != 200:
         return started.text
