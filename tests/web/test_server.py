@@ -38,7 +38,9 @@ def clip(tmp_path):
 
 def _call(url: str, file: object) -> str:
     """The events of one bare HTTP call."""
-    started = httpx.post(f"{url}gradio_api/call/analyze", json={"data": [file, 32, 0.9, ["default"], True, True]})
+    started = httpx.post(
+        f"{url}gradio_api/call/analyze", json={"data": [file, 32, 0.9, ["default"], True, True]}
+    )
     answer = httpx.get(f"{url}gradio_api/call/analyze/{started.json()['event_id']}", timeout=30)
     return answer.text
 
