@@ -1,31 +1,42 @@
 """Start the web page: `python app.py`, then http://127.0.0.1:7860.
 
-GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change the address; docs/deploy.md lists the rest.
+GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change the address; TBD_MCP=1 offers the endpoint as an MCP tool, too;
+docs/deploy.md lists the rest.
 """
 
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from typing import NoReturn
 
 from tbd_app.errors import TBDError
 from tbd_app.media import rights, sandbox
-from tbd_app.web import uploads
+from tbd_app.web import texts, uploads
 
 
 def main() -> None:
     """Serve until interrupted or terminated; nothing of anybody's is then left on the disk."""
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
+    os.environ["GRADIO_NUM_PORTS"] = "1"  # a second page that moves to the next port silently is not found
+    if os.environ.get("TBD_MCP") == "1" and find_spec("mcp") is None:
+        sys.exit(texts.MCP_MISSING)
     signal.signal(signal.SIGTERM, _interrupt)
     rights.hide()
     try:
         uploads.prepare_temp_dir()
+        from tbd_app.web.jobs import default_warm_up
         from tbd_app.web.page import build_page, launch_options  # after the environment that gradio reads
 
-        page = build_page()
+        page = build_page(warm_up=default_warm_up)
         page.launch(**launch_options(page))
     except TBDError as error:
         sys.exit(error.message)
+    except OSError as error:
+        if "empty port" not in str(error):
+            raise
+        port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+        sys.exit(texts.PORT_TAKEN.format(port=port, other=port + 1))
     except KeyboardInterrupt:
         pass  # before the page was up
     finally:

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tbd_app.known import KnownPerformance, MeasuredKind
+from tbd_app import __version__
+from tbd_app.known import MEASURED_AS, KnownPerformance, MeasuredKind
 from tbd_app.models import manifest, registry
 from tbd_app.models.recipes import RECIPES
+from tbd_app.types import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,19 @@ def asked_by(ticked: Collection[str]) -> tuple[str, ...]:
     return registry.asked_by(ticked)
 
 
+def made_now(report: Report) -> bool:
+    """Whether this version with the weights that are installed, and their combination, would say what a report says."""
+    listed = manifest.entries()
+    hashes = {
+        n: listed[n].sha256 for n in registry.voters(["default"]) if n in listed and registry.is_installed(n)
+    }
+    return (
+        report.versions["tbd"] == __version__
+        and report.versions["weights_sha256"] == hashes
+        and report.combination in (None, manifest.combination(MEASURED_AS[report.media.kind]))
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryRow:
     """Memory of a training step of one model, in full precision; mixed precision takes less.
@@ -109,10 +124,15 @@ class MemoryRow:
 
 
 def train_memory(names: Sequence[str] | None = None) -> Iterator[MemoryRow]:
-    """A row for the reference's batch of each named model, or of all, and one for the preset of a small card."""
+    """A row for the reference's batch of each named model, or of all, and one for the preset of a small card.
+
+    Networks of timm have no reference, and no row.
+    """
     from tbd_app.models import footprint
 
     for name in registry.list_models() if names is None else names:
+        if name not in RECIPES:
+            continue
         recipe = RECIPES[name]
         for load in filter(None, (recipe.reference, recipe.small)):
             found = footprint.of(name, recipe, load)

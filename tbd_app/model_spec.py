@@ -91,6 +91,7 @@ class ModelSpec:
         input_size: side of the square input, px.
         clip_len: frames a clip model sees, 1 for frame models.
         calibration: bounds, temperature and the like, chosen on validation media.
+        options: keyword arguments with which the architecture is built, where they are not its defaults.
         n_trainable: parameters that training changes, where that is not all of them.
         backbone: of a model whose checkpoints hold only the trained part.
         metrics: measured figures, as written by training/evaluate.py.
@@ -106,6 +107,7 @@ class ModelSpec:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     crop: CropRecipe = CropRecipe()
     calibration: Calibration = Calibration()
+    options: dict[str, Any] = field(default_factory=dict)
     default_voter: bool = False
     n_params: int = 0
     n_trainable: int | None = None

@@ -163,10 +163,11 @@ class Explanation:
     """Where a model looked in one crop; held in memory for views, never in the JSON.
 
     Attributes:
-        crop: (S,S,3) uint8 RGB.
-        heat: (S,S) float32 in [0,1] on one scale for the whole report.
-        overlay: (S,S,3) uint8 RGB, crop with the heat drawn over it.
-        role: "highest" or "lowest" frame of the track.
+        crop: (h,w,3) uint8 RGB, as the model saw it, less what was mirrored at the picture's border.
+        heat: (h,w) float32 in [0,1] on one scale for the whole report.
+        overlay: (h,w,3) uint8 RGB, crop with the heat drawn over it.
+        role: among the "highest" or the "lowest" frames of the track.
+        landmarks: (5,2) float32 px of the crop, as in `Faces`; None where nobody knows them.
     """
 
     track_id: int
@@ -178,6 +179,25 @@ class Explanation:
     crop: np.ndarray
     heat: np.ndarray
     overlay: np.ndarray
+    landmarks: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMap:
+    """Where a model looked in one frame; in memory only.
+
+    Attributes:
+        xyxy: (4,) float32 px of the frame that the map covers.
+        heat: (h,w) float32 in [0,1], on the scale of the report's explanations.
+        landmarks: (5,2) float32 px of the frame.
+    """
+
+    track_id: int
+    model: str
+    position: int
+    xyxy: np.ndarray
+    heat: np.ndarray
+    landmarks: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +205,10 @@ class Snapshot:
     """A sampled frame made small for display, with its faces; held in memory only.
 
     Attributes:
-        image: (h,w,3) uint8 RGB, 960 px at most on the longer side.
+        image: (h,w,3) uint8 RGB, 800 px at most on the longer side.
         boxes: (N,4) float32 in pixels of `image`.
         track_ids: (N,) int, -1 for a face outside every track.
+        maps: of the people in it, their places in pixels of `image`.
     """
 
     position: int
@@ -195,6 +216,7 @@ class Snapshot:
     image: np.ndarray
     boxes: np.ndarray
     track_ids: tuple[int, ...]
+    maps: tuple[FaceMap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tbd_app.steady import Stability, Steadiness, ViewAnswer
 from tbd_app.types import (
     Content,
     Explanation,
+    FaceMap,
     FaceTrack,
     FrameCounts,
     Label,
@@ -278,6 +279,7 @@ def _explanations(person: Person) -> tuple[Explanation, ...]:
                 crop=crop,
                 heat=heat,
                 overlay=overlay.astype(np.uint8),
+                landmarks=person.track.landmarks[k] - np.array([142, 52], np.float32),
             )
         )
     return tuple(out)
@@ -286,10 +288,23 @@ def _explanations(person: Person) -> tuple[Explanation, ...]:
 def _snapshot(position: int, time_s: float, people: tuple[Person, ...]) -> Snapshot:
     present = [(p, np.flatnonzero(p.track.positions == position)) for p in people]
     here = [(p.track.track_id, p.track.boxes[k[0]]) for p, k in present if len(k)]
+    maps = tuple(
+        FaceMap(
+            p.track.track_id,
+            MODELS[0],
+            position,
+            p.track.boxes[k[0]],
+            np.full((8, 8), 0.5, np.float32),
+            p.track.landmarks[k[0]],
+        )
+        for p, k in present
+        if len(k)
+    )
     return Snapshot(
         position=position,
         time_s=time_s,
         image=astronaut(),
         boxes=np.array([b for _, b in here], np.float32).reshape(-1, 4),
         track_ids=tuple(i for i, _ in here),
+        maps=maps,
     )

@@ -1,11 +1,14 @@
 """Turn a training run into a bundled model: calibrate on val, write fp16 safetensors and the manifest entry.
 
-    python training/export.py --run runs/effnetv2_b0_frame --data ../shared/data
-    python training/evaluate.py --data ../shared/data
+    python training/export.py --run runs/xception --model xception --data FACES --weights-dir my_weights
+    python training/export.py --run runs/effnetv2_b0_frame --data ../shared/data --replace
+    python training/evaluate.py --data ../shared/data --record
     python training/export.py --model effnetv2_b0_frame --push OWNER/NAME    # publish what the two have written
 
 Temperature, threshold and the bound for "real" come from val, scored by the serving code; `ledger.py` writes them.
-A published model is pinned: the manifest names the commit that holds it, and `tbd models --download` gets that one.
+The data are a folder with index.csv, or what extract_faces.py wrote. `TBD_WEIGHTS_DIR=my_weights tbd analyze FILE` serves a
+folder of one's own. A published model is pinned: the manifest names the commit that holds it, and `tbd models --download`
+gets that one.
 """
 
 from __future__ import annotations
@@ -28,18 +31,17 @@ import tyro
 from scipy.special import expit
 from tqdm import tqdm
 
-from tbd_app.models import registry, weights
+from tbd_app.models import manifest, registry, weights
 from tbd_app.models.nets.base import Detector
-from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score
-from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Calibration, ModelSpec
+from training.benchmark.collection import Collection, open_collections
 from training.engine.metrics import auc, fake_bound, fit_temperature
+from training.engine.run import trained_on
 from training.evaluation import hub, ledger, systems
-from training.evaluation.answers import logits_of_pictures
-from training.evaluation.seen import CACHE, logits_of, look
-from training.faces.bank import load_or_build
-from training.faces.index import Item, read_index
+from training.evaluation.answers import logits_of_pictures, track_logits
+from training.evaluation.seen import CACHE
+from training.faces.index import Item
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ class Config:
     """Attributes:
     run: folder of a training run, with model.safetensors; the weights of several, begun from one checkpoint, are averaged.
     also: checkpoints that are averaged with them, such as the one they began with, so that less of what was known is lost.
-    data: folder with index.csv.
-    model: the registered name.
+    data: folder with index.csv or index.parquet.
+    model: the registered name, or timm:NAME.
+    weights_dir: where checkpoint, manifest and recipe are written; the project's own weights/ by default.
+    replace: a model of that name which lies there already.
     made_for: the val media that the temperature comes from: clips of the blending family, all clips, or pictures. The bound
         for "real" comes from the same clips; of a model for pictures there is a second one, from pictures and for them.
     softened_share: as in `Calibration`, in place of what it was trained with.
@@ -57,7 +61,6 @@ class Config:
     voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone there;
         yes is for one that was measured to make the vote better.
     min_auc: see `voter`.
-    trained_on: for the manifest and the card.
     licence: of the weights.
     cache: people and logits that were found before.
     push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
@@ -67,16 +70,14 @@ class Config:
     also: tuple[Path, ...] = ()
     data: Path = Path("../shared/data")
     model: str = "effnetv2_b0_frame"
+    weights_dir: Path | None = None
+    replace: bool = False
     made_for: Literal["clips", "all_clips", "pictures"] = "clips"
     softened_share: float | None = None
     max_fpr: float = 0.05
     max_missed: float = 0.15
     voter: Literal["by_auc", "yes", "no"] = "by_auc"
     min_auc: float = 0.80
-    trained_on: str = (
-        "real face stills and clip frames against self-blends, swaps and re-syntheses of them; StyleGAN2 pictures; "
-        "first-order-model and AniTalker clips (train split)"
-    )
     licence: str = "research use only"
     cache: Path = CACHE
     push: str = ""
@@ -86,15 +87,30 @@ def main(config: Config) -> None:
     """Calibrate one model and bundle it, or publish it as it is bundled."""
     if config.push:
         return hub.push(config.model, config.push)
-    items = [i for i in read_index(config.data) if i.split == "val"]
+    with ledger.at(config.weights_dir or ledger.WEIGHTS):
+        bundle(config)
+
+
+def bundle(config: Config) -> None:
+    """Calibrate one model and write it into the folder of the ledger.
+
+    Raises:
+        SystemExit: a model of that name lies there and is not to be replaced, or val lacks what is needed.
+    """
+    target = ledger.WEIGHTS / f"{manifest.file_name(config.model)}.safetensors"
+    if not config.replace and (target.exists() or config.model in ledger.entries()):
+        raise SystemExit(
+            f"{target} is there already: --replace overwrites it, --weights-dir DIR writes elsewhere."
+        )
+    media = open_collections(config.data, "val", config.cache)
     paths = [run / "model.safetensors" for run in config.run]
     model = score.served(averaged(config.model, [*paths, *config.also]), "cpu")
     spec = registry.spec(config.model, paths[0])
     if config.softened_share is not None:
         served = dataclasses.replace(spec.calibration, softened_share=config.softened_share)
         spec = dataclasses.replace(spec, calibration=served)
-    spec = calibrated(spec, model, items, config)
-    target = ledger.WEIGHTS / f"{config.model}.safetensors"
+    spec = calibrated(spec, model, media, config)
+    target.parent.mkdir(parents=True, exist_ok=True)
     digest = weights.save_checkpoint(model, target, spec)
     target.chmod(0o644)
     recipes = [json.loads((run / "config.json").read_text(encoding="utf-8"))["recipe"] for run in config.run]
@@ -108,7 +124,7 @@ def main(config: Config) -> None:
             "sha256": digest,
             "bytes": target.stat().st_size,
             "dtype": "float16",
-            "trained_on": config.trained_on,
+            "trained_on": "; and ".join(dict.fromkeys(trained_on(run) for run in config.run)),
             "recipe": recipe | {"made_for": config.made_for},
             "revision": _git_revision(),
             "calibration": spec.calibration.to_dict(),
@@ -140,19 +156,27 @@ def averaged(name: str, paths: Sequence[Path]) -> Detector:
 
 def unlike_registered(spec: ModelSpec) -> dict[str, Any]:
     """What holds for a model and the registry says otherwise, as the manifest writes it; the calibration aside."""
-    own, registered = weights.header_of(spec), weights.header_of(SPECS[spec.name])
-    kept = ("input_size", "clip_len", "mean", "std", "crop")
+    own, registered = weights.header_of(spec), weights.header_of(registry.registered(spec.name))
+    kept = ("input_size", "clip_len", "mean", "std", "crop", "options")
     return {key: own[key] for key in kept if own.get(key) != registered.get(key)}
 
 
-def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: Config) -> ModelSpec:
-    """The spec with temperature and bounds chosen on val clips and val pictures."""
-    clips = [i for i in items if i.kind == "video"]
-    logits, judged = _clip_logits(spec, model, clips, config.cache)
+def calibrated(spec: ModelSpec, model: Detector, media: Sequence[Collection], config: Config) -> ModelSpec:
+    """The spec with temperature and bounds chosen on val clips and val pictures.
+
+    Without pictures a few frames have the bounds of many; a model for pictures without clips has those of pictures.
+
+    Raises:
+        SystemExit: val lacks media of a class.
+    """
+    logits, judged = _clip_logits(spec, model, media, config.cache)
     labels = np.array([clip.label for clip in judged])
-    picture_logits, picture_labels = _picture_logits(spec, model, items)
+    picture_logits, picture_labels = _picture_logits(spec, model, media)
     blended = np.array([clip.is_of("blending") for clip in judged])
     for_pictures = config.made_for == "pictures"
+    if for_pictures and not judged:
+        logits, labels = [np.array([z]) for z in picture_logits], picture_labels
+        blended = labels == 1
     if for_pictures:
         scope, scope_labels = [np.array([z]) for z in picture_logits], picture_labels
     else:
@@ -169,13 +193,14 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
         np.array([expit(z / temperature).mean() for z in part]) for part in (logits, picture_logits)
     )
     threshold = fake_bound(probs[labels == 0], config.max_fpr)
-    few_threshold = fake_bound(pictures[picture_labels == 0], config.max_fpr)
+    reals = pictures[picture_labels == 0]
+    few_threshold = fake_bound(reals, config.max_fpr) if len(reals) else None
     real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold)
     few_real_below = None
-    if for_pictures:
+    if for_pictures and few_threshold is not None:
         missed = float(np.quantile(pictures[picture_labels == 1], config.max_missed))
         few_real_below = round(min(missed, few_threshold), 3)
-    else:
+    elif few_threshold is not None:
         real_below = min(real_below, few_threshold)
     others = [m for m in ledger.read()["models"] if m["name"] != spec.name and m["default_voter"]]
     calibration = Calibration(
@@ -192,22 +217,26 @@ def calibrated(spec: ModelSpec, model: Detector, items: Sequence[Item], config: 
 
 
 def _clip_logits(
-    spec: ModelSpec, model: Detector, clips: Sequence[Item], cache: Path
+    spec: ModelSpec, model: Detector, media: Sequence[Collection], cache: Path
 ) -> tuple[list[np.ndarray], list[Item]]:
     """Frame logits of the most suspicious track of every clip that can be judged."""
     logits, judged = [], []
-    for clip in tqdm(clips, desc="calibrate", unit="clip"):
-        seen = look(clip.path, AnalysisSettings(), cache)
-        if usable := seen.usable:
-            found = logits_of(seen, cache)(model, spec, seen.frames, usable, "cpu").values()
+    clips = [(part, number) for part in media for number in part.numbers("video")]
+    for part, number in tqdm(clips, desc="calibrate", unit="clip"):
+        found = track_logits(spec, model, part.look(number), cache).values()
+        if found:
             logits.append(max(found, key=lambda z: float(expit(z).mean())))
-            judged.append(clip)
+            judged.append(part.items[number])
     return logits, judged
 
 
-def _picture_logits(spec: ModelSpec, model: Detector, items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
+def _picture_logits(
+    spec: ModelSpec, model: Detector, media: Sequence[Collection]
+) -> tuple[np.ndarray, np.ndarray]:
     """Logits of the val pictures and their labels."""
-    bank = load_or_build(items, Path("runs/cache"))
+    if not any(part.numbers("crop", "image") for part in media):
+        return np.zeros(0), np.zeros(0, np.int64)
+    bank, items = media[0].stills()  # of all data sets of a folder
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     return logits_of_pictures(spec, model, bank, rows), np.array([items[bank.item[r]].label for r in rows])
 
@@ -219,5 +248,7 @@ def _git_revision() -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
-    systems.write()
+    config = tyro.cli(Config, description=__doc__)
+    main(config)
+    if config.weights_dir is None:
+        systems.write()

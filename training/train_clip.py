@@ -3,12 +3,12 @@
     python training/train_clip.py --data DATA                     # needs the public weights of ViT-L/14
     python training/train_clip.py --data DATA --model clip_b16_ln1 --tower.file open_clip_model.safetensors
     python training/train_clip.py --data DATA --preset reference  # plain cross entropy, as in the reference report
-    python training/train_clip.py --preset 8gb --data DATA
+    python training/train_clip.py --preset paper --preset 8gb --data DATA   # GenD's recipe on a small card
     python training/train_clip.py --preset bundled --data DATA --tower.file weights/ViT-B-16-quickgelu.openai-int8.safetensors
     python training/train_clip.py --toy
 
 The defaults are those of GenD: every fake comes with the real medium it was made from, and AdamW falls along a cosine. The
-checkpoint holds what was trained, under 2 MB. Degradations are those of all recipes here, not GenD's own.
+checkpoint holds what was trained, under 2 MB. Degradations are those of all recipes here; `--preset paper` has GenD's own.
 
 Source: Yermakov et al., "Deepfake Detection that Generalizes Across Benchmarks" (GenD), WACV 2026 (arXiv 2508.06248).
 """
@@ -32,7 +32,8 @@ from tbd_app.types import CropRecipe
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipReader
 from training.datasets.pairs import LabelledPairs, PairDataset
-from training.datasets.partners import Pairing, paired
+from training.datasets.partners import Pairing, must_be_own, paired
+from training.datasets.published import Augment
 from training.datasets.shares import GENERATOR_SHARES
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
@@ -59,6 +60,8 @@ class Config(RunConfig):
         pairs: source sets each fake against the real medium it was made from, blend sets real frames against fakes made of
             them (and a few of the split's), none takes every medium with its own label; mixed sets real generators' clips and
             stills against reals of their scene or form, and pseudo-fakes beside them (`GENERATOR_SHARES`).
+        augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of labelled media
+            and of fakes with their originals.
         hidden: of mixed pairs: share of strongly degraded pseudo-fakes that a second real stands for.
         batch: examples a step and process; pairs count as two.
         frames: cut from each video of an index.csv.
@@ -76,6 +79,7 @@ class Config(RunConfig):
     tower: TowerConfig = field(default_factory=TowerConfig)
     crop: Literal["square", "arcface"] = "square"
     pairs: Pairing | Literal["mixed"] = "source"
+    augment: Augment = "project"
     hidden: float = 0.2
     batch: int = 128
     frames: int = 32
@@ -139,7 +143,8 @@ def main(config: Config) -> None:
 def examples(config: Config, reader: ClipReader) -> tuple[Dataset[Any], int]:
     """An endless row of examples, and how many of them make a batch: pairs count as two."""
     if config.pairs != "mixed":
-        return paired(config.pairs, reader, batch=config.batch, seed=config.seed)
+        return paired(config.pairs, reader, batch=config.batch, seed=config.seed, augment=config.augment)
+    must_be_own(config.augment)
     faces = reader.faces
     pairs = PairDataset(
         faces.bank, faces.items, reader.preprocess, length=0, seed=config.seed, shares=GENERATOR_SHARES,

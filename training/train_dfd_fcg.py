@@ -1,8 +1,8 @@
 """Train DFD-FCG: decoders that read a frozen CLIP along time and at the parts of the face.
 
     python training/train_dfd_fcg.py --data DATA                    # needs the public weights of ViT-L/14
-    python training/train_dfd_fcg.py --data DATA --preset official  # 3 s clips played up to twice as slow, tau 1/30
-    python training/train_dfd_fcg.py --preset 8gb --data DATA
+    python training/train_dfd_fcg.py --data DATA --preset paper  # 3 s clips played up to twice as slow, tau 1/30
+    python training/train_dfd_fcg.py --preset paper --preset 8gb --data DATA
     python training/train_dfd_fcg.py --toy
 
 Every fake comes with the real clip it was made from. The queries start from prototypes of real faces, made at the start and
@@ -32,7 +32,8 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe, ModelSpec
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipPairs, ClipReader, FramesAt
-from training.datasets.partners import PartnerClips
+from training.datasets.partners import PartnerClips, must_be_own
+from training.datasets.published import Augment
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
@@ -63,6 +64,8 @@ class Config(RunConfig):
         stretch: frames of the stretch that a clip is taken from; 0 for clip_len of them.
         slowest: least share of the stretch that a training clip shows.
         pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them.
+        augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of fakes with
+            their originals.
         batch: pairs a step and process.
         frames: cut from each video of an index.csv, among which a clip's are chosen.
         landmarks: five aligns by MTCNN's five points, as serving does; fan by 2D-FAN, where face-alignment is installed.
@@ -83,6 +86,7 @@ class Config(RunConfig):
     stretch: int = 0
     slowest: float = 1.0
     pairs: Literal["source", "blend"] = "source"
+    augment: Augment = "project"
     batch: int = 30
     frames: int = 32
     landmarks: Literal["five", "fan"] = "five"
@@ -115,8 +119,15 @@ def main(config: Config) -> None:
         for split in ("train", "val")
     )
     if config.pairs == "source":
-        data = PartnerClips(reader, seed=config.seed, clip_len=config.clip_len, slowest=config.slowest)
+        data = PartnerClips(
+            reader,
+            seed=config.seed,
+            clip_len=config.clip_len,
+            slowest=config.slowest,
+            augment=config.augment,
+        )
     else:
+        must_be_own(config.augment)
         data = ClipPairs(reader, seed=config.seed)
     n_fakes = sum(item.label for item in faces["train"].items)
     loop = config.loop.in_steps(steps_per_epoch(n_fakes, config.batch, config.loop.accumulate))

@@ -1,7 +1,10 @@
-"""Train a frame model on real faces against fakes made of them, and on portraits of a generator.
+"""Train a frame model on single faces: fakes made of real ones, labelled frames, or fakes beside their originals.
 
-    python training/train_frame.py --preset bundled --data ../shared/data --backbone PATH
-    python training/export.py --run runs/effnetv2_b0_frame  # then evaluates, calibrates and writes weights/
+    python training/train_frame.py --preset bundled --data ../shared/data --backbone PATH   # real faces, fakes made of them
+    python training/train_frame.py --preset paper --model effnet_b4 --data FACES   # labelled frames, as in DeepfakeBench
+    python training/train_frame.py --preset paper --preset 8gb --model xception --backbone PATH --data FACES
+    python training/train_frame.py --pairs source --model timm:NAME --data FACES
+    python training/export.py --run runs/effnetv2_b0_frame  # then calibrates and writes weights/
 
 `--size-px 160 224 --size-share 0.5 0.5` trains small crops first. Val is looked at, never trained on; the averaged weights of
 the last step are the result, so no epoch is picked. `--model timm:NAME` trains any timm network.
@@ -14,6 +17,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 
@@ -25,14 +29,19 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import Preprocess, for_spec
+from tbd_app.types import CropRecipe, ModelSpec
 from training.datasets import batches as engine_batches
+from training.datasets.batches import steps_per_epoch
+from training.datasets.clips import ClipReader
 from training.datasets.pairs import PairDataset
+from training.datasets.partners import Pairing, must_be_own, paired
+from training.datasets.published import Augment
 from training.datasets.shares import shares_of
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.metrics import auc
 from training.engine.run import Run
-from training.engine.validation import score, score_batches, video_figures
+from training.engine.validation import score, score_batches, validated, video_figures
 from training.faces.open import Faces, open_faces
 from training.fakes.generators import Generator, load_generators
 from training.fakes.upscale import Upscaled
@@ -52,13 +61,19 @@ class Config(ModelConfig):
 
     Attributes:
         model: a registered frame model, or timm:NAME.
-        where: weight of a second task: in the last cells of the network, say which of them were changed; 0 leaves it out.
+        pairs: blend sets real faces against fakes made of them (and a few of the split's), source sets each fake against the
+            real medium it was made from, none takes every frame with its own label.
+        augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of labelled frames
+            and of fakes with their originals.
+        crop: square, or arcface (aligned by five points, as DeepfakeBench; not for blend).
+        where: weight of a second task: in the last cells of the network, say which of them were changed; 0 leaves it out, and
+            so do labelled frames.
         softened_share: as in `Calibration`; the model learns as it is served.
-        batch_pairs: pairs (one real, one fake) a step and process.
+        batch_pairs: pairs (one real, one fake) a step and process; labelled frames are twice as many.
         size_px: input sizes, one per phase; the last one is what the checkpoint asks for.
         size_share: share of the steps per phase.
         frames_per_clip: frames cut from each clip of an index.csv.
-        val_blends: self-blends of val stills that are scored at each validation.
+        val_blends: self-blends of val stills (of frames of clips where there is no still) that are scored at each validation.
         generators: folder of train_generators.py, whose networks draw some of the fakes; none by default.
         upscaled: folder of upscale_faces.py, which drew some of the fakes; none by default.
         teacher: a frame model whose soft labels are learned too.
@@ -67,6 +82,9 @@ class Config(ModelConfig):
 
     out: Path = Path("runs/effnetv2_b0_frame")
     model: str = "effnetv2_b0_frame"
+    pairs: Pairing = "blend"
+    augment: Augment = "project"
+    crop: Literal["square", "arcface"] = "square"
     where: float = 1.0
     softened_share: float = 0.0
     batch_pairs: int = 16
@@ -89,10 +107,11 @@ class Config(ModelConfig):
 def main(config: Config) -> None:
     """Train one model; see the module's text."""
     set_seed(config.seed)
-    spec = spec_of(config.model)
-    calibration = dataclasses.replace(spec.calibration, softened_share=config.softened_share)
-    spec = dataclasses.replace(spec, input_size=config.size_px[-1], calibration=calibration)
+    spec = spec_to_train(config)
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
+    if config.pairs != "blend":
+        per_epoch = steps_per_epoch(len(faces["train"].bank), 2 * config.batch_pairs, config.loop.accumulate)
+        config = dataclasses.replace(config, where=0.0, loop=config.loop.in_steps(per_epoch))
     model = begin(config)
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
     if config.hints and not teacher:
@@ -130,6 +149,20 @@ def main(config: Config) -> None:
     run.save(model, spec)
 
 
+def spec_to_train(config: Config) -> ModelSpec:
+    """What the checkpoint will carry.
+
+    Raises:
+        SystemExit: options that do not go together.
+    """
+    if config.pairs == "blend":
+        must_be_own(config.augment)
+    spec = spec_of(config.model)
+    calibration = dataclasses.replace(spec.calibration, softened_share=config.softened_share)
+    crop = spec.crop if config.crop == spec.crop.kind else CropRecipe(config.crop, 1.3)
+    return dataclasses.replace(spec, input_size=config.size_px[-1], calibration=calibration, crop=crop)
+
+
 def pair_loss(
     model: nn.Module,
     batch: tuple[Tensor, ...],
@@ -138,15 +171,19 @@ def pair_loss(
     weight: float = 1.0,
     softened_share: float = 0.0,
 ) -> dict[str, Tensor]:
-    """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed, and `weight` times that of `where`."""
-    x, y, changed = (part.flatten(0, 1) for part in batch)
+    """Cross entropy over the reals and fakes of (B,2,3,S,S) pairs, a little smoothed, and `weight` times that of `where`.
+
+    Labelled frames (N,3,S,S) with their (N,) labels come without what was changed, and are not smoothed.
+    """
+    labelled = len(batch) == 2
+    x, y, *changed = batch if labelled else (part.flatten(0, 1) for part in batch)
     x = x.contiguous(memory_format=torch.channels_last)
     logits = AgainstReduced(model, softened_share)(x)
-    losses = cross_entropy(logits, y, smoothing=0.05)
+    losses = cross_entropy(logits, y, smoothing=0.0 if labelled else 0.05)
     if teacher:
         losses = teacher.join(losses, logits, x)
     if where:
-        found = where.loss(model, changed)
+        found = where.loss(model, changed[0])
         losses |= {"loss": losses["loss"] + weight * found, "where_loss": found.detach()}
     return losses
 
@@ -159,38 +196,59 @@ def batches(
     upscaled: Upscaled | None = None,
 ) -> Iterator[tuple[Tensor, ...]]:
     """Batches `start` to the last; each phase has its input size, each pair its number."""
-    spec, total = spec_of(config.model), config.loop.steps * config.loop.accumulate
+    spec, total = spec_to_train(config), config.loop.steps * config.loop.accumulate
     ends = np.rint(np.cumsum(config.size_share) / math.fsum(config.size_share) * total).astype(int)
     begin = 0
     for size, end in zip(config.size_px, ends, strict=True):
         first = max(start, begin)
         if first < end:
             preprocess = dataclasses.replace(for_spec(spec), size=size)
-            pairs = PairDataset(
-                faces.bank,
-                faces.items,
-                preprocess,
-                length=0,
-                seed=config.seed,
-                generators=generators,
-                upscaled=upscaled,
-            )
-            yield from engine_batches.batches(pairs, config.batch_pairs, first, int(end), config.workers)
+            if config.pairs == "blend":
+                made = PairDataset(
+                    faces.bank,
+                    faces.items,
+                    preprocess,
+                    length=0,
+                    seed=config.seed,
+                    generators=generators,
+                    upscaled=upscaled,
+                )
+                yield from engine_batches.batches(made, config.batch_pairs, first, int(end), config.workers)
+            else:
+                yield from labelled_batches(config, ClipReader(faces, preprocess, 1), first, int(end))
         begin = int(end)
+
+
+def labelled_batches(
+    config: Config, reader: ClipReader, first: int, end: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches `first` to `end` of x (N,3,S,S) and y (N,), N being twice `batch_pairs`."""
+    data, size = paired(
+        config.pairs, reader, batch=2 * config.batch_pairs, seed=config.seed, augment=config.augment
+    )
+    for batch in engine_batches.batches(data, size, first, end, config.workers):
+        yield batch["x"].reshape(-1, *batch["x"].shape[-3:]), batch["y"].flatten()
 
 
 def validate(
     model: nn.Module, faces: Faces, preprocess: Preprocess, seed: int, n_blends: int
 ) -> dict[str, float]:
-    """Frame-level AUC on self-blends of val stills; video-level AUC on val clips, whole and per family."""
-    bank, items = faces.bank, faces.items
-    blends = PairDataset(
-        bank, items, preprocess, length=n_blends, seed=seed, augment=False, sources=["blend_still"]
-    )
-    pairs = torch.cat([x for x, *_ in (blends[i] for i in range(len(blends)))])
-    out = {"blend_auc": auc(np.tile([0, 1], len(blends)), score(model, pairs))}
+    """Frame-level AUC on self-blends of val stills; video-level AUC on val clips, whole and per family.
 
-    videos = faces.media("video")
+    Without stills frames of clips are blended; without clips pictures stand for them; aligned crops are not blended.
+    """
+    bank, items = faces.bank, faces.items
+    out: dict[str, float] = {}
+    reals = {i.kind for i in items if not i.label}
+    if n_blends and reals and preprocess.recipe.kind == "square":
+        source = "blend_still" if reals - {"video"} else "blend_clip"
+        blends = PairDataset(
+            bank, items, preprocess, length=n_blends, seed=seed, augment=False, sources=[source]
+        )
+        pairs = torch.cat([x for x, *_ in (blends[i] for i in range(len(blends)))])
+        out["blend_auc"] = auc(np.tile([0, 1], len(blends)), score(model, pairs))
+
+    videos = validated(faces)
     rows = [faces.rows(int(n))[::2] for n in videos]
     images = ([bank.image(r) for r in part] for part in rows)
     crops = (preprocess.crops(i, bank.boxes[r], bank.landmarks[r]) for i, r in zip(images, rows, strict=True))

@@ -4,8 +4,9 @@
     python training/train_generators.py --architectures vq nearest --width 64 --loop.steps 40000
     python training/train_generators.py --toy
 
-They learn to reproduce the real stills of the train split, in values and in edges at three scales. One after the other, each
-in a folder of its own below `--out`; `--loop.max-minutes` holds for each, and `--resume` goes on where each stopped.
+They learn to reproduce the real stills of the train split (where there are none, frames of its real clips), in values and in
+edges at three scales. One after the other, each in a folder of its own below `--out`; `--loop.max-minutes` holds for each,
+and `--resume` goes on where each stopped.
 """
 
 from __future__ import annotations
@@ -99,20 +100,16 @@ class Pieces(Dataset[Tensor]):
 
 
 def stills(faces: Faces) -> np.ndarray:
-    """(N,) rows of the real stills of a split.
+    """(N,) rows of the real stills of a split, or of its real clips where it has no still.
 
     Raises:
-        SystemExit: there are none.
+        SystemExit: there is no real face.
     """
-    rows = [
-        row
-        for n in faces.media("crop", "image")
-        if not faces.items[int(n)].label
-        for row in faces.rows(int(n))
-    ]
-    if not rows:
-        raise SystemExit("The split holds no real stills to learn from.")
-    return np.array(rows, np.int64)
+    for kinds in (("crop", "image"), ("video",)):
+        reals = [int(n) for n in faces.media(*kinds) if not faces.items[n].label]
+        if reals:
+            return np.concatenate([faces.rows(n) for n in reals])
+    raise SystemExit("The split holds no real faces to learn from.")
 
 
 def piece(faces: Faces, row: int, size_px: int, rng: np.random.Generator | None = None) -> np.ndarray:

@@ -107,6 +107,8 @@ def read_pictures(config: Config, preprocess: Preprocess) -> dict[str, tuple[lis
         found = {}
         for split, faces in open_faces(config.data).items():
             media = faces.media("crop", "image")
+            if not len(media):  # of clips alone: a frame of each
+                media = faces.media()
             found[split] = ([faces.items[n] for n in media], around_faces(faces, media, preprocess))
         return found
     media = builders.build(config.layout, config.data)

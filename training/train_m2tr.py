@@ -3,14 +3,15 @@
     python training/train_m2tr.py --data DATA                     # m2tr_b4 on labelled faces
     python training/train_m2tr.py --data DATA --pairs source      # each fake beside the real medium it was made from
     python training/train_m2tr.py --data DATA --preset paper      # variant 1b of the reference report
+    python training/train_m2tr.py --data DATA --preset 1c         # variant 1c: FaceForensics++ and Celeb-DF v2
     python training/train_m2tr.py --data DATA --preset official   # the authors' layout and settings, 320 px
     python training/train_m2tr.py --data DATA --preset swin       # variant 1a of the reference report
-    python training/train_m2tr.py --data DATA --preset 8gb        # or official-8gb; swin needs no other
+    python training/train_m2tr.py --data DATA --preset paper --preset 8gb   # the same on a small card
     python training/train_m2tr.py --toy
 
-Degradations are those of all recipes here. The mask decoder and its loss are left out, as in the reference. A figure on
-FaceForensics++ says little about fakes from elsewhere: the reference's own networks, at an AUC of .99 there, called every
-internet fake real.
+Degradations are those of all recipes here (`--augment`). The mask decoder and its loss are left out, as in the reference.
+A figure on FaceForensics++ says little about fakes from elsewhere: the reference's own networks, at an AUC of .99 there,
+called every internet fake real.
 
 Source: Wang et al., "M2TR: Multi-modal Multi-scale Transformers for Deepfake Detection", ICMR 2022 (arXiv 2104.09770).
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 
@@ -34,6 +35,7 @@ from tbd_app.pipeline.crops import for_spec
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipReader
 from training.datasets.partners import Pairing, paired
+from training.datasets.published import Augment
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
@@ -58,6 +60,8 @@ class Config(ModelConfig):
         small: a tiny backbone at 64 px, for toys.
         pairs: source sets each fake against the real medium it was made from, blend sets real frames against fakes made of
             them (and a few of the split's), none takes every medium with its own label.
+        augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of labelled media
+            and of fakes with their originals.
         batch: examples a step and process; pairs count as two.
         frames: cut from each video of an index.csv, and averaged in validation.
         loss: cross_entropy, or the authors' focal loss.
@@ -72,6 +76,7 @@ class Config(ModelConfig):
     size_px: int = 0
     small: bool = False
     pairs: Pairing = "none"
+    augment: Augment = "project"
     batch: int = 24
     frames: int = 30
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
@@ -89,11 +94,11 @@ def main(config: Config) -> None:
     set_seed(config.seed)
     bare = open_model(config)
     print(f"{config.model}: {trained_share(bare)}.")
-    spec = replace(spec_of(config.model), input_size=bare.input_size)
+    spec = replace(spec_of(config.model), input_size=bare.input_size, options=shape_of(config))
     faces = open_faces(config.data, n_frames=config.frames)
     reader = ClipReader(faces["train"], for_spec(spec), 1)
     val = ClipReader(faces["val"], for_spec(spec), config.frames)
-    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed)
+    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed, augment=config.augment)
     loop = config.loop.in_steps(
         steps_per_epoch(len(faces["train"].bank), config.batch, config.loop.accumulate)
     )
@@ -126,6 +131,12 @@ def main(config: Config) -> None:
     run.save(model, spec)
 
 
+def shape_of(config: Config) -> dict[str, Any]:
+    """Options to which the weights are bound."""
+    small = {"small": True} if config.small else {}
+    return small | ({"input_size": config.size_px} if config.size_px else {})
+
+
 def open_model(config: Config) -> M2TR | M2trSwin:
     """The model to train.
 
@@ -134,8 +145,7 @@ def open_model(config: Config) -> M2TR | M2trSwin:
     """
     if config.small and config.freeze != "none" and config.model != "m2tr_swin":
         raise SystemExit("--freeze counts the layers of EfficientNet-B4; leave it out of a --small model.")
-    size = {"input_size": config.size_px} if config.size_px else {}
-    model = begin(config, freeze=config.freeze, small=config.small, **size)
+    model = begin(config, freeze=config.freeze, **shape_of(config))
     if not isinstance(model, M2TR | M2trSwin):
         raise SystemExit(f"{config.model} is no M2TR.")
     return model

@@ -109,6 +109,10 @@ def main(config: Config) -> None:
 
     train = faces["train"]
     clips, pictures = train.media("video"), train.media("image")
+    if not len(clips):
+        raise SystemExit("The split holds no clips: the probe reads faces over time.")
+    if len(set(labels_of(train, pictures))) < 2:  # frames stand for pictures
+        pictures = clips
     reals = [int(n) for n in clips if not train.items[n].label]
     of_clips: dict[Variant, Sequence[int]] = {"clean": clips, "degraded": clips, "twin": reals}
     of_pictures: dict[Variant, Sequence[int]] = {"clean": pictures, "degraded": pictures}
@@ -129,6 +133,11 @@ def main(config: Config) -> None:
     run.log({"step": 1, **figures})
     run.close()
     run.save(model, spec)
+
+
+def labels_of(faces: Faces, numbers: Sequence[int]) -> list[int]:
+    """Labels of media."""
+    return [faces.items[n].label for n in numbers]
 
 
 @dataclass(frozen=True, slots=True)

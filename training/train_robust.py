@@ -44,7 +44,7 @@ from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.metrics import auc
 from training.engine.run import Run
-from training.engine.validation import score, score_batches, video_figures
+from training.engine.validation import score, score_batches, validated, video_figures
 from training.faces.open import Faces, open_faces
 from training.losses.classify import cross_entropy
 from training.networks.models import begin, spec_of
@@ -213,7 +213,7 @@ def validate(
 ) -> dict[str, float]:
     """Figures of clips (of pictures where there are none) as they are, and of single faces after ten steps of PGD."""
     _, cut = every_face(faces, preprocess)
-    media = faces.media("video") if len(faces.media("video")) else faces.media()
+    media = validated(faces)
     rows = [faces.rows(int(n)) for n in media]
     rows = [r[choose(len(r), config.val_frames, "spread")] for r in rows]
     scores = score_batches(model, ((preprocess.tensor(np.stack([cut(int(k)) for k in r])),) for r in rows))

@@ -1,8 +1,8 @@
 """Train CLIP-STAN: a branch over time beside the last layers of CLIP, with tuned LayerNorms.
 
     python training/train_stan.py --data DATA --tower.file open_clip_model.safetensors
-    python training/train_stan.py --data DATA --preset reference  # plain cross entropy on labelled clips of 8 frames in a row
-    python training/train_stan.py --preset 8gb --data DATA
+    python training/train_stan.py --data DATA --preset paper  # plain cross entropy on labelled clips of 8 frames in a row
+    python training/train_stan.py --preset paper --preset 8gb --data DATA
     python training/train_stan.py --toy
 
 By default every fake comes with the real clip it was made from, and a clip's frames are spread over the video, as serving
@@ -29,6 +29,7 @@ from tbd_app.types import CropRecipe
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipReader, FramesAt
 from training.datasets.partners import Pairing, paired, singles
+from training.datasets.published import Augment
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
@@ -55,6 +56,8 @@ class Config(RunConfig):
         frames_at: where they lie on the timeline.
         pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them
             (and a few of the split's), none takes every medium with its own label.
+        augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of labelled media
+            and of fakes with their originals.
         batch: clips a step and process; pairs count as two.
         frames: cut from each video of an index.csv, among which a clip's are chosen.
     """
@@ -68,6 +71,7 @@ class Config(RunConfig):
     clip_len: int = 8
     frames_at: FramesAt = "spread"
     pairs: Pairing = "source"
+    augment: Augment = "project"
     batch: int = 32
     frames: int = 32
     loop: LoopConfig = field(
@@ -90,7 +94,7 @@ def main(config: Config) -> None:
         ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)
         for split in ("train", "val")
     )
-    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed)
+    data, size = paired(config.pairs, reader, batch=config.batch, seed=config.seed, augment=config.augment)
     loop = config.loop.in_steps(
         steps_per_epoch(len(reader.faces.media()), config.batch, config.loop.accumulate)
     )

@@ -2,10 +2,10 @@
 
     python training/train_timesformer.py --data DATA                 # each fake beside the real clip it was made from
     python training/train_timesformer.py --data DATA --preset paper  # the numbers of the reference report
-    python training/train_timesformer.py --data DATA --preset 8gb
+    python training/train_timesformer.py --data DATA --preset paper --preset 8gb
     python training/train_timesformer.py --toy
 
-Degradations are those of all recipes here; `--no-augment` leaves labelled clips as they are.
+Degradations are those of all recipes here; `--augment none` leaves clips as they are.
 
 Source: Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?", ICML 2021 (arXiv 2102.05095).
 """
@@ -27,6 +27,7 @@ from tbd_app.pipeline.crops import for_spec
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipReader, FramesAt
 from training.datasets.partners import Pairing, paired, singles
+from training.datasets.published import Augment
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
@@ -52,7 +53,7 @@ class Config(ModelConfig):
         frames: cut from each video of an index.csv, among which a clip's are chosen.
         pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them
             (and a few of the split's), none takes every medium with its own label.
-        augment: degrade labelled clips; pairs always are.
+        augment: the project's degradations, those of a published recipe (datasets/published.py), or none.
         batch: clips a step and process; pairs count as two.
     """
 
@@ -65,7 +66,7 @@ class Config(ModelConfig):
     frames_at: FramesAt = "spread"
     frames: int = 32
     pairs: Pairing = "source"
-    augment: bool = True
+    augment: Augment = "project"
     batch: int = 8
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
@@ -80,7 +81,10 @@ def main(config: Config) -> None:
     model = begin(config, small=config.small)
     save_memory(model, frame_chunk=config.frame_chunk, checkpointing=config.checkpointing)
     spec = spec_of(config.model)
-    spec = replace(spec, clip_len=config.clip_len, input_size=model.input_size or spec.input_size)
+    small = {"small": True} if config.small else {}
+    spec = replace(
+        spec, clip_len=config.clip_len, input_size=model.input_size or spec.input_size, options=small
+    )
     faces = open_faces(config.data, n_frames=config.frames)
     reader, val = (
         ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)

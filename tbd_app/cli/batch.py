@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -149,7 +149,8 @@ class Batch:
                     logging.getLogger(__name__).exception("Unexpected failure with %s", shown(path.name))
                     self._refuse(path, Unexpected.of(error))
                 else:
-                    self.done.append((path, report))
+                    # Without its pictures: a long batch would hold gigabytes of them.
+                    self.done.append((path, replace(report, explanations=(), snapshots=())))
 
     def n_answered(self) -> int:
         """How many inputs were judged: not refused, and not left without any model that could run."""

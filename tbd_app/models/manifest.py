@@ -20,7 +20,7 @@ from jsonschema.exceptions import best_match
 
 from tbd_app.errors import WeightsCorrupt
 from tbd_app.known import Combination, KnownPerformance, MeasuredKind
-from tbd_app.models.schema import BARE_NAME, SCHEMA
+from tbd_app.models.schema import MODEL_NAME, SCHEMA
 from tbd_app.settings import weights_dirs
 from tbd_app.types import Backbone, Calibration, CropRecipe, ModelSpec
 
@@ -41,7 +41,7 @@ _FORMER_ORIGIN = (
     "dtype",
 )  # now in NAME.recipe.json, which the app does not read
 
-_OVERRIDES = ("input_size", "clip_len", "default_voter", "licence", "metrics")
+_OVERRIDES = ("input_size", "clip_len", "default_voter", "licence", "metrics", "options")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ class ManifestEntry:
     bytes: int
     hub: HubFile | None
     raw: dict[str, Any]
+
+
+def file_name(model: str) -> str:
+    """A model's name as part of a file's name."""
+    return model.replace(":", "-")
 
 
 def entries() -> dict[str, ManifestEntry]:
@@ -170,8 +175,8 @@ def _with_figures(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     if not isinstance(models, list):
         return document
     joined = [
-        _object(folder / METRICS.format(m["name"])) | m
-        if isinstance(m, dict) and re.match(f"{BARE_NAME}$", str(m.get("name")))
+        _object(folder / METRICS.format(file_name(m["name"]))) | m
+        if isinstance(m, dict) and re.match(MODEL_NAME, str(m.get("name")))
         else m
         for m in models
     ]

@@ -15,7 +15,7 @@ class Load:
     """What passes the network at once.
 
     Attributes:
-        preset: of the script; empty for its defaults.
+        preset: of the script, or several joined by "+"; empty for its defaults.
         batch: pictures, or clips, a step and device.
         checkpointing: activations are computed again in the backward pass.
     """
@@ -32,7 +32,7 @@ class Recipe:
     Attributes:
         script: below training/.
         reference: batch of the system that the model stands for.
-        small: for a card of 8 GB, where that has a preset of its own.
+        small: the same with `--preset 8gb`, for a card of 8 GB.
         clip_len: frames of a clip; 1 for pictures.
         moments: values that the optimiser keeps for each trained parameter: 2 of Adam and AdamW.
         averaged: a second copy of all weights is kept, their running average.
@@ -49,47 +49,51 @@ class Recipe:
 
     def command(self, model: str) -> str:
         """What trains a model at the reference's batch."""
-        preset = f" --preset {self.reference.preset}" if self.reference.preset else ""
+        preset = "".join(f" --preset {name}" for name in filter(None, self.reference.preset.split("+")))
         return f"python training/{self.script} --model {model}{preset} --data DATA"
 
 
-_FRAME = Recipe("train_frame.py", Load("", 32), averaged=True)
-_BASELINE = replace(_FRAME, reference=Load("baseline", 24))
-_VIDEO = Recipe("train_video.py", Load("paper", 8), Load("8gb", 4), clip_len=10)
-_CLIP = Recipe("train_clip.py", Load("reference", 32), Load("8gb", 32, checkpointing=True))
+_BASELINE = Recipe("train_frame.py", Load("paper", 32), Load("paper+8gb", 16))
+_VIDEO = Recipe("train_video.py", Load("paper", 8), Load("paper+8gb", 2), clip_len=10)
+_CLIP = Recipe("train_clip.py", Load("reference", 32), Load("reference+8gb", 32, checkpointing=True))
+_GEND = replace(_CLIP, reference=Load("paper", 128), small=Load("paper+8gb", 32, checkpointing=True))
 _STAN = Recipe(
     "train_stan.py",
-    Load("reference", 32, checkpointing=True),
-    Load("8gb", 4, checkpointing=True),
+    Load("paper", 32, checkpointing=True),
+    Load("paper+8gb", 4, checkpointing=True),
     clip_len=8,
 )
-_FCG = Recipe("train_dfd_fcg.py", Load("", 60), Load("8gb", 8), clip_len=10)
-_TIMESFORMER = Recipe("train_timesformer.py", Load("paper", 8), Load("8gb", 4), clip_len=8)
+_FCG = Recipe("train_dfd_fcg.py", Load("paper", 60), Load("paper+8gb", 4), clip_len=10)
+_TIMESFORMER = Recipe("train_timesformer.py", Load("paper", 8), Load("paper+8gb", 4), clip_len=8)
 # The clean, the PGD and the U-Net's batch are alive at once; what the U-Net itself takes for a moment is not counted.
-_VIT = Recipe("train_robust.py", Load("paper", 3 * 32), Load("8gb", 3 * 8))
+_VIT = Recipe("train_robust.py", Load("paper", 3 * 32), Load("paper+8gb", 3 * 8))
 
 RECIPES: dict[str, Recipe] = {
-    "effnetv2_b0_frame": replace(_FRAME, reference=Load("bundled", 32)),
-    "effnet_b0_image": Recipe("train_image.py", Load("paper", 64)),
+    "effnetv2_b0_frame": Recipe(
+        "train_frame.py", Load("bundled", 32), Load("bundled+8gb", 16), averaged=True
+    ),
+    "effnet_b0_image": Recipe("train_image.py", Load("paper", 64), Load("paper+8gb", 32)),
     "effnet_b0_lstm": _VIDEO,
     "resnext50_lstm": _VIDEO,
     "swin_tiny_mean": _VIDEO,
-    "clip_b16_probe": Recipe("train_probe.py", Load("bundled", 16), clip_len=5),
+    "clip_b16_probe": Recipe("train_probe.py", Load("bundled", 16), Load("bundled+8gb", 8), clip_len=5),
     "clip_b16_ln1": _CLIP,
     "clip_b16_ln2": _CLIP,
-    "clip_l14_ln1": _CLIP,
-    "clip_l14_ln2": _CLIP,
+    "clip_l14_ln1": _GEND,
+    "clip_l14_ln2": _GEND,
     "clip_b16_stan": _STAN,
     "dfd_fcg_b32": _FCG,
     "dfd_fcg_b16": _FCG,
     "dfd_fcg_l14": _FCG,
     "xception": _BASELINE,
     "effnet_b4": _BASELINE,
-    "m2tr_swin": Recipe("train_m2tr.py", Load("swin", 32), options={"freeze": "paper10m"}),
-    "m2tr_b4": Recipe("train_m2tr.py", Load("paper", 24), Load("8gb", 8)),
-    "m2tr_official": Recipe("train_m2tr.py", Load("official", 8), Load("official-8gb", 4), moments=1),
+    "m2tr_swin": Recipe(
+        "train_m2tr.py", Load("swin", 32), Load("swin+8gb", 4), options={"freeze": "paper10m"}
+    ),
+    "m2tr_b4": Recipe("train_m2tr.py", Load("paper", 24), Load("paper+8gb", 4)),
+    "m2tr_official": Recipe("train_m2tr.py", Load("official", 8), Load("official+8gb", 4), moments=1),
     "effnet_b0_timesformer": _TIMESFORMER,
     "effnet_b0_timesformer_legacy": _TIMESFORMER,
-    "effnet_vit_base": replace(_VIT, reference=Load("paper-base", 32), small=Load("8gb-base", 8)),
+    "effnet_vit_base": replace(_VIT, reference=Load("paper-base", 32), small=Load("paper-base+8gb", 8)),
     "effnet_vit_robust": _VIT,
 }

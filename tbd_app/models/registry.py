@@ -18,9 +18,28 @@ if TYPE_CHECKING:
     from tbd_app.models.nets.base import Detector
 
 
+TIMM = "timm:"
+
+
 def list_models() -> list[str]:
-    """Every registered model, installed or not, in the order of the table."""
-    return list(SPECS)
+    """Every registered model, installed or not, in the order of the table, then the listed networks of timm."""
+    return [*SPECS, *(name for name in manifest.entries() if name.startswith(TIMM))]
+
+
+def registered(name: str) -> ModelSpec:
+    """What a model is before weights say more; a network of timm is registered by its file alone.
+
+    Raises:
+        UnknownModel: no such model.
+    """
+    if _known(name) in SPECS:
+        return SPECS[name]
+    return ModelSpec(
+        name=name,
+        task="frame",
+        architecture=f"{name.removeprefix(TIMM)} (timm), mean over frames",
+        input_size=224,
+    )
 
 
 def resolve(names: Sequence[str]) -> list[str]:
@@ -35,10 +54,14 @@ def resolve(names: Sequence[str]) -> list[str]:
     chosen: list[str] = []
     for name in names:
         if name == "all":
-            chosen += SPECS
+            chosen += list_models()
         elif name == "default":
-            chosen += [model for model in SPECS if spec(model).default_voter]
+            chosen += [model for model in list_models() if spec(model).default_voter]
         else:
+            if name.startswith(TIMM) and name not in manifest.entries():
+                raise UnknownModel(
+                    f"There is no model {name!r}: a network of timm is registered by its file."
+                )
             chosen.append(_known(name))
     return list(dict.fromkeys(chosen))
 
@@ -72,14 +95,14 @@ def spec(name: str, path: Path | None = None) -> ModelSpec:
         UnknownModel: no such model.
         WeightsCorrupt: the manifest or the header is not usable, or the header is another model's.
     """
-    registered = SPECS[_known(name)]
+    before = registered(name)
     if path is not None:
         header = weights.read_header(path)
         if header.get("name") != name:
             raise WeightsCorrupt(f"{path.name} holds {header.get('name')!r}, not {name!r}.")
-        return manifest.overlay(registered, header)
+        return manifest.overlay(before, header)
     entry = manifest.entries().get(name)
-    return registered if entry is None else manifest.overlay(registered, entry.raw)
+    return before if entry is None else manifest.overlay(before, entry.raw)
 
 
 def is_installed(name: str) -> bool:
@@ -125,7 +148,12 @@ def create_model(name: str, pretrained: bool = False, **options: Any) -> Detecto
         UnknownModel: no such model.
         WeightsMissing: `pretrained` without a connection to the model hub.
     """
-    module, _, builder = BUILDERS[_known(name)].partition(":")
+    if _known(name) not in BUILDERS:
+        network, builder = name.removeprefix(TIMM), "tbd_app.models.nets.frame_cnn:TimmFrame"
+        options = {"network": network} | options
+    else:
+        builder = BUILDERS[name]
+    module, _, builder = builder.partition(":")
     return getattr(importlib.import_module(module), builder)(pretrained=pretrained, **options)
 
 
@@ -134,7 +162,7 @@ def load(name: str, device: str = "cpu", path: Path | None = None, **options: An
 
     Args:
         path: a checkpoint outside the manifest, such as one in training; there is no hash to compare with.
-        options: keyword arguments of the architecture that the checkpoint was made with.
+        options: keyword arguments of the architecture besides those that the checkpoint was made with and names.
 
     Raises:
         UnknownModel: no such model.
@@ -145,9 +173,11 @@ def load(name: str, device: str = "cpu", path: Path | None = None, **options: An
     file, its = path or _listed_file(_known(name)), spec(name, path)
     public = None
     if its.backbone is not None and its.backbone.tag != RANDOM:
-        tensors.must_stand_on(asdict(its.backbone), SPECS[name].backbone, file.name, ("name", "activation"))
+        tensors.must_stand_on(
+            asdict(its.backbone), registered(name).backbone, file.name, ("name", "activation")
+        )
         public = weights.fetch_backbone(its.backbone)
-    model = create_model(name, **options)
+    model = create_model(name, **its.options | options)
     if its.backbone is not None and public is not None:
         weights.load_backbone_file(model, public, its.backbone.tag)
     weights.load_checkpoint(model, file, its)
@@ -162,7 +192,7 @@ def _listed_file(name: str) -> Path:
 
 
 def _known(name: str) -> str:
-    if name in SPECS:
+    if name in SPECS or name.startswith(TIMM):
         return name
     near = difflib.get_close_matches(name, SPECS, n=3, cutoff=0.4)
     hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(SPECS)}."

@@ -57,6 +57,7 @@ _COMBINATION: dict[str, Any] = {
     },
 }
 BARE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*"  # of a file: a manifest must not point outside its folder
+MODEL_NAME = rf"{BARE_NAME}$|^timm:[A-Za-z0-9_.-]+$"
 _CALIBRATION: dict[str, Any] = {
     "type": "object",
     "required": ["threshold", "temperature"],
@@ -69,7 +70,7 @@ _ENTRY: dict[str, Any] = {
     "required": ["name", "file", "sha256", "bytes", "calibration", "licence"],
     "additionalProperties": False,
     "properties": {
-        "name": {"type": "string", "pattern": f"{BARE_NAME}$"},
+        "name": {"type": "string", "pattern": MODEL_NAME},
         "file": {"type": "string", "pattern": rf"{BARE_NAME}\.safetensors$"},
         "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "bytes": _COUNT,
@@ -80,6 +81,7 @@ _ENTRY: dict[str, Any] = {
         "known_performance": _KNOWN,
         "input_size": _COUNT,
         "clip_len": _COUNT,
+        "options": {"type": "object"},  # keyword arguments of the architecture
         "mean": _TRIPLE,
         "std": _TRIPLE,
         "crop": {

@@ -10,16 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from tbd_app.known import MEASURED_AS
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
 from tbd_app.names import shown
 from tbd_app.pipeline import explain, fitness, made_by, people, score, stability, tracks, verdict
-from tbd_app.pipeline.crops import cut_face
+from tbd_app.pipeline.crops import cut_inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
     Faces,
@@ -33,7 +30,6 @@ from tbd_app.types import (
     Person,
     ProgressEvent,
     Report,
-    Snapshot,
     Stage,
     Verdict,
 )
@@ -48,8 +44,6 @@ STAGE_ENDS: dict[Stage, float] = {
     "explain": 1.0,
 }
 THUMBNAIL_PX = 160
-SNAPSHOTS = 8
-SNAPSHOT_SIDE_PX = 960
 UNABLE: dict[str, str] = {
     "weights_missing": "its weights are not here",
     "weights_corrupt": "its weights are damaged or not the listed ones",
@@ -144,10 +138,10 @@ def analyze_events(
             verdicts = {name: verdict.steadied(v, steady.of(name)) for name, v in verdicts.items()}
     clock.lap("stability")
 
-    explanations = ()
+    explained = explain.Explained()
     if settings.explain:
         yield _event("explain", 0, 1, "Drawing where the models looked")
-        explanations = explain.explain(sampled, linked, scores, device)
+        explained = explain.explain(sampled, linked, scores, device)
     clock.lap("explain")
 
     models = tuple(_info(name, media.kind) for name in names)
@@ -180,8 +174,8 @@ def analyze_events(
         models=models,
         known=vote,
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
-        explanations=explanations,
-        snapshots=tuple(_snapshots(sampled, linked)),
+        explanations=explained.shown,
+        snapshots=tuple(explain.snapshots(sampled, linked, explained.maps)),
         stability=steady,
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
@@ -192,6 +186,15 @@ def _event(stage: Stage, done: int, total: int, message: str) -> ProgressEvent:
     i = list(STAGE_ENDS).index(stage)
     start = ends[i - 1] if i else 0.0
     return ProgressEvent(stage, done, total, start + (ends[i] - start) * done / max(total, 1), message)
+
+
+def warm_up(settings: AnalysisSettings) -> None:
+    """Load what an analysis needs, so that the first one need not wait for it; what is not installed is left out."""
+    device = score.pick_device(settings.device)
+    people.detector(device, settings.min_face_px)
+    for name in registry.resolve(settings.models):
+        if registry.is_installed(name):
+            score.loaded(name, device)
 
 
 class _Clock:
@@ -231,30 +234,8 @@ def _person(
         times_s=times,
         verdict=answer,
         scores=tuple(scores),
-        thumbnail=cut_face(image, track.boxes[sharpest], 1.3, THUMBNAIL_PX),
+        thumbnail=cut_inside(image, track.boxes[sharpest], 1.3, THUMBNAIL_PX),
     )
-
-
-def _snapshots(sampled: Frames, linked: Sequence[FaceTrack]) -> Generator[Snapshot]:
-    """A few frames over the timeline, reduced, with the boxes of the tracks."""
-    n = len(sampled)
-    for position in np.unique(np.rint(np.linspace(0, n - 1, min(n, SNAPSHOTS))).astype(int)).tolist():
-        image = sampled.images[position]
-        scale = min(1.0, SNAPSHOT_SIDE_PX / max(image.shape[:2]))
-        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-        here = [
-            (t.track_id, box * scale)
-            for t in linked
-            for p, box in zip(t.positions, t.boxes, strict=True)
-            if p == position
-        ]
-        yield Snapshot(
-            position=position,
-            time_s=float(sampled.times_s[position]),
-            image=cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy(),
-            boxes=np.array([b for _, b in here], np.float32).reshape(-1, 4),
-            track_ids=tuple(i for i, _ in here),
-        )
 
 
 def _nothing_judged(persons: Sequence[Person], voters: Sequence[str]) -> list[str]:

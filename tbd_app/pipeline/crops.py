@@ -7,6 +7,7 @@ lies outside the picture is black. Both are resized to the model's input size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -119,6 +120,14 @@ def cut_square(image: np.ndarray, x0: float, y0: float, side: float, size: int) 
 def cut_face(image: np.ndarray, box: np.ndarray, margin: float, size: int) -> np.ndarray:
     """`square_around` then `cut_square`: (size,size,3) uint8 RGB."""
     return cut_square(image, *square_around(box, margin, *image.shape[:2]), size)
+
+
+def cut_inside(image: np.ndarray, box: np.ndarray, margin: float, size: int) -> np.ndarray:
+    """A face for people to see: as `cut_face`, but a square that is larger than the picture shrinks and is not mirrored."""
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = (float(v) for v in box)
+    side = min(max(x1 - x0, y1 - y0, 1.0) * margin, height, width)
+    return cut_square(image, *fit_square((x0 + x1) / 2, (y0 + y1) / 2, side, height, width), size)
 
 
 def similarity(landmarks: np.ndarray, recipe: CropRecipe, size: int) -> np.ndarray:
@@ -244,6 +253,26 @@ class Preprocess:
         back = cv2.invertAffineTransform(similarity(landmarks, self.recipe, self.size))
         corners = np.array([(0, 0, 1), (1, 0, 1), (0, 1, 1), (1, 1, 1)]) * (self.size, self.size, 1) @ back.T
         return (*corners.min(0).tolist(), *corners.max(0).tolist())
+
+    def to_crop(self, shape: tuple[int, ...], box: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """The map (2,3) float64 from places in a picture of `shape` to places in the crop of a face, px."""
+        if self.recipe.kind != "square":
+            return similarity(landmarks, self.recipe, self.size)
+        x0, y0, side = (round(v) for v in square_around(box, self.recipe.margin, *shape[:2]))
+        scale = self.size / max(side, 1)
+        return np.array([[scale, 0, -x0 * scale], [0, scale, -y0 * scale]])
+
+    def inside(self, shape: tuple[int, ...], box: np.ndarray, size: int) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of what is no mirror image in a crop of `size` px; an aligned one has none."""
+        if self.recipe.kind != "square":
+            return 0, 0, size, size
+        x0, y0, side = (round(v) for v in square_around(box, self.recipe.margin, *shape[:2]))
+        scale = size / max(side, 1)
+        left, top = (max(math.ceil(-v * scale), 0) for v in (x0, y0))
+        right, bottom = (
+            min(math.floor((extent - v) * scale), size) for extent, v in ((shape[1], x0), (shape[0], y0))
+        )
+        return left, top, max(right, left + 1), max(bottom, top + 1)
 
     def tensor(self, crops: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
         """(K,S,S,3) uint8 RGB to (K,3,S,S) float32, (x/255 - mean) / std."""

@@ -1,9 +1,10 @@
-"""Choose what to explain: for each judged person and model the most and the least suspicious frame."""
+"""Choose what to explain: of each judged person the frames of highest and lowest score, for every model; and a map for every
+frame, by one model that judges single frames."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -12,17 +13,34 @@ import numpy as np
 from tbd_app.models import registry
 from tbd_app.pipeline import grad_cam as cam
 from tbd_app.pipeline import score
-from tbd_app.pipeline.crops import for_spec
-from tbd_app.types import Explanation, FaceTrack, Frames, ModelScore
+from tbd_app.pipeline.crops import Preprocess, for_spec
+from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, ModelScore, Snapshot
 
 MAX_PEOPLE = 3  # the largest ones
 CROP_PX = 224
-ROLES: tuple[Literal["highest", "lowest"], ...] = ("highest", "lowest")
+MAP_PX = 56
+HIGHEST, LOWEST = 4, 2  # frames of a person
+BATCH = 8
+SNAPSHOT_SIDE_PX = 800
+Role = Literal["highest", "lowest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Pictures of where models looked, all on one scale.
+
+    Attributes:
+        shown: crops of the highest and lowest frames.
+        maps: of every frame of a person, for one model.
+    """
+
+    shown: tuple[Explanation, ...] = ()
+    maps: tuple[FaceMap, ...] = ()
 
 
 def explain(
     frames: Frames, tracks: Sequence[FaceTrack], scores: Sequence[ModelScore], device: str
-) -> tuple[Explanation, ...]:
+) -> Explained:
     """Grad-CAM overlays on one colour scale for the whole report.
 
     Args:
@@ -33,78 +51,173 @@ def explain(
     """
     judged = [s for s in scores if s.status == "ok"]
     wanted = [t for t in tracks if any(s.track_id == t.track_id for s in judged)][:MAX_PEOPLE]
-    found = [
-        picked
-        for track in wanted
-        for s in judged
-        if s.track_id == track.track_id
-        for picked in _pick(s, track, frames, device)
-    ]
+    found: list[_Looked] = []
+    for track in wanted:
+        own = [s for s in judged if s.track_id == track.track_id]
+        by_frame = [s for s in own if s.frame_fake_prob is not None]
+        strength = np.mean([s.frame_fake_prob or () for s in by_frame], axis=0) if by_frame else None
+        for s in own:
+            everywhere = bool(by_frame) and s is by_frame[0]
+            found.append(_looked(s, track, frames, device, strength, everywhere=everywhere))
     if not found:
-        return ()
-    crops = np.stack([p.crop for p in found])
-    heat, overlays = cam.to_overlays(crops, np.stack([p.raw for p in found]))
-    return tuple(
-        Explanation(
-            track_id=p.track.track_id,
-            model=p.score.model,
-            position=(position := int(p.track.positions[p.row])),
-            time_s=float(frames.times_s[position]),
-            fake_prob=p.fake_prob,
-            role=p.role,
-            crop=p.crop,
-            heat=h,
-            overlay=o,
-        )
-        for p, h, o in zip(found, heat, overlays, strict=True)
-    )
+        return Explained()
+    scale = max(cam.scale_of(one.raw) for one in found)
+    shown = [e for one in found for e in _shown(one, frames, scale)]
+    maps = [m for one in found if one.everywhere for m in _maps(one, frames, scale)]
+    return Explained(tuple(shown), tuple(maps))
 
 
 @dataclass(frozen=True, slots=True)
-class _Picked:
+class _Looked:
+    """Raw maps (n,S,S) of some rows of a track, and which of them are shown in which role."""
+
     score: ModelScore
     track: FaceTrack
-    row: int
-    fake_prob: float
-    role: Literal["highest", "lowest"]
-    crop: np.ndarray  # (CROP_PX,CROP_PX,3) uint8
-    raw: np.ndarray  # (CROP_PX,CROP_PX) float32
+    preprocess: Preprocess
+    rows: np.ndarray  # (n,)
+    raw: np.ndarray  # (n,S,S) float32
+    crops: np.ndarray  # (n,S,S,3) uint8
+    roles: dict[int, Role]  # by index into rows
+    everywhere: bool
 
 
-def _pick(s: ModelScore, track: FaceTrack, frames: Frames, device: str) -> list[_Picked]:
-    """The frames of highest and lowest score, or of most and least evidence for a clip model, with their maps."""
+def _looked(
+    s: ModelScore,
+    track: FaceTrack,
+    frames: Frames,
+    device: str,
+    strength: np.ndarray | None,
+    *,
+    everywhere: bool,
+) -> _Looked:
+    """A model's maps: of all rows, of the extremes of `strength` (K,), or of the clip that a clip model sees."""
     spec = registry.spec(s.model)
     model, preprocess = score.loaded(s.model, device), for_spec(spec)
-    if s.frame_fake_prob is not None:
-        strength = np.array(s.frame_fake_prob)
-        rows = np.arange(len(track))
-        chosen = _extremes(strength)
-        images = [frames.images[int(track.positions[k])] for k in chosen]
-        crops = preprocess.crops(images, track.boxes[chosen], track.landmarks[chosen])
-        with score.MODEL_LOCK:
-            raw = cam.grad_cam(model, spec, preprocess.tensor(crops, device))
-        probs = strength[chosen]
+    if s.frame_fake_prob is not None and strength is not None:
+        roles_by_row = _extremes(strength)
+        rows = np.arange(len(track)) if everywhere else np.array(sorted(roles_by_row))
+        images = [frames.images[int(track.positions[k])] for k in rows]
+        crops = preprocess.crops(images, track.boxes[rows], track.landmarks[rows])
+        parts = []
+        for start in range(0, len(rows), BATCH):
+            with score.MODEL_LOCK:
+                x = preprocess.tensor(crops[start : start + BATCH], device)
+                parts.append(cam.grad_cam(model, spec, x))
+        raw = np.concatenate(parts)
+        places = [int(row) for row in rows]
+        roles: dict[int, Role] = {places.index(row): role for row, role in roles_by_row.items()}
     else:
         rows, crops = score.clip_rows(spec, track), score.clip_crops(spec, frames, track)
         with score.MODEL_LOCK:
             raw = cam.grad_cam(model, spec, preprocess.tensor(crops, device)[None])
-        chosen = _extremes(raw.sum((1, 2)))
-        crops, raw, probs = crops[chosen], raw[chosen], np.full(len(chosen), s.fake_prob)
+        roles = _extremes(raw.sum((1, 2)))
+    return _Looked(s, track, preprocess, rows, raw, crops, roles, everywhere)
+
+
+def _extremes(strength: np.ndarray) -> dict[int, Role]:
+    """Up to `HIGHEST` rows of the highest values and `LOWEST` of the lowest, each row once, best first."""
+    order = [int(i) for i in np.argsort(-strength, kind="stable")]
+    n_lowest = min(LOWEST, len(order) // 2)
+    n_highest = min(HIGHEST, len(order) - n_lowest)
+    high, low = order[:n_highest], order[::-1][:n_lowest]
+    roles: dict[int, Role] = {}
+    roles.update(dict.fromkeys(high, "highest"))
+    roles.update(dict.fromkeys(low, "lowest"))
+    return roles
+
+
+def _shown(one: _Looked, frames: Frames, scale: float) -> list[Explanation]:
+    """The crops to show, without what was mirrored at the picture's border."""
+    out = []
     size = (CROP_PX, CROP_PX)
-    return [
-        _Picked(
-            score=s,
-            track=track,
-            row=int(rows[k]),
-            fake_prob=float(prob),
-            role=role,
-            crop=cv2.resize(crop, size),
-            raw=cv2.resize(one, size),
+    for i, role in one.roles.items():
+        row = int(one.rows[i])
+        position = int(one.track.positions[row])
+        image, box, points = frames.images[position], one.track.boxes[row], one.track.landmarks[row]
+        heat = cv2.resize(one.raw[i], size, interpolation=cv2.INTER_LINEAR) / scale
+        crop = cv2.resize(one.crops[i], size)
+        to_crop = one.preprocess.to_crop(image.shape, box, points) * (CROP_PX / one.preprocess.size)
+        left, top, right, bottom = one.preprocess.inside(image.shape, box, CROP_PX)
+        crop = np.ascontiguousarray(crop[top:bottom, left:right])
+        heat = heat[top:bottom, left:right].astype(np.float32).clip(0, 1)
+        by_frame = one.score.frame_fake_prob
+        prob = one.score.fake_prob if by_frame is None else by_frame[row]
+        out.append(
+            Explanation(
+                track_id=one.track.track_id,
+                model=one.score.model,
+                position=position,
+                time_s=float(frames.times_s[position]),
+                fake_prob=float(prob if prob is not None else 0.0),
+                role=role,
+                crop=crop,
+                heat=heat,
+                overlay=cam.blend(crop, heat),
+                landmarks=(_moved(points, to_crop) - (left, top)).astype(np.float32),
+            )
         )
-        for k, role, prob, crop, one in zip(chosen, ROLES, probs, crops, raw, strict=False)
-    ]
+    return out
 
 
-def _extremes(strength: np.ndarray) -> list[int]:
-    """Index of the highest and of the lowest value; one index when there is one value."""
-    return list(dict.fromkeys([int(np.argmax(strength)), int(np.argmin(strength))]))
+def _maps(one: _Looked, frames: Frames, scale: float) -> list[FaceMap]:
+    """The same maps where they lie in the frames."""
+    out = []
+    for i, row in enumerate(int(r) for r in one.rows):
+        position = int(one.track.positions[row])
+        image = frames.images[position]
+        height, width = image.shape[:2]
+        box, points = one.track.boxes[row], one.track.landmarks[row]
+        to_crop = one.preprocess.to_crop(image.shape, box, points)
+        back = cv2.invertAffineTransform(to_crop)
+        side = one.preprocess.size
+        corners = _moved(np.array([(0, 0), (side, 0), (0, side), (side, side)], np.float64), back)
+        x0, y0 = np.maximum(corners.min(0), 0)
+        x1, y1 = np.minimum(corners.max(0), (width, height))
+        if x1 - x0 < 1 or y1 - y0 < 1:
+            continue
+        cell = np.array([[(x1 - x0) / MAP_PX, 0, x0], [0, (y1 - y0) / MAP_PX, y0], [0, 0, 1]])
+        raw = cv2.resize(one.raw[i], (side, side), interpolation=cv2.INTER_LINEAR)
+        heat = cv2.warpAffine(
+            raw, to_crop @ cell, (MAP_PX, MAP_PX), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        )
+        out.append(
+            FaceMap(
+                track_id=one.track.track_id,
+                model=one.score.model,
+                position=position,
+                xyxy=np.array([x0, y0, x1, y1], np.float32),
+                heat=(heat / scale).astype(np.float32).clip(0, 1),
+                landmarks=points.astype(np.float32),
+            )
+        )
+    return out
+
+
+def snapshots(sampled: Frames, linked: Sequence[FaceTrack], maps: Sequence[FaceMap]) -> Generator[Snapshot]:
+    """The frames, reduced, with the boxes of the tracks and the maps."""
+    for position, image in enumerate(sampled.images):
+        scale = min(1.0, SNAPSHOT_SIDE_PX / max(image.shape[:2]))
+        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+        here = [
+            (t.track_id, box * scale)
+            for t in linked
+            for p, box in zip(t.positions, t.boxes, strict=True)
+            if p == position
+        ]
+        yield Snapshot(
+            position=position,
+            time_s=float(sampled.times_s[position]),
+            image=cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy(),
+            boxes=np.array([b for _, b in here], np.float32).reshape(-1, 4),
+            track_ids=tuple(i for i, _ in here),
+            maps=tuple(
+                replace(m, xyxy=m.xyxy * scale, landmarks=m.landmarks * scale)
+                for m in maps
+                if m.position == position
+            ),
+        )
+
+
+def _moved(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Points (n,2) under an affine map (2,3)."""
+    return points @ affine[:, :2].T + affine[:, 2]

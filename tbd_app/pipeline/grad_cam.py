@@ -65,31 +65,13 @@ def grad_cam(model: Detector, spec: ModelSpec, batch: Tensor) -> np.ndarray:
     return np.stack([cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) for m in maps])
 
 
-def to_overlays(crops: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draws maps over crops, all on one scale, from 0 to the strongest place of them all or `FLOOR_LOGITS`.
-
-    Args:
-        crops: (N,S0,S0,3) uint8 RGB.
-        raw: (N,S,S) float32 from `grad_cam`.
-
-    Returns:
-        heat (N,S0,S0) float32 in [0,1] and overlays (N,S0,S0,3) uint8 RGB; without heat the crop shows.
-
-    Raises:
-        ValueError: not as many maps as crops.
-    """
-    if len(crops) != len(raw):
-        raise ValueError(f"{len(raw)} maps for {len(crops)} crops")
-    if len(crops) == 0:
-        return np.zeros(crops.shape[:3], np.float32), crops
-    side = crops.shape[1]
-    scale = max(float(raw.max()), FLOOR_LOGITS)
-    heat = np.stack([cv2.resize(m / scale, (side, side), interpolation=cv2.INTER_LINEAR) for m in raw])
-    heat = heat.astype(np.float32).clip(0, 1)
-    return heat, np.stack([_blend(crop, h) for crop, h in zip(crops, heat, strict=True)])
+def scale_of(raw: np.ndarray) -> float:
+    """What the hottest colour stands for: the strongest place of all maps (n,S,S) of a report, or `FLOOR_LOGITS`."""
+    return max(float(raw.max(initial=0.0)), FLOOR_LOGITS)
 
 
-def _blend(crop: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def blend(crop: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A crop (h,w,3) uint8 RGB with its map (h,w) in [0,1] over it; without heat the crop shows."""
     bgr = cv2.applyColorMap(np.rint(heat * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
     alpha = _MAX_ALPHA * heat[..., None]
     return np.rint(crop * (1 - alpha) + bgr[..., ::-1] * alpha).astype(np.uint8)

@@ -70,7 +70,7 @@ class Edge:
             "content-security-policy": policy(settings.frame_ancestors),
             "x-content-type-options": "nosniff",
             "referrer-policy": "no-referrer",
-            "permissions-policy": "camera=(), microphone=(), geolocation=()",
+            "permissions-policy": "camera=(self), microphone=(), geolocation=()",
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,63 +1,65 @@
-"""The page: layout and wiring. What is shown comes from `views`, what is done from `jobs` and `uploads`."""
+"""The page: layout and wiring. What is shown comes from `views` and `parts`, what is done from `jobs` and `uploads`."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+import os
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
-from gradio import events as gr_events
-from gradio.context import LocalContext
-from gradio.data_classes import FileDataDict
 from starlette.middleware import Middleware
 
 from tbd_app import catalogue
 from tbd_app.catalogue import ModelRow
-from tbd_app.errors import TBDError
-from tbd_app.report.to_json import dumps
+from tbd_app.errors import FileMissing, TBDError
 from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
 from tbd_app.settings import Edge as EdgeSettings
-from tbd_app.types import ProgressEvent
-from tbd_app.web import jobs, metrics, plot, texts, uploads, views
-from tbd_app.web.edge import Edge, Waiting
+from tbd_app.types import Report
+from tbd_app.web import endpoint, evidence, film, jobs, metrics, parts, stored, texts, uploads
+from tbd_app.web.edge import Edge
 from tbd_app.web.private import Page
+from tbd_app.web.run import Run, private
 from tbd_app.web.theme import look
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
 DEFAULTS = AnalysisSettings()
-DEFAULT_MODELS = list(DEFAULTS.models)
 KEEP_S = 1800
-_SCROLL = (
-    "() => { if (innerWidth < 768) document.querySelector('#output').scrollIntoView({behavior: 'smooth'}) }"
-)
-_MODEL_JOB: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+WEBCAM_S = 5
+# The line before the desk lets one analysis through at a time and says how many are before; Gradio's queue only bounds it.
+_ANALYSIS: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 20}
 
 
-def build_page(engine: jobs.Engine = jobs.default_engine) -> Page:
+def build_page(engine: jobs.Engine = jobs.default_engine, warm_up: Callable[[], None] | None = None) -> Page:
     """The whole page, to be launched with `launch_options`.
 
     Args:
         engine: stands in for `tbd_app.analyze_events`, in tests.
+        warm_up: loads the models; it starts at once, in the background.
     """
+    desk = jobs.Desk(engine, warm_up)
     with Page(title=texts.TITLE, analytics_enabled=False, delete_cache=(600, KEEP_S)) as page:
         models = catalogue.listing()
-        gr.HTML(views.header())
+        examples = stored.current(EXAMPLES, list(texts.EXAMPLE_FILES))
+        gr.HTML(parts.header())
         with gr.Row(elem_classes="tbd-columns"):
             with gr.Column(scale=4, min_width=320):
                 asked = _inputs(models)
             with gr.Column(scale=7, min_width=320, elem_id="output"):
-                shown = _outputs()
-        gr.HTML(views.footer(models))
-        _wire(asked, shown, engine)
-        _add_endpoint(engine, page.waiting)
+                shown = _outputs(examples)
+        gr.HTML(parts.footer(models))
+        _wire(asked, shown, desk, _wire_examples(asked, shown, desk, examples))
+        film.wire(asked, shown, EXAMPLES)
+        if feedback_dir() is not None:
+            _feedback(asked, shown)
+        endpoint.add(desk, page.waiting, **_ANALYSIS)
     metrics.watch_queue(lambda: len(page._queue))
-    # Closed: what is called past the queue would not keep to one analysis at a time.
+    # Closed: what is called past the queue would not be bounded by it.
     return page.queue(max_size=20, default_concurrency_limit=4, api_open=False)
 
 
@@ -77,150 +79,158 @@ def launch_options(page: Page) -> dict[str, Any]:
         "app_kwargs": {"middleware": [edge]},
         "theme": look(),
         "css_paths": [HERE / "style.css"],
+        "head": _head(),
         "max_file_size": int(Limits.from_env().max_file_mb * 1e6),
         "allowed_paths": [],
         "run_history": False,
         "footer_links": ["api"],
         "ssr_mode": False,
-        "mcp_server": False,
+        "mcp_server": _with_mcp(),
     }
+
+
+def _with_mcp() -> bool:
+    return os.environ.get("TBD_MCP") == "1"
+
+
+def _head() -> str:
+    """The script with its words."""
+    limits = Limits.from_env()
+    said = {
+        "maxBytes": int(limits.max_file_mb * 1e6),
+        "maxFiles": jobs.MAX_FILES,
+        "tooMany": texts.too_many(jobs.MAX_FILES),
+        "tooBig": texts.TOO_BIG,
+        "remove": texts.REMOVE,
+        "preview": texts.PREVIEW,
+        "webcamNote": texts.WEBCAM_NOTE,
+        "webcamName": texts.WEBCAM_NAME,
+        "webcamSeconds": WEBCAM_S,
+        "copy": texts.COPY,
+        "copied": texts.COPIED,
+        "filming": texts.FILMING,
+        "filmed": texts.FILMED,
+        "mcp": _with_mcp(),
+    }
+    words = json.dumps(said).replace("<", "\\u003c")
+    script = (HERE / "script.js").read_text(encoding="utf-8")
+    return f"<script>window.tbdTexts = {words};\n{script}</script>"
 
 
 def _inputs(models: Sequence[ModelRow]) -> SimpleNamespace:
     asked = SimpleNamespace()
-    asked.upload = gr.File(label=texts.UPLOAD, file_count="multiple", elem_id="upload")
-    gr.Markdown(f"{texts.limits(Limits.from_env())} {texts.SEVERAL}", elem_classes="tbd-hint")
+    gr.HTML(parts.drop_zone(Limits.from_env()), elem_id="upload", js_on_load=None)
     with gr.Row():
         asked.analyze = gr.Button(texts.ANALYZE, variant="primary", elem_id="analyze", min_width=90)
-        asked.stop = gr.Button(texts.STOP, variant="stop", interactive=False, elem_id="stop", min_width=80)
         asked.clear = gr.Button(texts.CLEAR, elem_id="clear", min_width=80)
-    asked.n_frames = gr.Slider(
-        8, 64, DEFAULTS.n_frames, step=1, label=texts.N_FRAMES, info=texts.N_FRAMES_INFO
-    )
-    voters = [m.name for m in models if m.default_voter] or [m.name for m in models]
-    asked.models = gr.CheckboxGroup(
-        views.model_choices(models),
-        value=voters,
-        label=texts.MODELS,
-        info=texts.MODELS_INFO,
-        elem_id="models",
-    )
-    with gr.Accordion(texts.ADVANCED, open=False):
+    with gr.Accordion(texts.ADVANCED, open=False, elem_id="settings"):
+        asked.n_frames = gr.Slider(
+            8, 64, DEFAULTS.n_frames, step=1, label=texts.N_FRAMES, info=texts.N_FRAMES_INFO
+        )
+        voters = [m.name for m in models if m.default_voter and m.installed]
+        asked.models = gr.CheckboxGroup(
+            parts.model_choices(models),
+            value=voters,
+            label=texts.MODELS,
+            info=texts.MODELS_INFO,
+            elem_id="models",
+        )
         asked.confidence = gr.Slider(
             0.5, 1.0, DEFAULTS.face_confidence, step=0.01, label=texts.CONFIDENCE, info=texts.CONFIDENCE_INFO
         )
         asked.explain = gr.Checkbox(DEFAULTS.explain, label=texts.EXPLAIN)
         asked.stability = gr.Checkbox(DEFAULTS.stability, label=texts.STABILITY)
-    gr.Markdown(texts.EXAMPLES, elem_classes="tbd-hint")
-    with gr.Row():
-        for name, title in texts.EXAMPLE_FILES.items():
-            button = gr.Button(title, size="md", min_width=80)
-            button.click(partial(_stage, EXAMPLES / name), outputs=asked.upload, api_visibility="private")
+    # What the browser puts in place of these: files that it just sent, and the number of a result.
+    asked.sent = gr.JSON(visible="hidden")
+    asked.index = gr.Number(0, visible="hidden", label=" ")
     return asked
 
 
-def _outputs() -> SimpleNamespace:
+def _outputs(examples: dict[str, Report | None]) -> SimpleNamespace:
     shown = SimpleNamespace()
-    shown.report_json = gr.State(None, time_to_live=KEEP_S)
-    shown.status = gr.HTML(elem_id="status")
-    shown.intro = gr.Markdown(texts.INTRO, container=True)
-    with gr.Column(visible=False, elem_id="result") as shown.result:
-        shown.summary = gr.HTML(elem_id="summary")
-        shown.timeline = gr.LinePlot(
-            x="x",
-            y="score",
-            color="who",
-            y_lim=[0, 1],
-            y_title=texts.SCORE_AXIS,
-            color_title=" ",
-            label=texts.TIMELINE,
+    shown.reports = gr.State([], time_to_live=KEEP_S)
+    with gr.Row(elem_id="run"):
+        shown.status = gr.HTML(elem_id="status", js_on_load=None)
+        shown.stop = gr.Button(
+            texts.STOP, variant="stop", visible=False, elem_id="stop", min_width=80, scale=0
         )
-        shown.timeline_text = gr.HTML()
-        shown.evidence = gr.HTML(elem_id="evidence")
-        with gr.Accordion(texts.DETAILS, open=False):
-            shown.details = gr.HTML(elem_id="details")
-        shown.download = gr.HTML(elem_id="download")
-        if feedback_dir() is not None:
-            _feedback(shown)
+    shown.intro = gr.HTML(parts.cards(examples, _pictures(examples)), elem_id="intro", js_on_load=None)
+    shown.queue = gr.HTML(elem_id="queue", js_on_load=None)
+    shown.archive = gr.HTML(elem_id="archive", js_on_load=None)
+    shown.slots = [gr.HTML(elem_classes="tbd-slot", js_on_load=None) for _ in range(jobs.MAX_FILES)]
+    shown.film = gr.File(visible="hidden", label=texts.DOWNLOAD_VIDEO)
+    shown.film_button = gr.Button(texts.DOWNLOAD_VIDEO, visible="hidden", elem_id="film")
     return shown
 
 
-def _feedback(shown: SimpleNamespace) -> None:
-    with gr.Accordion(texts.FEEDBACK, open=False):
-        remark = gr.Textbox(
-            label=texts.FEEDBACK_REMARK, info=texts.FEEDBACK_INFO, lines=3, max_length=jobs.MAX_REMARK
-        )
-        thanks = gr.HTML()
-        gr.Button(texts.FEEDBACK_SEND, elem_id="feedback").click(
-            _on_feedback, [shown.report_json, remark], [thanks, remark], api_visibility="private"
-        )
-
-
-def _wire(asked: SimpleNamespace, shown: SimpleNamespace, engine: jobs.Engine) -> None:
-    idle = {
-        asked.analyze: gr.update(interactive=True),
-        asked.stop: gr.update(interactive=False),
-        asked.upload: None,
+def _pictures(examples: dict[str, Report | None]) -> dict[str, str]:
+    """The middle frame of each stored result, small."""
+    found = {
+        name: report.snapshots[len(report.snapshots) // 2] for name, report in examples.items() if report
     }
-    empty = {
-        **dict.fromkeys((shown.summary, shown.evidence, shown.details, shown.download), ""),
-        shown.result: gr.update(visible=False),
-        shown.intro: gr.update(visible=False),
-        shown.report_json: None,
-    }
+    return {name: evidence.data_uri(snapshot.image, 192) for name, snapshot in found.items()}
 
-    def on_press() -> dict[Any, Any]:
-        busy = {asked.analyze: gr.update(interactive=False), asked.stop: gr.update(interactive=True)}
-        return empty | busy | {shown.status: views.waiting()}
 
-    def on_analyze(*request: Any) -> Iterator[dict[Any, Any]]:
+def _wire(asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, others: list[Any]) -> None:
+    """Analyse, Stop and Clear; the latter two also end other runs."""
+    run = Run(asked, shown, desk)
+
+    def on_analyze(
+        sent: Any, n_frames: Any, confidence: Any, models: Any, explain: Any, stability: Any
+    ) -> Iterator[dict]:
         try:
-            for item in jobs.events(*request, engine=engine, ticked=True):
-                yield (
-                    {shown.status: views.progress(item)} if isinstance(item, ProgressEvent) else result(item)
-                )
+            if isinstance(sent, dict) and "problem" in sent:
+                uploads.discard(sent.get("sent"))
+                raise FileMissing(texts.UPLOAD_FAILED)
+            chosen = jobs.settings(n_frames, confidence, models, explain, stability, ticked=True)
+            yield from run.of(sent, chosen)
         except TBDError as error:
-            yield idle | {shown.status: views.failure(error)}
+            uploads.discard(sent)
+            yield run.idle() | {shown.status: parts.failure(error)}
         except Exception:
             # Not left to Gradio's `failure`: it also tells of runs that were stopped, after "Stopped" was shown.
             logging.getLogger(__name__).exception("Unexpected failure")
-            yield idle | {shown.status: views.unexpected()}
-
-    def result(done: jobs.Finished) -> dict[Any, Any]:
-        return {
-            **idle,
-            shown.status: views.notice(texts.DONE),
-            shown.result: gr.update(visible=True),
-            shown.summary: views.summary(done.report, done.note),
-            **_plot(shown, plot.of_report(done.report)),
-            shown.evidence: views.evidence(done.report),
-            shown.details: views.details(done.report),
-            shown.download: views.download(done.report),
-            shown.report_json: dumps(done.report),
-        }
-
-    def on_stop(files: Any) -> dict[Any, Any]:
-        uploads.discard(files)
-        return on_stopped()
+            yield run.idle() | {shown.status: parts.unexpected()}
 
     def on_stopped() -> dict[Any, Any]:
-        return idle | {shown.status: views.notice(texts.STOPPED)}
+        return run.idle() | {shown.status: parts.notice(texts.STOPPED)}
 
-    def on_clear(files: Any) -> dict[Any, Any]:
-        uploads.discard(files)
-        return idle | empty | _initial(asked) | {shown.status: "", shown.intro: gr.update(visible=True)}
+    def on_clear() -> dict[Any, Any]:
+        return run.idle() | run.empty() | _initial(asked) | {shown.intro: gr.update(visible=True)}
 
-    inputs = [asked.upload, asked.n_frames, asked.confidence, asked.models, asked.explain, asked.stability]
-    outputs = [*vars(asked).values(), *vars(shown).values()]
-    private: dict[str, Any] = {"outputs": outputs, "api_visibility": "private", "preprocess": False}
-    quick: dict[str, Any] = {**private, "queue": False, "show_progress": "hidden"}
-    # "minimal" shows the place in the queue, beside the status.
-    shows: dict[str, Any] = {**private, "show_progress": "minimal", "show_progress_on": shown.status}
-    run = asked.analyze.click(on_press, js=_SCROLL, **quick).then(on_analyze, inputs, **shows, **_MODEL_JOB)
+    quick = private(asked, shown)
+    now = quick | {"queue": False}
+    inputs = [asked.sent, asked.n_frames, asked.confidence, asked.models, asked.explain, asked.stability]
+    started = asked.analyze.click(run.pressed, **now).then(
+        on_analyze, inputs, js="(...a) => tbd.run(...a)", **quick, **_ANALYSIS
+    )
     # Said twice: a last word of the run may come after the first.
-    stopped = asked.stop.click(on_stop, asked.upload, cancels=[run], **quick)
-    stopped.then(on_stopped, **quick)
-    asked.clear.click(on_clear, asked.upload, cancels=[run], **quick)
+    stopped = shown.stop.click(on_stopped, cancels=[started, *others], js="(...a) => tbd.stop(...a)", **now)
+    stopped.then(on_stopped, **now)
+    asked.clear.click(on_clear, cancels=[started, *others], js="(...a) => tbd.clear(...a)", **now)
+
+
+def _wire_examples(
+    asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, examples: dict[str, Report | None]
+) -> list[Any]:
+    """A stored result at once; where it is not of this version, an analysis. Returns the events that may run for long."""
+    runs = []
+    run = Run(asked, shown, desk)
+
+    def on_example(name: str) -> Iterator[dict]:
+        report = examples[name]
+        if report is not None:
+            yield run.stored(report)
+        else:
+            path = uploads.stage(EXAMPLES / name)
+            yield from run.of([{"path": str(path), "orig_name": name}], DEFAULTS)
+
+    for k, name in enumerate(examples):
+        button = gr.Button(name, visible="hidden", elem_id=f"example-{k}")
+        event = private(asked, shown)
+        pressed = button.click(run.pressed, js="(...a) => tbd.example(...a)", queue=False, **event)
+        runs.append(pressed.then(partial(on_example, name), **event, **_ANALYSIS))
+    return runs
 
 
 def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
@@ -228,47 +238,25 @@ def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
     return {component: component.value for component in inputs}
 
 
-def _plot(shown: SimpleNamespace, line: plot.Timeline | None) -> dict[Any, Any]:
-    if line is None:
-        return {shown.timeline: gr.update(visible=False), shown.timeline_text: ""}
-    drawing = gr.update(value=line.data, x_title=line.x_title, color_map=line.colours, visible=True)
-    return {shown.timeline: drawing, shown.timeline_text: views.timeline_text(line)}
+def _feedback(asked: SimpleNamespace, shown: SimpleNamespace) -> None:
+    with gr.Accordion(texts.FEEDBACK, open=False):
+        remark = gr.Textbox(
+            label=texts.FEEDBACK_REMARK, info=texts.FEEDBACK_INFO, lines=3, max_length=jobs.MAX_REMARK
+        )
+        thanks = gr.HTML()
+        gr.Button(texts.FEEDBACK_SEND, elem_id="feedback").click(
+            _on_feedback,
+            [asked.index, shown.reports, remark],
+            [thanks, remark],
+            js="(...a) => tbd.shown(...a)",
+            api_visibility="private",
+        )
 
 
-def _on_feedback(report_json: str | None, remark: str) -> tuple[str, str]:
+def _on_feedback(index: float, reports: list[Report | None], remark: str) -> tuple[str, str]:
     folder = feedback_dir()
-    if report_json is None or folder is None:
-        return views.notice(texts.FEEDBACK_EMPTY), remark
-    jobs.store_feedback(folder, report_json, remark)
-    return views.notice(texts.FEEDBACK_THANKS), ""
-
-
-def _add_endpoint(engine: jobs.Engine, waiting: Waiting) -> None:
-    def analyze(
-        file: FileDataDict,
-        n_frames: int = DEFAULTS.n_frames,
-        face_confidence: float = DEFAULTS.face_confidence,
-        models: list[str] = DEFAULT_MODELS,
-        explain: bool = DEFAULTS.explain,
-        stability: bool = DEFAULTS.stability,
-    ) -> dict[str, Any]:
-        """Analyse one video, picture or zip of frames; the answer is the report JSON."""
-        request, started = LocalContext.request.get(None), waiting.clock()
-        key = str(request.session_hash) if request is not None else ""
-        done: Any = None
-        try:
-            run = jobs.events(file, n_frames, face_confidence, models, explain, stability, engine=engine)
-            with closing(run):
-                for item in run:
-                    done = item
-                    if waiting.in_vain(key, started):
-                        raise gr.Error(f"abandoned: {texts.ABANDONED}", print_exception=False)
-        except TBDError as error:
-            raise gr.Error(f"{error.code}: {error.message}", print_exception=False) from error
-        return done.report.to_dict()
-
-    gr_events.api(analyze, api_name="analyze", **_MODEL_JOB)
-
-
-def _stage(example: Path) -> list[str]:
-    return [str(uploads.stage(example))]
+    report = reports[int(index)] if 0 <= int(index) < len(reports) else None
+    if folder is None or report is None:
+        return parts.notice(texts.FEEDBACK_EMPTY), remark
+    jobs.store_feedback(folder, report, remark)
+    return parts.notice(texts.FEEDBACK_THANKS), ""

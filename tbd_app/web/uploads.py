@@ -1,9 +1,11 @@
-"""Uploaded files: where they lie, which of several is used, and that none outlives its analysis."""
+"""Uploaded files: where they lie, and that none outlives its analysis."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -15,13 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from tbd_app.errors import FileMissing, NoRoom
-from tbd_app.media.sniff import HEAD_BYTES, sniff
 from tbd_app.names import shown
 from tbd_app.settings import Edge
 from tbd_app.web import texts
 
-# Readers in the order in which one of several files is taken, with the word for people.
-_ORDER = {"zip": "zip of frames", "image": "picture", "video": "video", "other": "file"}
 _PREFIX = "upload-"
 KEEP_S = 3600  # that an upload may wait
 _claimed: set[Path] = set()  # folders of requests that are worked on
@@ -36,12 +35,10 @@ class Upload:
     Attributes:
         path: where it lies, under a name that the server chose.
         name: the user's own base name, for the report.
-        note: which of several files this is, or "".
     """
 
     path: Path
     name: str
-    note: str = ""
 
 
 def prepare_temp_dir() -> Path:
@@ -137,22 +134,26 @@ def outside(path: str) -> str:
 
 
 @contextmanager
-def claimed(payload: Any) -> Iterator[Upload]:
-    """Take the files of a request out of the web server's reach, use one, delete all in the end.
+def claimed(payload: Any, at_most: int = 1) -> Iterator[list[Upload]]:
+    """Take the files of a request out of the web server's reach and delete them in the end.
 
     Each upload lies in a folder of its own, so that nobody meets another's file, also where both are the same.
 
     Args:
         payload: Gradio's file dictionary, a list of them, or None.
+        at_most: files.
 
     Raises:
-        FileMissing: nothing was sent, or it is gone.
+        FileMissing: nothing was sent, it is gone, or too much was sent.
     """
     entries = _entries(payload)
     folder = new_folder()
     _claimed.add(folder)
     try:
-        yield _first([_take(entry, folder / str(i)) for i, entry in enumerate(entries)])
+        if len(entries) > at_most:
+            discard(payload)
+            raise FileMissing(texts.too_many(at_most))
+        yield [_take(entry, folder / str(i)) for i, entry in enumerate(entries)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         _claimed.discard(folder)
@@ -172,6 +173,17 @@ def stage(source: Path) -> Path:
     return Path(shutil.copy(source, new_folder() / source.name))
 
 
+def stem(name: str) -> str:
+    """A file's name without its suffix, safe as the name of a download on any system."""
+    return re.sub(r"[^\w-]+", "_", Path(name).stem)[:60].strip("_") or "report"
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's content, as reports carry it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _entries(payload: Any) -> list[dict[str, Any]]:
     entries = payload if isinstance(payload, list) else [payload]
     found = [e for e in entries if isinstance(e, dict) and isinstance(e.get("path"), str)]
@@ -186,20 +198,6 @@ def _take(entry: dict[str, Any], target: Path) -> Upload:
     _drop_empty(path.parent)
     # Gradio strips characters from the name on disk; the original one is kept beside it.
     return Upload(target, shown(Path(str(entry.get("orig_name") or path.name)).name[:255]))
-
-
-def _first(uploads: list[Upload]) -> Upload:
-    if len(uploads) == 1:
-        return uploads[0]
-    readers = list(_ORDER)
-    ranked = sorted(uploads, key=lambda upload: readers.index(_reader(upload.path)))
-    chosen = ranked[0]
-    return Upload(chosen.path, chosen.name, texts.used(chosen.name, _ORDER[_reader(chosen.path)]))
-
-
-def _reader(path: Path) -> str:
-    with path.open("rb") as file:
-        return sniff(file.read(HEAD_BYTES)).reader
 
 
 def _file(entry: dict[str, Any]) -> Path:

@@ -16,13 +16,12 @@ from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDErro
 from tbd_app.media import sandbox
 from tbd_app.models import registry
 from tbd_app.pipeline.analyze import (
-    SNAPSHOT_SIDE_PX,
-    SNAPSHOTS,
     STAGE_ENDS,
     THUMBNAIL_PX,
     analyze,
     analyze_events,
 )
+from tbd_app.pipeline.explain import HIGHEST, LOWEST, SNAPSHOT_SIDE_PX
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits
 from tbd_app.types import ProgressEvent, Report
@@ -146,15 +145,19 @@ def test_versions_name_the_exact_weights(report) -> None:
 
 
 def test_explanations_and_snapshots_are_of_sampled_frames(report) -> None:
-    assert [(e.model, e.role) for e in report.explanations] == [
+    shown = [(e.model, e.role) for e in report.explanations]
+    assert set(shown) == {
         (name, role) for name in (FRAME_MODEL, CLIP_MODEL) for role in ("highest", "lowest")
-    ]
+    }
+    assert shown.count((FRAME_MODEL, "highest")) == HIGHEST
+    assert shown.count((FRAME_MODEL, "lowest")) == LOWEST
     times = report.frames.times_s
     assert all(e.time_s == times[e.position] for e in report.explanations)
-    assert 1 <= len(report.snapshots) <= SNAPSHOTS
+    assert [s.position for s in report.snapshots] == list(range(N))
     for snapshot in report.snapshots:
         assert snapshot.time_s == times[snapshot.position]
         assert snapshot.track_ids == (0,)
+        assert [m.model for m in snapshot.maps] == [FRAME_MODEL]  # each frame has a map, of one model
         np.testing.assert_allclose(snapshot.boxes[0], report.people[0].track.boxes[snapshot.position])
 
 
@@ -162,7 +165,7 @@ def test_snapshots_of_large_pictures_are_small_and_their_boxes_with_them(tmp_pat
     path = media_factory.portrait_image(tmp_path / "large.jpg", size=(1920, 1440))
     (snapshot,) = analyze(path, PLAIN).snapshots
     height, width = snapshot.image.shape[:2]
-    assert (width, height) == (SNAPSHOT_SIDE_PX, 720)
+    assert (width, height) == (SNAPSHOT_SIDE_PX, 600)
     (x0, y0, x1, y1) = snapshot.boxes[0]
     assert 0 < x0 < x1 < width
     assert 0 < y0 < y1 < height

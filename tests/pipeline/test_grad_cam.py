@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector
-from tbd_app.pipeline.grad_cam import FLOOR_LOGITS, grad_cam, to_overlays
+from tbd_app.pipeline.grad_cam import FLOOR_LOGITS, blend, grad_cam, scale_of
 from tbd_app.types import ModelSpec
 
 SIZE = 64
@@ -130,42 +130,27 @@ def test_a_wholly_frozen_model_is_explained() -> None:
     assert grad_cam(model, FRAME, corner(0, 0)[None]).max() > 0
 
 
-def test_one_scale_for_the_whole_list() -> None:
+def test_the_hottest_colour_stands_for_the_strongest_place_of_all_maps() -> None:
     raw = np.zeros((2, SIZE, SIZE), np.float32)
     raw[0, 10:20, 10:20], raw[1, 10:20, 10:20] = 8.0, 2.0
-    crops = np.full((2, 128, 128, 3), 100, np.uint8)
-    heat, overlays = to_overlays(crops, raw)
-    assert heat.shape == (2, 128, 128)
-    assert heat.dtype == np.float32
-    assert (heat[0].max(), heat[1].max()) == (1.0, 0.25)
-    assert (overlays.shape, overlays.dtype) == (crops.shape, np.uint8)
-    changed = np.abs(overlays.astype(int) - crops).max(axis=(1, 2, 3))
+    assert scale_of(raw) == 8
+    assert scale_of(raw[1:]) == FLOOR_LOGITS == scale_of(np.zeros((0, 8, 8), np.float32))
+    crop = np.full((SIZE, SIZE, 3), 100, np.uint8)
+    hot, warm = (blend(crop, one / scale_of(raw)) for one in raw)
+    changed = [np.abs(drawn.astype(int) - crop).max() for drawn in (hot, warm)]
     assert changed[0] > changed[1] > 0
-    np.testing.assert_array_equal(overlays[0, 100:, 100:], crops[0, 100:, 100:], "cold places show the face")
+    np.testing.assert_array_equal(hot[40:, 40:], crop[40:, 40:], "cold places show the face")
 
 
 def test_hot_is_yellow_in_rgb() -> None:
-    raw = np.full((1, 8, 8), 5.0, np.float32)
-    _, overlays = to_overlays(np.zeros((1, 8, 8, 3), np.uint8), raw)
-    red, green, blue = overlays[0, 4, 4].astype(int)
+    drawn = blend(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), np.float32))
+    red, green, blue = drawn[4, 4].astype(int)
     assert min(red, green) > 2 * blue
 
 
-@pytest.mark.parametrize("peak", [0.0, 0.02 * FLOOR_LOGITS])
+@pytest.mark.parametrize("peak", [0.0, 0.02])
 def test_without_evidence_nothing_is_painted(peak: float) -> None:
-    raw = np.zeros((3, SIZE, SIZE), np.float32)
-    raw[:, 5, 5] = peak
-    crops = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
-    heat, overlays = to_overlays(crops, raw)
-    assert heat.max() <= 0.02
-    assert np.abs(overlays.astype(int) - crops).max() <= 4
-
-
-def test_nothing_to_draw() -> None:
-    heat, overlays = to_overlays(np.zeros((0, 8, 8, 3), np.uint8), np.zeros((0, 8, 8), np.float32))
-    assert (heat.shape, overlays.shape) == ((0, 8, 8), (0, 8, 8, 3))
-
-
-def test_as_many_maps_as_crops() -> None:
-    with pytest.raises(ValueError, match="2 maps for 1 crops"):
-        to_overlays(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((2, 8, 8), np.float32))
+    heat = np.zeros((SIZE, SIZE), np.float32)
+    heat[5, 5] = peak
+    crop = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    assert np.abs(blend(crop, heat).astype(int) - crop).max() <= 4

@@ -19,7 +19,7 @@ from tests import media_factory
 from tests.report_factory import MODELS, make_report
 from training import evaluate
 from training.evaluation import answers as answers_room
-from training.evaluation import card, cost, ledger, readme
+from training.evaluation import card, cost, ledger, readme, record
 from training.evaluation.figures import known
 from training.faces.index import Item
 
@@ -38,23 +38,23 @@ def clips(tmp_path_factory) -> list[Item]:
 
 
 @pytest.fixture(scope="module")
-def answers(clips, tmp_path_factory) -> dict[str, dict[str, evaluate.Scores]]:
+def answers(clips, tmp_path_factory) -> dict[str, dict[str, answers_room.Scores]]:
     if not registry.is_installed(NAME):
         pytest.skip(f"{NAME} is not installed")
     cache = tmp_path_factory.mktemp("seen")
     return {
-        variant: evaluate.score_clips(clips, [NAME], 8, corruption, cache)
+        variant: answers_room.score_clips(clips, [NAME], 8, corruption, cache)
         for variant, corruption in (("original", ""), ("half_size", "half_size"))
     }
 
 
 @pytest.fixture(scope="module")
-def scored(answers) -> dict[str, evaluate.Scores]:
+def scored(answers) -> dict[str, answers_room.Scores]:
     return {variant: part[NAME] for variant, part in answers.items()}
 
 
 def test_the_vote_of_one_voter_is_what_it_says_itself(answers, scored) -> None:
-    vote = answers["original"][evaluate.ENSEMBLE]
+    vote = answers["original"][answers_room.ENSEMBLE]
     np.testing.assert_equal(vote.probs, scored["original"].probs)
     labels = {"abstain": "uncertain", "": ""}
     assert vote.votes == [labels.get(v, v) for v in scored["original"].votes]
@@ -93,7 +93,7 @@ def test_figures_become_manifest_card_and_readme(clips, scored, tmp_path, monkey
     monkeypatch.setattr(ledger, "WEIGHTS", root / "weights")
     monkeypatch.setattr(readme, "ROOT", root)
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(root / "weights"))
-    figures = evaluate.clip_figures(clips, scored) | {"cost": cost.of(NAME)}
+    figures = record.clip_figures(clips, scored) | {"cost": cost.of(NAME)}
     assert figures["cost"]["n_params"] == registry.spec(NAME).n_params
     card.record(NAME, figures)
     ledger.write_ensemble(["a", "b"], {k: v for k, v in figures.items() if k != "cost"})
@@ -126,18 +126,18 @@ def test_pictures_of_a_generator_meet_real_ones_of_the_same_folder() -> None:
         item("a/1.jpg", 1, "StyleGAN2"), item("a/2.jpg", 0), item("b/3.jpg", 0), item("a/4.jpg", 1, "FLUX.1"),
         item("a/5.jpg", 0, kind="crop"),
     ]  # fmt: skip
-    assert evaluate._same_source(pictures, "StyleGAN2").tolist() == [True, True, False, False, False]
+    assert record._same_source(pictures, "StyleGAN2").tolist() == [True, True, False, False, False]
 
 
 def test_blends_of_the_whole_face_and_of_parts_are_told_apart() -> None:
     regions = ["face", "mouth", "face", "nose"]
     probs = np.array([[0.1, 0.9], [0.2, 0.1], [0.3, 0.8], [0.4, 0.35]])
-    figures = evaluate.by_region(regions, probs, threshold=0.5)
+    figures = record.by_region(regions, probs, threshold=0.5)
     whole, part = figures["self_blends_whole_face"], figures["self_blends_part"]
     assert (whole["n_real"], whole["n_fake"], whole["auc"], whole["tpr"]) == (4, 2, 1.0, 1.0)
     assert (part["n_real"], part["n_fake"], part["tpr"]) == (4, 2, 0.0)
     assert part["auc"] == pytest.approx((0.5 + 3) / 8)
-    assert set(evaluate.by_region(["face"] * 4, probs, 0.5)) == {"self_blends_whole_face"}
+    assert set(record.by_region(["face"] * 4, probs, 0.5)) == {"self_blends_whole_face"}
 
 
 def test_a_card_says_what_was_chosen_after_training(monkeypatch) -> None:
@@ -194,3 +194,21 @@ def test_the_readme_says_in_one_sentence_what_was_measured() -> None:
     assert f"{unseen['tpr']:.0%} of {unseen['n_fake']} clips of unseen generators" in sentence
     assert f"{clips['fpr']:.0%} of {clips['n_real']} real clips" in sentence
     assert sentence.endswith(f"{pictures['fpr']:.0%} of {pictures['n_real']} real pictures.")
+
+
+def test_only_record_may_touch_what_the_project_says(tmp_path, monkeypatch) -> None:
+    """Without it a benchmark is written, with the models that are named by commas or one after another."""
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(evaluate.measure, "installed", lambda name: name)
+    monkeypatch.setattr(
+        evaluate.measure,
+        "write",
+        lambda data, split, models, out, **_: asked.update(data=data, models=models, split=split),
+    )
+    monkeypatch.setattr(evaluate.record, "measure", lambda *_, **__: pytest.fail("recorded"))
+    names = ("effnetv2_b0_frame,effnet_b0_image", "xception")
+    evaluate.main(evaluate.Config(data=(tmp_path,), models=names, split="test", out=tmp_path))
+    assert asked["models"] == ["effnetv2_b0_frame", "effnet_b0_image", "xception"]
+    assert asked["split"] == "test"
+    with pytest.raises(SystemExit, match="leave out --run and --split"):
+        evaluate.main(evaluate.Config(data=(tmp_path,), record=True, split="test"))

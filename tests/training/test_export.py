@@ -225,7 +225,7 @@ def test_a_run_can_be_averaged_with_the_checkpoint_it_began_with(tmp_path, monke
         weights.save_checkpoint(registry.create_model(NAME), path, registry.spec(NAME))
     monkeypatch.setattr(ledger, "WEIGHTS", bundled)
     monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
-    monkeypatch.setattr(export, "read_index", lambda _: [])
+    monkeypatch.setattr(export, "open_collections", lambda *_: [])
     export.main(export.Config(run=(run,), also=(first,), model=NAME))
     entry = ledger.entry_of(NAME)
     assert entry["recipe"]["averaged_with"] == ["first.safetensors"]
@@ -250,7 +250,7 @@ def test_a_clip_length_of_its_own_reaches_the_manifest(tmp_path, monkeypatch) ->
     weights.save_checkpoint(registry.create_model(name), run / "model.safetensors", spec)
     monkeypatch.setattr(ledger, "WEIGHTS", bundled)
     monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
-    monkeypatch.setattr(export, "read_index", lambda _: [])
+    monkeypatch.setattr(export, "open_collections", lambda *_: [])
     export.main(export.Config(run=(run,), model=name))
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(bundled))
     assert registry.spec(name).clip_len == 7
@@ -269,7 +269,7 @@ def test_a_softened_share_may_be_chosen_after_training(tmp_path, monkeypatch) ->
     monkeypatch.setattr(
         export, "calibrated", lambda spec, *_: shares.append(spec.calibration.softened_share) or spec
     )
-    monkeypatch.setattr(export, "read_index", lambda _: [])
+    monkeypatch.setattr(export, "open_collections", lambda *_: [])
     export.main(export.Config(run=(run,), model=NAME, softened_share=0.35))
     assert shares == [0.35]  # bounds and temperature are those of what is served
     monkeypatch.setenv("TBD_WEIGHTS_DIR", str(bundled))

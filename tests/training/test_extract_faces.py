@@ -80,6 +80,7 @@ def test_the_index_has_a_row_per_face(shards) -> None:
     assert {r["split"] for r in rows} == {"train", "val"}
     clip, picture = rows[0], rows[3]
     assert (clip["fps"], clip["frames"], clip["track_id"]) == (25, 12, 0)
+    assert [r["kind"] for r in rows] == ["video"] * 3 + ["image"] + ["video"] * 3 + ["image"]
     assert rows[1]["time_s"] == pytest.approx(6 / 25)
     assert (picture["fps"], picture["frames"]) == (None, 1)
     assert clip["dataset"] == "folder"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tbd_app.models import registry
+from tbd_app.models import footprint, registry
 from tbd_app.models.recipes import RECIPES, Load, Recipe
-from training.engine.config import RunConfig, load_preset
+from training import train_m2tr
+from training.engine.config import RunConfig, load_preset, preset_table
 
 LOADS = [
     pytest.param(name, recipe, load, id=f"{name}-{load.preset or 'defaults'}")
@@ -22,7 +23,7 @@ LOADS = [
 def config_of(recipe: Recipe, load: Load) -> RunConfig:
     script = Path(recipe.script).stem
     config = importlib.import_module(f"training.{script}").Config
-    return load_preset(config, script, load.preset) if load.preset else config()
+    return load_preset(config, script, *load.preset.split("+")) if load.preset else config()
 
 
 def examples(config: RunConfig, script: str) -> int:
@@ -45,7 +46,30 @@ def test_batch_clip_and_optimiser_are_those_of_the_preset(name: str, recipe: Rec
         getattr(config, "tower", None), "checkpointing", False
     )
     assert checkpointing == load.checkpointing
-    assert (1 if config.loop.optimizer == "sgd" else 2) == recipe.moments or load is recipe.small
-    if load is recipe.reference:
-        assert bool(config.loop.ema_decay) == recipe.averaged
-        assert all(getattr(config, key) == value for key, value in recipe.options.items())
+    assert (1 if config.loop.optimizer == "sgd" else 2) == recipe.moments
+    assert bool(config.loop.ema_decay) == recipe.averaged
+    assert all(getattr(config, key) == value for key, value in recipe.options.items())
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_preset_for_a_small_card_fits_one(name: str) -> None:
+    recipe = RECIPES[name]
+    assert recipe.small is not None
+    assert recipe.small.preset == f"{recipe.reference.preset}+8gb"
+    assert footprint.of(name, recipe, recipe.small).total <= footprint.CARD
+
+
+@pytest.mark.parametrize("script", sorted({Path(recipe.script).stem for recipe in RECIPES.values()}))
+def test_the_preset_for_a_small_card_changes_memory_and_no_recipe(script: str) -> None:
+    table = preset_table(script, "8gb")
+    loop, tower = table.pop("loop", {}), table.pop("tower", {})
+    assert table.keys() <= {"at_once", "checkpointing", "frame_chunk"}
+    assert loop.keys() <= {"precision"}
+    assert tower.keys() <= {"checkpointing", "precision"}
+
+
+def test_pieces_make_up_the_whole_batch() -> None:
+    config = load_preset(train_m2tr.Config, "train_m2tr", "paper", "8gb")
+    assert (config.batch, config.loop.accumulate, config.preset) == (4, 6, "paper+8gb")
+    assert (config.frames, config.loop.lr, config.contrast) == (30, 1e-4, 0.1)
+    assert load_preset(train_m2tr.Config, "train_m2tr", "official", "8gb").loop.accumulate == 2

@@ -24,6 +24,7 @@ from training import train_frame
 from training.engine.config import LoopConfig, load_preset
 from training.engine.run import recipe
 from training.evaluation import ledger
+from training.faces import toy
 from training.faces.open import Faces
 from training.fakes.generators import Generator, save_generator
 from training.losses.distill import TeacherConfig
@@ -186,6 +187,43 @@ def test_the_toy_run_trains_any_timm_network(tmp_path) -> None:
         0 <= float(row[name]) <= 1 for name in ("blend_auc", "video_auc", "blending_auc", "synthesis_auc")
     )
     assert weights.read_header(tmp_path / "model.safetensors")["name"] == "timm:test_efficientnet"
+
+
+@pytest.mark.parametrize("pairs", ["none", "source"])
+def test_labelled_frames_and_originals_are_batches_of_single_faces(pairs) -> None:
+    config = replace(PHASES, pairs=pairs, augment="deepfakebench", crop="arcface")
+    owned = [
+        replace(item(k, "video", k % 2, "Deepfakes" if k % 2 else ""), group=str(k // 2)) for k in range(4)
+    ]
+    faces = Faces(bank_of([face(k) for k in range(4)]), owned)
+    found = list(batches(config, faces, 0))
+    assert [tuple(x.shape) for x, _ in found] == [(4, 3, 32, 32)] * 2 + [(4, 3, 64, 64)] * 2
+    assert {y.sum().item() for _, y in found} == {2}
+    losses = pair_loss(Told(), found[0])
+    assert torch.isfinite(losses["loss"])
+
+
+def test_another_augmentation_is_not_for_fakes_made_on_the_fly(tmp_path) -> None:
+    with pytest.raises(SystemExit, match="--augment gend is for labelled media"):
+        main(replace(load_preset(Config, NAME, "toy"), out=tmp_path, augment="gend"))
+
+
+def clips_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy without a still, as a set of videos is."""
+    only = {split: [] for split in toy.CONTENTS}
+    monkeypatch.setattr(toy, "CONTENTS", only)
+
+
+@pytest.mark.parametrize("pairs", ["blend", "none"])
+def test_a_set_of_clips_alone_is_trained_on_and_validated(tmp_path, monkeypatch, pairs) -> None:
+    clips_alone(monkeypatch)
+    config = replace(
+        load_preset(Config, NAME, "toy"), out=tmp_path, model="timm:test_efficientnet", pairs=pairs
+    )
+    main(config)
+    (row,) = csv.DictReader((tmp_path / "metrics.csv").open(encoding="utf-8"))
+    assert 0 <= float(row["blend_auc"]) <= 1
+    assert 0 <= float(row["video_auc"]) <= 1
 
 
 def test_a_teacher_its_maps_and_generators_join_in(tmp_path) -> None:

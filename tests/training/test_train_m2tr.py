@@ -36,7 +36,7 @@ def test_a_stopped_run_goes_on_bit_for_bit_and_leaves_a_model(tmp_path) -> None:
     assert 0 <= float(row["video_auc"]) <= 1
     path = tmp_path / "whole/model.safetensors"
     assert weights.read_header(path)["crop"] == {"kind": "square", "margin": 1.3}
-    model = registry.load("m2tr_b4", path=path, small=True)
+    model = registry.load("m2tr_b4", path=path)
     with torch.inference_mode():
         assert model(torch.zeros(1, 3, 64, 64)).isfinite().all()
 

@@ -70,7 +70,8 @@ def test_fakes_come_with_their_originals_by_default(script: ModuleType, tmp_path
 
 @pytest.mark.parametrize("script", [train_clip, train_stan], ids=lambda s: s.SCRIPT)
 def test_the_reference_is_plain_cross_entropy_on_labelled_media(script: ModuleType, tmp_path: Path) -> None:
-    told = load_preset(script.Config, script.SCRIPT, "reference")
+    name = "reference" if script is train_clip else "paper"
+    told = load_preset(script.Config, script.SCRIPT, name)
     assert told.pairs == "none"
     assert (told.loop.lr, told.loop.schedule, told.loop.weight_decay) == (8e-5, "constant", 0)
     if script is train_clip:
@@ -107,7 +108,7 @@ def test_the_losses_of_facial_components_weigh_as_published() -> None:
     told = train_dfd_fcg.Config()
     assert train_dfd_fcg.SCALE * told.component_weight == pytest.approx(1.5)
     assert (told.tau, told.gamma, told.loop.clip_norm, told.batch) == (0.07, 4.0, 0.1, 30)
-    official = load_preset(train_dfd_fcg.Config, "train_dfd_fcg", "official")
+    official = load_preset(train_dfd_fcg.Config, "train_dfd_fcg", "paper")
     assert 1 / official.tau == pytest.approx(30, abs=1e-4)
 
 

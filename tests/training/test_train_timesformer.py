@@ -18,7 +18,7 @@ from training.train_timesformer import SCRIPT, Config, main
     ("name", "changes"),
     [
         ("effnet_b0_timesformer", {"freeze_bn": True, "checkpointing": True, "frame_chunk": 4}),
-        ("effnet_b0_timesformer_legacy", {"pairs": "none", "augment": False}),
+        ("effnet_b0_timesformer_legacy", {"pairs": "none", "augment": "none"}),
     ],
 )
 def test_the_toy_run_leaves_a_model_that_loads(tmp_path, name, changes: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tbd_app.errors import NotMedia, TBDError
 from tbd_app.settings import AnalysisSettings
@@ -21,6 +21,7 @@ from tbd_app.types import Label, ProgressEvent, Report
 from tbd_app.web import jobs, uploads
 from tbd_app.web.page import build_page, launch_options
 from tests.report_factory import make_report
+from tests.web.actions import DESKTOP
 
 PATIENCE_MS = 60_000  # what is awaited comes at once; a busy machine must not fail a test
 CHROMIUM_ARGS = [
@@ -32,6 +33,8 @@ CHROMIUM_ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that shows a moving pattern
+    "--use-fake-ui-for-media-stream",
 ]
 
 
@@ -41,30 +44,32 @@ class SteeredEngine:
 
     label: Label = "fake"
     error: Exception | None = None
-    report: Report | None = None
+    errors: dict[str, Exception] = field(default_factory=dict)  # by file name
+    halts_at: str = ""  # the name of a file with which it never gets done
+    report: Report | None = None  # in place of a made one
     go: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
     seen: list[tuple[bytes, str, AnalysisSettings]] = field(default_factory=list)
-    paths: list[Path] = field(default_factory=list)
 
     def reset(self) -> None:
-        self.label, self.error, self.report = "fake", None, None
+        self.label, self.error, self.halts_at, self.report = "fake", None, "", None
         self.go.set()
         self.closed.clear()
         self.seen.clear()
-        self.paths.clear()
+        self.errors.clear()
 
     def __call__(
         self, path: Path, settings: AnalysisSettings, *, name: str
     ) -> Iterator[ProgressEvent | Report]:
         self.seen.append((path.read_bytes(), name, settings))
-        self.paths.append(path)
+        self.closed.clear()
         try:
             yield ProgressEvent("media", 1, 1, 0.1, "Opening the file")
-            while not self.go.wait(0.05):
-                yield ProgressEvent("faces", 8, 32, 0.4, "Finding faces")
-            if self.error is not None:
-                raise self.error
+            while name == self.halts_at or not self.go.wait(0.05):
+                time.sleep(0.02)
+                yield ProgressEvent("faces", 8, 32, 0.4, "Looking for faces")
+            if error := self.errors.get(name, self.error):
+                raise error
             yield self.report or make_report(label=self.label, name=name)
         finally:
             self.closed.set()
@@ -140,3 +145,19 @@ def artifacts() -> Path:
     folder = Path(__file__).resolve().parents[2] / "test-artifacts"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(params=[DESKTOP], ids=["desktop"])
+def page(request: pytest.FixtureRequest, chromium: Browser, server: Server) -> Iterator[Page]:
+    context = chromium.new_context(viewport=request.param, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    outside: list[str] = []
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((server.url, "data:", "blob:")) else outside.append(r.url),
+    )
+    page.goto(server.url)
+    yield page
+    context.close()
+    assert outside == [], "the page must work with no network"

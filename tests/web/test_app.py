@@ -30,7 +30,9 @@ def _wait_for(url: str, process: subprocess.Popen, seconds: float = 90) -> httpx
     raise TimeoutError(url)
 
 
-def test_app_serves_the_page_from_any_folder_and_sweeps_what_a_crash_left(tmp_path):
+def test_app_serves_from_any_folder_sweeps_what_a_crash_left_and_a_second_one_says_that_the_port_is_taken(
+    tmp_path,
+):
     left = tmp_path / f"tbd-web-{os.getuid()}" / "crashed" / "upload.mp4"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"a face")
@@ -42,6 +44,11 @@ def test_app_serves_the_page_from_any_folder_and_sweeps_what_a_crash_left(tmp_pa
         assert answer.status_code == 200
         assert "Truth Behind Deepfakes" in answer.text
         assert not left.exists()
+        second = subprocess.run(
+            [sys.executable, REPOSITORY / "app.py"], env=env, cwd=tmp_path, capture_output=True
+        )
+        assert second.returncode == 1
+        assert f"Port {port} is in use" in second.stderr.decode()
         httpx.post(f"http://127.0.0.1:{port}/gradio_api/upload", files={"files": ("a.jpg", b"a face")})
         root = tmp_path / f"tbd-web-{os.getuid()}"
         assert any(root.rglob("a.jpg"))

@@ -1,177 +1,182 @@
-"""The page in a real Chromium, around an engine that the test steers."""
+"""The way through the page in a real Chromium, around an engine that the test steers."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
+import io
+import zipfile
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from tbd_app.errors import NotMedia, TBDError
 from tbd_app.report import texts as words
-from tbd_app.report.to_json import dumps
 from tbd_app.web import texts
+from tbd_app.web.page import EXAMPLES
 from tests.report_factory import make_report
-from tests.web.conftest import PATIENCE_MS, Server
+from tests.web.actions import (
+    CLIP,
+    DESKTOP,
+    PHONE,
+    analyse,
+    choose,
+    expect_headline,
+    saved,
+    width_beyond_the_screen,
+)
 
 pytestmark = pytest.mark.browser
-CLIP = {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": b"\x00\x00\x00\x18ftypisom" + b"\0" * 64}
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
-
-@pytest.fixture(params=[DESKTOP], ids=["desktop"])
-def page(request: pytest.FixtureRequest, chromium: Browser, server: Server) -> Iterator[Page]:
-    context = chromium.new_context(viewport=request.param)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    outside: list[str] = []
-    page.on(
-        "request",
-        lambda r: None if r.url.startswith((server.url, "data:", "blob:")) else outside.append(r.url),
-    )
-    page.goto(server.url)
-    yield page
-    context.close()
-    assert outside == [], "the page must work with no network"
-
-
-def choose(page: Page, *files: dict | Path) -> None:
-    page.set_input_files("#upload input[type=file]", list(files))
-    expect(page.locator("#upload .file-preview tr")).to_have_count(len(files))
-
-
-def analyse(page: Page, *files: dict | Path) -> None:
-    choose(page, *files)
-    page.click("#analyze")
-
-
-def expect_headline(page: Page, label: str) -> None:
-    expect(page.locator("#summary h2")).to_have_text(words.LABELS[label])
-
-
-def width_beyond_the_screen(page: Page) -> int:
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
 @pytest.mark.parametrize("page", [DESKTOP, PHONE], ids=["desktop", "phone"], indirect=True)
 def test_a_clip_is_analysed_and_everything_fits_the_screen(page, server, artifacts, request):
+    expect(page.get_by_text(texts.LOCAL)).to_be_visible()
     expect(page.get_by_text("Up to 2 MB.")).to_be_visible()
+    expect(page.locator(".tbd-card")).to_have_count(3)
+    expect(page.get_by_text(texts.MODELS, exact=True)).to_be_hidden()
     assert width_beyond_the_screen(page) <= 0
-    analyse(page, CLIP)
+    page.screenshot(path=artifacts / f"{request.node.callspec.id}-start.png", full_page=True)
+    choose(page, CLIP)
+    assert server.leftovers() == [], "nothing is sent before it is asked for"
+    page.click("#analyze")
     expect_headline(page, "fake")
     report = make_report(name="clip.mp4")
-    expect(page.locator("#summary")).to_contain_text(words.headline(report))
-    expect(page.locator("#summary .tbd-person")).to_have_count(2)
-    expect(page.locator("#evidence .tbd-pairs figure")).to_have_count(4)
-    expect(page.locator("#evidence .tbd-grid figure")).to_have_count(12)
-    expect(page.get_by_text("8 of 8 frames reach the vote threshold")).to_be_visible()
-    expect(page.locator("#result svg.marks")).to_be_visible()
-    expect(page.get_by_text("not proof, and")).to_be_visible()
+    result = page.locator(".tbd-result")
+    expect(result.locator("> summary")).to_contain_text("clip.mp4")
+    for sentence in words.opening(report):
+        expect(result).to_contain_text(sentence)
+    expect(result.locator(".tbd-person")).to_have_count(2)
+    expect(result.locator(".tbd-crops figure")).to_have_count(4)
+    expect(page.get_by_text("8 of 8 frames lie in the zone of fakes")).to_be_visible()
+    expect(page.locator(".tbd-zone")).to_have_count(3)
+    expect(page.get_by_text("not proof, and").first).to_be_visible()
     assert width_beyond_the_screen(page) <= 0
     page.screenshot(path=artifacts / f"{request.node.callspec.id}.png", full_page=True)
     assert server.leftovers() == []
+    expect(page.locator(".tbd-files li")).to_contain_text(
+        "clip.mp4"
+    )  # still chosen, so a second press needs no choice
+    server.engine.label = "real"
+    page.click("#analyze")
+    expect_headline(page, "real")
+    assert server.engine.seen[0][:2] == server.engine.seen[1][:2] == (CLIP["buffer"], "clip.mp4")
 
 
-def test_the_report_can_be_downloaded(page):
-    analyse(page, CLIP)
-    expect_headline(page, "fake")
-    with page.expect_download() as download:
-        page.click("#download a")
-    assert download.value.suggested_filename == "clip.tbd.json"
-    assert Path(download.value.path()).read_text() == dumps(make_report(name="clip.mp4")) + "\n"
-
-
-@pytest.mark.parametrize("label", ["real", "uncertain", "not_applicable"])
-def test_every_verdict_is_said_in_words(page, server, label):
-    server.engine.label = label
-    analyse(page, CLIP)
-    expect_headline(page, label)
-
-
-def test_a_wrong_file_gives_a_readable_message(page, server, refused: TBDError):
-    server.engine.error = refused
-    analyse(page, {"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"%PDF-1.7"})
-    expect(page.get_by_role("alert").filter(has_text=refused.message)).to_be_visible()
-    expect(page.locator("#summary h2")).to_have_count(0)
+def test_several_files_are_rows_and_one_zip(page, server, refused, artifacts):
+    second = CLIP | {"name": "second.mp4", "buffer": CLIP["buffer"] + b"2"}
+    third = CLIP | {"name": "third.mp4", "buffer": b"%PDF-1.7"}
+    server.engine.errors = {"third.mp4": refused}
+    analyse(page, CLIP, second, third)
+    expect(page.locator("#status")).to_contain_text(texts.DONE_SEVERAL.format(n=3))
+    rows = page.locator(".tbd-queue li")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_contain_text(words.ANSWERS["suspicious"])
+    expect(rows.nth(2)).to_contain_text(refused.message)
+    expect(page.locator(".tbd-result")).to_have_count(2)
+    rows.nth(1).get_by_role("button").click()
+    expect(page.locator(".tbd-result[open] > summary")).to_contain_text("second.mp4")
+    assert [name for _, name, _ in server.engine.seen] == ["clip.mp4", "second.mp4", "third.mp4"]
+    _, content = saved(page, "#archive a")
+    names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    assert names == ["01-clip.tbd.html", "01-clip.tbd.json", "02-second.tbd.html", "02-second.tbd.json"]
+    page.screenshot(path=artifacts / "several.png")
     assert server.leftovers() == []
 
 
-def test_an_unforeseen_error_leaves_a_page_that_still_works(page, server):
-    server.engine.error = RuntimeError("/secret/path")
-    analyse(page, CLIP)
-    expect(page.locator("#status [role=alert]")).to_contain_text(texts.UNEXPECTED)
-    assert "/secret/path" not in page.content()
-    server.engine.error = None
-    analyse(page, CLIP)
+def test_a_chosen_file_is_shown_before_it_is_sent_and_can_be_taken_back(page, server):
+    choose(page, EXAMPLES / "drawn_face.mp4")
+    preview = page.locator(".tbd-files video")
+    expect(preview).to_have_js_property("readyState", 4)
+    box = preview.bounding_box()
+    assert box is not None
+    assert box["width"] > 200
+    page.get_by_label(texts.REMOVE.format(name="drawn_face.mp4")).click()
+    expect(page.locator(".tbd-files li")).to_have_count(0)
+    assert server.leftovers() == []
+
+
+def test_stop_keeps_the_results_that_are_there(page, server):
+    server.engine.halts_at = "second.mp4"
+    analyse(page, CLIP, CLIP | {"name": "second.mp4", "buffer": CLIP["buffer"] + b"2"})
     expect_headline(page, "fake")
-
-
-def test_analyse_without_a_file_says_what_to_do(page):
-    page.click("#analyze")
-    expect(page.locator("#status [role=alert]")).to_contain_text(texts.CHOOSE_FILE)
-
-
-def test_progress_is_shown_and_stop_stops(page, server):
-    server.engine.go.clear()
-    expect(page.locator("#stop")).to_be_disabled()
-    analyse(page, CLIP)
-    expect(page.locator("#status")).to_contain_text("Finding faces")
-    expect(page.locator("#status progress")).to_have_attribute("value", "40")
+    expect(page.locator("#status")).to_contain_text(
+        "File 2 of 2, second.mp4: Looking for faces (frame 8 of 32)"
+    )
     page.click("#stop")
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)
     assert server.engine.closed.wait(60), "the engine must be closed, not left running"
-    expect(page.locator("#stop")).to_be_disabled()
+    expect_headline(page, "fake")
     assert server.leftovers() == []
     page.wait_for_timeout(500)  # nothing that comes late may say that the server failed
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)
 
 
-def test_a_second_visitor_waits_and_may_give_up(page, server, chromium):
+def test_errors_are_readable_and_leave_a_page_that_still_works(page, server, refused: TBDError):
+    page.click("#analyze")
+    expect(page.locator("#status [role=alert]")).to_contain_text(texts.CHOOSE_FILE)
+    page.set_input_files(
+        "#upload input[type=file]", [CLIP | {"name": "huge.mp4", "buffer": bytes(2_100_000)}]
+    )
+    expect(page.locator(".tbd-problem")).to_contain_text("huge.mp4")
+    server.engine.error = refused
+    analyse(page, CLIP)
+    expect(page.locator("#status [role=alert]")).to_contain_text(refused.message)
+    expect(page.locator(".tbd-result")).to_have_count(0)
+    server.engine.error = RuntimeError("/secret/path")
+    page.click("#analyze")
+    expect(page.locator("#status [role=alert]")).to_contain_text(texts.UNEXPECTED)
+    assert "/secret/path" not in page.content()
+    server.engine.error = None
+    page.click("#analyze")
+    expect_headline(page, "fake")
+    assert server.leftovers() == []
+
+
+def test_a_file_chosen_during_a_run_stays_and_a_second_visitor_waits(page, server, chromium):
     server.engine.go.clear()
     analyse(page, CLIP)
-    expect(page.locator("#status")).to_contain_text("Finding faces")
+    expect(page.locator("#status")).to_contain_text("Looking for faces (frame 8 of 32)")
+    expect(page.locator("#status progress")).to_have_attribute("value", "40")
+    page.set_input_files("#upload input[type=file]", [CLIP | {"name": "later.mp4"}])
     second = chromium.new_page()
     second.goto(server.url)
     analyse(second, CLIP | {"buffer": CLIP["buffer"] + b"2"})
-    expect(second.locator("#status")).to_contain_text(texts.WAITING)
+    expect(second.locator("#status")).to_contain_text(texts.waiting(1))
     second.click("#stop")
     expect(second.locator("#status")).to_contain_text(texts.STOPPED)
     second.close()
     server.engine.go.set()
     expect_headline(page, "fake")
+    expect(page.locator(".tbd-files li")).to_have_count(2)
     assert len(server.engine.seen) == 1
     assert server.leftovers() == []
+
+
+def test_the_page_for_programs_offers_no_mcp_while_it_is_off(page):
+    page.get_by_role("button", name="Use via API").click()
+    expect(page.get_by_text("cURL", exact=True).first).to_be_visible()
+    expect(page.get_by_text("MCP", exact=True)).to_be_hidden()
 
 
 def test_closing_the_page_stops_too(page, server):
     server.engine.go.clear()
     analyse(page, CLIP)
-    expect(page.locator("#status")).to_contain_text("Finding faces")
+    expect(page.locator("#status")).to_contain_text("Looking for faces")
     page.close()
     assert server.engine.closed.wait(60)
     assert server.leftovers() == []
 
 
-def test_clear_resets_the_page_and_deletes_what_is_left(page, server):
+def test_clear_resets_the_page(page, server):
+    page.get_by_text(texts.ADVANCED).click()
+    page.get_by_label(texts.N_FRAMES).first.fill("16")
     analyse(page, CLIP)
     expect_headline(page, "fake")
-    choose(page, CLIP)
-    page.get_by_label(texts.N_FRAMES).first.fill("16")
     page.click("#clear")
-    expect(page.locator("#summary h2")).to_have_count(0)
-    expect(page.locator("#upload .file-preview")).to_have_count(0)
-    expect(page.get_by_text("How it works")).to_be_visible()
+    expect(page.locator(".tbd-result")).to_have_count(0)
+    expect(page.locator(".tbd-files li")).to_have_count(0)
+    expect(page.locator(".tbd-card").first).to_be_visible()
     expect(page.get_by_label(texts.N_FRAMES).first).to_have_value("32")
-    assert server.leftovers() == []
-
-
-def test_of_several_files_the_page_says_which_was_used(page, server):
-    picture = {"name": "photo.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + b"\0" * 64}
-    analyse(page, CLIP, picture)
-    expect(page.locator("#summary")).to_contain_text(texts.used("photo.png", "picture"))
-    assert server.engine.seen[0][1] == "photo.png"
+    assert server.engine.seen[0][2].n_frames == 16
 
 
 def test_a_file_name_cannot_inject_anything(page):
@@ -180,7 +185,7 @@ def test_a_file_name_cannot_inject_anything(page):
     analyse(page, CLIP | {"name": name})
     expect_headline(page, "fake")
     page.get_by_text(texts.DETAILS).click()
-    expect(page.locator("#details dd").first).to_have_text(name)
+    expect(page.locator(".tbd-details dd").first).to_have_text(name)
 
 
 def test_what_a_file_says_of_itself_cannot_inject_anything_and_the_policy_lets_the_page_work(page, server):
@@ -192,31 +197,20 @@ def test_what_a_file_says_of_itself_cannot_inject_anything_and_the_policy_lets_t
     analyse(page, CLIP)
     expect(page.get_by_role("alert").filter(has_text=markup)).to_be_visible()
     server.engine.error, server.engine.report = None, make_report(name=f"{markup}.mp4", warnings=(markup,))
-    analyse(page, CLIP)
+    page.click("#analyze")
     expect_headline(page, "fake")
-    expect(page.locator("#summary")).to_contain_text(markup)
+    expect(page.locator(".tbd-result")).to_contain_text(markup)
     assert page.locator("#output img[src=x], #output script").count() == 0
     assert blocked == []
 
 
-@pytest.mark.parametrize(("title", "file"), [(title, name) for name, title in texts.EXAMPLE_FILES.items()])
-def test_an_example_is_one_click_away(page, server, title, file):
-    page.get_by_role("button", name=title, exact=True).click()
-    expect(page.locator("#upload .file-preview tr")).to_have_count(1)
+def test_a_clip_is_filmed_with_the_camera(page, server):
+    page.context.grant_permissions(["camera"])
+    page.get_by_text(texts.WEBCAM, exact=True).click()
+    page.get_by_text(texts.WEBCAM_START, exact=True).click()
+    expect(page.locator(".tbd-files li")).to_contain_text("webcam.webm")
     page.click("#analyze")
     expect_headline(page, "fake")
-    assert server.engine.seen[0][1] == file
-
-
-def test_feedback_stores_report_and_remark_but_no_media(page, server):
-    analyse(page, CLIP)
-    expect_headline(page, "fake")
-    page.get_by_text(texts.FEEDBACK).click()
-    page.get_by_label(texts.FEEDBACK_REMARK).fill("I filmed this myself.")
-    page.click("#feedback")
-    expect(page.get_by_text(texts.FEEDBACK_THANKS)).to_be_visible()
-    (stored,) = server.feedback_dir.iterdir()
-    document = json.loads(stored.read_text())
-    assert document["remark"] == "I filmed this myself."
-    assert document["report"]["media"]["name"] == "clip.mp4"
-    stored.unlink()
+    content, name, _ = server.engine.seen[0]
+    assert name == "webcam.webm"
+    assert content[:4] == b"\x1aE\xdf\xa3"

@@ -26,7 +26,7 @@ def put(url: str, content: bytes = PICTURE, name: str = "same.jpg") -> httpx.Res
 def ask(url: str, path: str, models: object = ("default",)) -> str:
     """The events of one call that analyses an upload."""
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    data = {"data": [file, 8, 0.9, models, False, True]}
+    data = {"data": [file, 8, 0.9, models, False, False, False, True]}
     started = httpx.post(f"{url}gradio_api/call/analyze", json=data, timeout=60)
     if started.status_code != 200:
         return started.text
@@ -133,7 +133,7 @@ def test_what_nobody_claims_is_swept_and_what_is_worked_on_is_not(monkeypatch, t
     os.utime(old, (0, 0))
     waiting = uploads.new_folder()
     (waiting / "a.jpg").write_bytes(PICTURE)
-    with uploads.claimed({"path": f"{waiting.name}/a.jpg"}) as upload:
+    with uploads.claimed({"path": f"{waiting.name}/a.jpg"}) as (upload,):
         os.utime(upload.path.parent, (0, 0))
         uploads.sweep()
         assert upload.path.exists()
@@ -166,7 +166,7 @@ def test_who_leaves_gives_the_place_free(server):
     now = [1000.0]
     waiting.clock = lambda: now[0]
     file = {"path": put(server.url).json()[0], "meta": {"_type": "gradio.FileData"}}
-    data = {"data": [file, 8, 0.9, ["default"], False, True]}
+    data = {"data": [file, 8, 0.9, ["default"], False, False, False, True]}
     httpx.post(f"{server.url}gradio_api/call/analyze", json=data)  # and nobody asks for the answer
     for _ in range(200):
         if server.engine.seen:

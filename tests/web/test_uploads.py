@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from tbd_app.errors import FileMissing
 from tbd_app.web import uploads
@@ -31,25 +28,11 @@ def _files(temp_dir: Path) -> list[str]:
     return [p.name for p in temp_dir.rglob("*") if p.name != ".lock"]
 
 
-def _picture() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _zip() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("1.png", _picture())
-    return buffer.getvalue()
-
-
 def test_a_claimed_file_keeps_its_own_name_and_is_deleted(temp_dir):
     entry = _put(temp_dir, "da del nio.mp4", b"clip", orig_name="día del niño?.mp4")
-    with uploads.claimed(entry) as upload:
+    with uploads.claimed(entry) as (upload,):
         assert upload.path.read_bytes() == b"clip"
         assert upload.name == "día del niño?.mp4"
-        assert upload.note == ""
         assert not Path(entry["path"]).exists()
     assert _files(temp_dir) == []
 
@@ -66,15 +49,25 @@ def test_the_same_file_from_somebody_else_survives(temp_dir):
     assert Path(other["path"]).exists()
 
 
-def test_of_several_files_a_zip_comes_first_then_a_picture_then_a_video(temp_dir):
-    video = b"\x00\x00\x00\x18ftypisom"
-    named = {"v.jpg": video, "p.zip": _picture(), "z.mp4": _zip()}  # names lie, content decides
-    for left, expected in ((3, "z.mp4"), (2, "p.zip"), (1, "v.jpg")):
-        entries = [_put(temp_dir, name, content) for name, content in list(named.items())[:left]]
-        with uploads.claimed(entries) as upload:
-            assert upload.name == expected
-            assert (expected in upload.note) == (left > 1)
+def test_several_files_come_in_their_order_and_too_many_are_refused_and_deleted(temp_dir):
+    def entries() -> list[dict]:
+        return [_put(temp_dir, name, name.encode()) for name in ("a.mp4", "b.zip", "c.png")]
+
+    with uploads.claimed(entries(), 3) as claimed:
+        assert [u.name for u in claimed] == ["a.mp4", "b.zip", "c.png"]
+        assert [u.path.read_bytes() for u in claimed] == [b"a.mp4", b"b.zip", b"c.png"]
     assert _files(temp_dir) == []
+    with pytest.raises(FileMissing, match="At most 2 files"), uploads.claimed(entries(), 2):
+        pass
+    assert _files(temp_dir) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("clip.mp4", "clip"), ("../ä b?.mp4", "ä_b"), ("???.mp4", "report"), ("x" * 99, "x" * 60)],
+)
+def test_names_of_downloads_are_safe(name, expected):
+    assert uploads.stem(name) == expected
 
 
 @pytest.mark.parametrize("payload", [None, [], "/etc/passwd", {"url": "x"}, [{"path": 3}]])
@@ -106,7 +99,7 @@ def test_a_staged_example_is_a_copy(temp_dir, tmp_path):
     example.write_bytes(b"example")
     first, second = uploads.stage(example), uploads.stage(example)
     assert first != second
-    with uploads.claimed({"path": str(first)}) as upload:
+    with uploads.claimed({"path": str(first)}) as (upload,):
         assert upload.name == "example.mp4"
     assert example.exists()
     assert second.exists()

@@ -78,6 +78,12 @@ class CutMedium:
     n_frames: int = 0
     failure: str = ""
 
+    def kind(self, medium: Medium) -> str:
+        """What it was cut from: "video", "image", or "crop" where the face was known."""
+        if self.fps is not None or self.n_frames > 1:
+            return "video"
+        return "crop" if medium.face else "image"
+
 
 def cut(medium: Medium, settings: CutSettings) -> CutMedium:
     """All faces of all people in a medium; whatever is wrong with it is told, not raised."""

@@ -48,6 +48,7 @@ class Medium:
         compression: "c23" and the like; empty when there is only one.
         mask: file below `root` that shows in white what was changed, a clip or picture; empty when there is none.
         face: of media that are face crops already.
+        family: of a fake, where its data set names it and the method does not say it.
     """
 
     root: Path
@@ -62,6 +63,7 @@ class Medium:
     compression: str = ""
     mask: str = ""
     face: KnownFace | None = None
+    family: str = ""
 
     def __post_init__(self) -> None:
         # Faces are stored under this name, and it may come from a downloaded list.

@@ -25,10 +25,9 @@ import webdataset
 
 from training.collect.cut import CutMedium
 from training.collect.medium import Medium
-from training.faces.index import FACES
+from training.faces.index import FACES, FAILURE_COLUMNS, read_failures
 
 Kind = Literal["shards", "folders"]
-FAILURE_COLUMNS = ("dataset", "media", "video_id", "method", "label", "split", "reason")
 
 
 class FaceWriter:
@@ -78,7 +77,9 @@ class FaceWriter:
             row = {
                 "path": f"{key}.jpg",
                 "dataset": medium.dataset,
+                "kind": result.kind(medium),
                 "method": medium.method,
+                "family": medium.family,
                 "video_id": medium.video_id,
                 "source_id": medium.source_id,
                 "target_id": medium.target_id,
@@ -146,7 +147,10 @@ class FaceWriter:
             "dataset": medium.dataset,
             "media": medium.file,
             "video_id": medium.video_id,
+            "target_id": medium.target_id,
             "method": medium.method,
+            "family": medium.family,
+            "compression": medium.compression,
             "label": str(medium.label),
             "split": medium.split,
             "reason": reason,
@@ -160,15 +164,6 @@ class FaceWriter:
         writer.writerow(row)
         with path.open("a", newline="", encoding="utf-8") as file:
             file.write(line.getvalue())
-
-
-def read_failures(root: Path) -> list[dict[str, str]]:
-    """Rows of failures.csv, none when there is no such file."""
-    path = root / "failures.csv"
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _hundredths(px: np.ndarray) -> list[float]:

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import GENTLE, degrade, extreme
+from training.datasets.published import TREATMENTS, Augment
 from training.faces.open import Faces
 from training.fakes.animate import animate, match_clip
 from training.fakes.mouth import redraw_mouth_clip
@@ -103,11 +104,13 @@ class LabelledClips:
 
     Args:
         reader: cuts the clips.
-        augment: False leaves them as they are.
+        augment: "project" (jittered, then `extreme`), a published one, or none, which leaves them as serving takes them.
         kinds: of media ("crop", "image", "video"), all without any; a still is a clip of one frame.
     """
 
-    def __init__(self, reader: ClipReader, *, augment: bool = True, kinds: Sequence[str] = ()) -> None:
+    def __init__(
+        self, reader: ClipReader, *, augment: Augment = "project", kinds: Sequence[str] = ()
+    ) -> None:
         self.reader, self.augment = reader, augment
         self.media = reader.faces.media(*kinds)
         self.labels = [reader.faces.items[n].label for n in self.media]
@@ -117,9 +120,11 @@ class LabelledClips:
 
     def example(self, row: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """The clip of a row."""
-        draw = rng if self.augment else None
-        crops = self.reader.crops(self.reader.frames(int(self.media[row]), draw), draw)
-        x, mask = self.reader.tensor(extreme(crops, rng) if self.augment else crops)
+        frames = self.reader.frames(int(self.media[row]), None if self.augment == "none" else rng)
+        own = self.augment == "project"
+        crops = self.reader.crops(frames, rng if own else None)
+        treat = extreme if own else TREATMENTS[self.augment]
+        x, mask = self.reader.tensor(treat(crops, rng))
         return {"x": x, "mask": mask, "y": torch.tensor(self.labels[row])}
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from training.datasets.augment import degrade
 from training.datasets.batches import Shuffled
 from training.datasets.clips import ClipPairs, ClipReader, LabelledClips, clip_tensor
+from training.datasets.published import TREATMENTS, Augment
 
 # What stands beside a real medium: the fakes made from it, fakes that are made on the fly (and a few of the split's), or
 # nothing, each medium with its own label.
@@ -19,7 +20,7 @@ Pairing = Literal["source", "blend", "none"]
 
 
 def paired(
-    pairs: Pairing, reader: ClipReader, *, batch: int, seed: int, augment: bool = True
+    pairs: Pairing, reader: ClipReader, *, batch: int, seed: int, augment: Augment = "project"
 ) -> tuple[Dataset[Any], int]:
     """An endless row of examples, and how many of them make a batch: pairs count as two.
 
@@ -28,12 +29,30 @@ def paired(
         reader: cuts the clips.
         batch: clips a step and process.
         seed: of every draw.
-        augment: degrade labelled media; pairs always are.
+        augment: how labelled media and fakes with their originals are changed; fakes that are made on the fly come as
+            this project changes them.
+
+    Raises:
+        SystemExit: another augmentation is asked for fakes that are made on the fly.
     """
     if pairs == "none":
         return Shuffled(LabelledClips(reader, augment=augment), seed), batch
-    kind = PartnerClips if pairs == "source" else ClipPairs
-    return kind(reader, seed=seed), max(batch // 2, 1)
+    if pairs == "source":
+        return PartnerClips(reader, seed=seed, augment=augment), max(batch // 2, 1)
+    must_be_own(augment)
+    return ClipPairs(reader, seed=seed), max(batch // 2, 1)
+
+
+def must_be_own(augment: Augment) -> None:
+    """Refuse another augmentation of fakes that are made on the fly.
+
+    Raises:
+        SystemExit: it is another.
+    """
+    if augment != "project":
+        raise SystemExit(
+            f"--augment {augment} is for labelled media (--pairs none) and fakes with their originals (--pairs source)."
+        )
 
 
 def singles(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,13 +72,22 @@ class PartnerClips(Dataset[dict[str, Tensor]]):
         clip_len: T, evenly over the part of a stretch that is shown; 0 for all frames that the reader cuts.
         seed: of every draw; the same seed and i give the same pair.
         slowest: least share of a stretch that is shown, as if it were played so much slower; 1 shows all of it.
+        augment: as of `LabelledClips`; the project's own is `degrade`.
 
     Raises:
         SystemExit: no fake has a partner.
     """
 
-    def __init__(self, reader: ClipReader, *, seed: int, clip_len: int = 0, slowest: float = 1.0) -> None:
-        self.reader, self.seed, self.slowest = reader, seed, slowest
+    def __init__(
+        self,
+        reader: ClipReader,
+        *,
+        seed: int,
+        clip_len: int = 0,
+        slowest: float = 1.0,
+        augment: Augment = "project",
+    ) -> None:
+        self.reader, self.seed, self.slowest, self.augment = reader, seed, slowest, augment
         self.clip_len = clip_len or reader.length
         items = reader.faces.items
         numbers = [int(n) for n in reader.faces.media()]
@@ -88,7 +116,9 @@ class PartnerClips(Dataset[dict[str, Tensor]]):
         rng = np.random.default_rng(draws)
         frames = self.reader.frames(number, rng)
         frames = [frames[k] for k in part_of(len(frames), self.clip_len, self.slowest, rng)]
-        crops = degrade(self.reader.crops(frames, rng), np.random.default_rng(degradation))
+        own = self.augment == "project"
+        treat = degrade if own else TREATMENTS[self.augment]
+        crops = treat(self.reader.crops(frames, rng if own else None), np.random.default_rng(degradation))
         return clip_tensor(crops, self.clip_len, self.reader.preprocess)
 
 

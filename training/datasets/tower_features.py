@@ -77,7 +77,7 @@ class TowerFeatures:
     def _path(self, number: int, variant: Variant) -> Path:
         bank, content = self.reader.faces.bank, hashlib.sha256(str(number).encode())  # which draws its twin
         for row in self.reader.faces.rows(number):
-            content.update(bank.blob[bank.offsets[row] : bank.offsets[row + 1]].tobytes())
+            content.update(bank.encoded(row).tobytes())
         return self.cache / f"{content.hexdigest()[:24]}-{variant}-{self._tower}.npz"
 
     def _make(self, number: int, variant: Variant, path: Path) -> None:

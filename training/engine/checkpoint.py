@@ -27,6 +27,7 @@ class Progress:
         best_step: where it was reached.
         stale: validations since then.
         minutes: spent training and validating, all sessions together.
+        due: the validation of this step is still to come.
     """
 
     step: int = 0
@@ -35,6 +36,7 @@ class Progress:
     best_step: int = 0
     stale: int = 0
     minutes: float = 0.0
+    due: bool = False
 
 
 class Stateful(Protocol):

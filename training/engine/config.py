@@ -1,8 +1,10 @@
 """What a training script asks for: typed fields, TOML presets, command-line flags; the later overrides the earlier.
 
-    python training/train_frame.py --preset paper --loop.lr 1e-4
+    python training/train_frame.py --preset paper --preset 8gb --loop.lr 1e-4
 
 A script's `Config` extends `RunConfig`; `configs/SCRIPT/NAME.toml` holds what a preset changes; tyro turns both into flags.
+Presets compose, the later over the earlier. `at_once = N` in a preset parts each batch into pieces of at most N that are
+accumulated: what is learned from a step stays the same, but for what compares within a piece.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import tyro
 from tbd_app.errors import TBDError
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs"
+AT_ONCE = "at_once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class LoopConfig:
         clip_norm: largest norm of the gradient; 0 leaves it.
         sharpness: radius of sharpness-aware minimisation, which takes two passes a step; 0 for none.
         ema_decay: of the averaged weights, which are then the ones validated and kept; 0 for none.
-        validate_every: how often figures are taken and the state is saved.
+        validate_every: how often the state is saved and figures are taken.
         keep: the weights that are the result: of the last step, or of the best validation.
         monitor: the figure that says which validation is best.
         patience: stop after so many validations without a better figure; 0 never stops early.
@@ -93,7 +96,7 @@ class RunConfig:
         seed: of every draw.
         resume: go on from the run folder's last saved state.
         note: what a reader of the model card should know about this run.
-        preset: name of the preset that was used; set by `--preset`.
+        preset: names of the presets that were used, joined by "+"; set by `--preset`.
         loop: numbers of the loop.
     """
 
@@ -132,7 +135,7 @@ C = TypeVar("C", bound=RunConfig)
 
 
 def parse(config: type[C], script: str, description: str | None, argv: Sequence[str] | None = None) -> C:
-    """The config of a script: its defaults, then `--preset NAME` (`--toy` is `--preset toy`), then the other flags.
+    """The config of a script: its defaults, then each `--preset NAME` (`--toy` is `--preset toy`), then the other flags.
 
     Args:
         config: dataclass of the script.
@@ -145,13 +148,14 @@ def parse(config: type[C], script: str, description: str | None, argv: Sequence[
     """
     names = sorted(path.stem for path in (PRESETS / script).glob("*.toml"))
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="")
-    first.add_argument("--toy", dest="preset", action="store_const", const="toy")
+    first.add_argument("--preset", action="append", default=[])
+    first.add_argument("--toy", dest="preset", action="append_const", const="toy")
     chosen, rest = first.parse_known_args(argv)
     text = (
-        f"{description or ''}\n--preset NAME starts from one of: {', '.join(names)}. --toy is --preset toy."
+        f"{description or ''}\n--preset NAME starts from one of: {', '.join(names)}; a second one comes on top. "
+        "--toy is --preset toy."
     )
-    default = load_preset(config, script, chosen.preset) if chosen.preset else config()
+    default = load_preset(config, script, *chosen.preset)
     return tyro.cli(config, default=default, description=text, args=rest)
 
 
@@ -163,11 +167,35 @@ def command(main: Callable[[C], None], config: type[C], script: str, description
         raise SystemExit(error.message) from error
 
 
-def load_preset(config: type[C], script: str, name: str) -> C:
-    """The defaults of a script with what its preset `name` changes.
+def load_preset(config: type[C], script: str, *names: str) -> C:
+    """The defaults of a script with what its presets change, one after the other.
 
     Raises:
         SystemExit: no such preset, or an unknown key in it, with near matches.
+    """
+    made = config()
+    for name in names:
+        table = preset_table(script, name)
+        at_once = table.pop(AT_ONCE, 0)
+        made = tyro.cli(config, default=made, args=list(_flags(table, made, f"{name}.toml")))
+        made = in_pieces(made, at_once) if at_once else made
+    return dataclasses.replace(made, preset="+".join(names))
+
+
+def in_pieces(config: C, at_once: int) -> C:
+    """The same with each batch in equal pieces of at most `at_once` that are accumulated."""
+    name = next(key for key in ("batch", "batch_pairs") if hasattr(config, key))
+    whole = getattr(config, name)
+    piece = max(n for n in range(1, min(at_once, whole) + 1) if whole % n == 0)
+    loop = dataclasses.replace(config.loop, accumulate=config.loop.accumulate * whole // piece)
+    return dataclasses.replace(config, **{name: piece, "loop": loop})
+
+
+def preset_table(script: str, name: str) -> dict[str, Any]:
+    """What a preset's file holds.
+
+    Raises:
+        SystemExit: no such preset, with near matches.
     """
     path = PRESETS / script / f"{name}.toml"
     if not path.is_file():
@@ -175,9 +203,7 @@ def load_preset(config: type[C], script: str, name: str) -> C:
             f"{script} has no preset {name!r}{_near(name, [p.stem for p in path.parent.glob('*.toml')])}"
         )
     with path.open("rb") as file:
-        table = tomllib.load(file)
-    flags = list(_flags(table, config(), path.name))
-    return dataclasses.replace(tyro.cli(config, args=flags), preset=name)
+        return tomllib.load(file)
 
 
 def _flags(table: dict[str, Any], config: Any, file: str, prefix: str = "") -> Iterator[str]:

@@ -71,10 +71,23 @@ def fit(
     kept = ema.module if ema else bare
     state = checkpoint.State(run.path / "last.pt", accelerator, bare, ema, optimizer, beside or {})
     progress = state.load() if run.resume else Progress()
-    run.begin_at(progress.step)
+    run.begin_at(progress.step - progress.due)
 
     began, minutes_before = time.monotonic(), progress.minutes
     bar = tqdm(desc="train", unit="step", total=config.steps, initial=progress.step, disable=not run.writes)
+
+    def take_figures() -> None:
+        figures = _validated(accelerator, validate, kept)
+        if _improves(progress, figures, config) and config.keep == "best" and run.writes:
+            checkpoint.write(run.path / "best.pt", checkpoint.trained_state(kept))
+        row = {"step": progress.step, **progress.running, **figures}
+        bar.write(" ".join(f"{name} {value:.4g}" for name, value in row.items()))
+        run.log(row | {"lr": learning_rate(config, progress.step - 1), "minutes": progress.minutes})
+        progress.due = False
+        state.save(progress)
+
+    if progress.due:
+        take_figures()
     stream = () if _finished(progress, config) else batches(progress.step * config.accumulate)
     for batch in stream:
         model.train()
@@ -105,17 +118,12 @@ def fit(
 
         session = (time.monotonic() - began) / 60
         progress.minutes = minutes_before + session
-        due = progress.step % config.validate_every == 0 or progress.step >= config.steps
+        progress.due = progress.step % config.validate_every == 0 or progress.step >= config.steps
         stop = _any_process(accelerator, session > config.max_minutes)
-        if due:
-            figures = _validated(accelerator, validate, kept)
-            if _improves(progress, figures, config) and config.keep == "best" and run.writes:
-                checkpoint.write(run.path / "best.pt", checkpoint.trained_state(kept))
-            told = {"step": progress.step, **progress.running, **figures}
-            bar.write(" ".join(f"{name} {value:.4g}" for name, value in told.items()))
-            run.log(told | {"lr": learning_rate(config, progress.step - 1), "minutes": progress.minutes})
-        if due or stop:
-            state.save(progress)
+        if progress.due or stop:
+            state.save(progress)  # before it is validated: what goes wrong there costs no training
+        if progress.due:
+            take_figures()
         if stop or _finished(progress, config):
             break
     bar.close()

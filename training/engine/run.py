@@ -9,6 +9,7 @@ import math
 import platform
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,7 @@ from training.engine.config import RunConfig
 from training.faces.index import Item
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMED = 12  # generators, or sources, that a sentence lists
 # Where things lie and how long one session lasts is no part of a recipe.
 _PLACES = ("data", "out", "resume", "workers")
 
@@ -64,6 +66,7 @@ class Run:
         self._write_config(recipe(config, script) | dict(constants or {}))
         for name, items in (splits or {}).items():
             self._write_split(name, items, config.data)
+        self._note_material()
 
     def _write_config(self, made: dict[str, Any]) -> None:
         path = self.path / "config.json"
@@ -75,6 +78,12 @@ class Run:
                 if was != now:
                     print(f"Resumed with another {key}: {was} became {now}.")
         path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+    def _note_material(self) -> None:
+        """Say in config.json what the run learns from."""
+        path = self.path / "config.json"
+        noted = json.loads(path.read_text(encoding="utf-8")) | {"trained_on": trained_on(self.path)}
+        path.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
 
     def _write_split(self, name: str, items: Sequence[Item], data: Path) -> None:
         folder = self.path / "splits"
@@ -149,6 +158,26 @@ def recipe(config: RunConfig, script: str) -> dict[str, Any]:
     del told["loop"]["max_minutes"]
     named = json.loads(json.dumps(told, default=lambda path: path.name))
     return {"script": f"training/{script}.py", **named}
+
+
+def trained_on(run: Path) -> str:
+    """What a run learned from, in one sentence, from the list of its train split."""
+    path = run / "splits" / "train.csv"
+    if not path.is_file():
+        return "the run kept no list of its media"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    counts = Counter((row["label"], row["kind"]) for row in rows)
+    words = {"crop": "face crops", "image": "pictures", "video": "clips"}
+    media = ", ".join(
+        f"{count:,} {label} {words.get(kind, kind)}"
+        for (label, kind), count in sorted(counts.items(), reverse=True)
+    )
+    made = sorted({row["generator"] for row in rows} - {""})
+    sources = sorted({row["identity"].partition(":")[0] for row in rows} - {""})
+    some = ", ".join(made[:NAMED]) + (f" and {len(made) - NAMED} more" if made[NAMED:] else "")
+    of = f" of {', '.join(sources)}" if 0 < len(sources) <= NAMED else ""
+    return f"the train split{of}: {media}" + (f" (by {some})" if made else "")
 
 
 def origin() -> dict[str, Any]:

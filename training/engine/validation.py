@@ -15,6 +15,7 @@ from tbd_app.known import Family
 from training.datasets.clips import ClipReader
 from training.engine.metrics import auc
 from training.faces.index import GROUPS, Item
+from training.faces.open import Faces
 
 
 @torch.inference_mode()
@@ -59,11 +60,17 @@ def video_figures(
     return out
 
 
+def validated(faces: Faces) -> np.ndarray:
+    """(N,) numbers of the media that figures are taken of: the clips, or where there are none all media."""
+    clips = faces.media("video")
+    return clips if len(clips) else faces.media()
+
+
 def frame_figures(
     model: nn.Module, reader: ClipReader, known: AbstractSet[str] = frozenset()
 ) -> dict[str, float]:
-    """Video-level figures of a frame model: the mean over the frames of each val video that the reader cuts."""
-    media = reader.faces.media("video")
+    """Video-level figures of a frame model: the mean over the frames of each val medium that the reader cuts."""
+    media = validated(reader.faces)
     clips = [reader.crops(reader.frames(int(n), None), None) for n in media]
     probs = score(model, reader.preprocess.tensor(np.concatenate(clips)))
     ends = np.cumsum([len(clip) for clip in clips])[:-1]
@@ -72,8 +79,8 @@ def frame_figures(
 
 
 def clip_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:
-    """Video-level figures of a clip model: one clip of each val video."""
-    media = reader.faces.media("video")
+    """Video-level figures of a clip model: one clip of each val medium."""
+    media = validated(reader.faces)
     clips = (reader.tensor(reader.crops(reader.frames(int(n), None), None)) for n in media)
     probs = score_batches(model, ((x[None], mask[None]) for x, mask in clips))
     return video_figures([reader.faces.items[n] for n in media], probs)

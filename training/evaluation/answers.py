@@ -20,7 +20,7 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FrameCounts, ModelScore, ModelSpec
 from training.evaluation.corruptions import SUITE
-from training.evaluation.seen import CACHE, logits_of, look
+from training.evaluation.seen import CACHE, Seen, logits_of, look
 from training.faces.bank import FaceBank
 from training.faces.index import Item
 
@@ -104,6 +104,15 @@ def write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) -> 
             for clip, prob, vote in zip(clips, scores.probs, scores.votes, strict=True):
                 shown = "" if np.isnan(prob) else f"{prob:.6f}"
                 rows.writerow((clip.path.name, variant, clip.label, clip.generator, clip.group, shown, vote))
+
+
+def track_logits(spec: ModelSpec, model: Detector, seen: Seen, cache: Path = CACHE) -> dict[int, np.ndarray]:
+    """Fake-minus-real logits of a medium's people by track_id, from the cache where they are there.
+
+    An aligned crop needs landmarks, which some data sets of face crops lack: nobody can be judged then.
+    """
+    usable = [t for t in seen.usable if spec.crop.kind == "square" or np.isfinite(t.landmarks).all()]
+    return logits_of(seen, cache)(model, spec, seen.frames, usable, "cpu") if usable else {}
 
 
 def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int]) -> np.ndarray:

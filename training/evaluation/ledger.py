@@ -10,12 +10,13 @@ at each writing. `NAME.metrics.json` holds all its measured figures, `ensemble.m
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tbd_app.known import Combination, MeasuredKind
-from tbd_app.models.manifest import MANIFEST, METRICS, modern
+from tbd_app.models.manifest import MANIFEST, METRICS, file_name, modern
 from tbd_app.models.schema import SCHEMA
 from training.evaluation.figures import known
 
@@ -30,9 +31,20 @@ FIGURES = ("metrics",)  # what of an entry goes to its file of figures
 ORIGIN = ("trained_on", "recipe", "revision", "dtype")  # and what to its recipe file
 
 
+@contextmanager
+def at(folder: Path) -> Iterator[None]:
+    """Read and write another folder of weights for a while; it may be empty or not there yet."""
+    global WEIGHTS
+    before, WEIGHTS = WEIGHTS, folder
+    try:
+        yield
+    finally:
+        WEIGHTS = before
+
+
 def read() -> dict[str, Any]:
-    """The manifest as it is written."""
-    return json.loads((WEIGHTS / MANIFEST).read_text(encoding="utf-8"))
+    """The manifest as it is written; one without models where there is none."""
+    return _read(MANIFEST) or {"schema": 2, "models": []}
 
 
 def entry_of(model: str) -> dict[str, Any]:
@@ -147,20 +159,20 @@ def listed(whole: dict[str, Any]) -> dict[str, Any]:
 
 def beside(model: str) -> list[Path]:
     """The files of a model's figures and recipe that there are."""
-    return [path for name in (METRICS, RECIPE) if (path := WEIGHTS / name.format(model)).is_file()]
+    return [path for name in (METRICS, RECIPE) if (path := WEIGHTS / name.format(file_name(model))).is_file()]
 
 
 def _whole(raw: dict[str, Any]) -> dict[str, Any]:
     # Manifests of schema 1 hold figures and recipe themselves, and are then newer than the files.
     own = {key: raw[key] for key in (*FIGURES, *ORIGIN) if raw.get(key)}
-    files = _read(METRICS.format(raw["name"])) | _read(RECIPE.format(raw["name"]))
+    files = _read(METRICS.format(file_name(raw["name"]))) | _read(RECIPE.format(file_name(raw["name"])))
     return {key: {} for key in FIGURES} | modern(raw) | files | own
 
 
 def _write_all(wholes: dict[str, dict[str, Any]], vote: dict[str, Any]) -> None:
     for name, whole in wholes.items():
-        _write(METRICS.format(name), {key: whole[key] for key in FIGURES if whole.get(key)})
-        _write(RECIPE.format(name), {key: whole[key] for key in ORIGIN if key in whole})
+        _write(METRICS.format(file_name(name)), {key: whole[key] for key in FIGURES if whole.get(key)})
+        _write(RECIPE.format(file_name(name)), {key: whole[key] for key in ORIGIN if key in whole})
     _write(METRICS.format("ensemble"), {key: value for key, value in vote.items() if key != COMBINATION})
     _write("manifest.schema.json", SCHEMA)
     shown = {}

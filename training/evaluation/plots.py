@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import matplotlib
 
@@ -59,3 +59,40 @@ def _confusion(axes: Axes, labels: np.ndarray, probs: np.ndarray, votes: np.ndar
     axes.set(title="at the shipped bounds", ylabel="truth", xlabel="answer")
     axes.set_xticks(range(4), ["real", "cannot tell", "fake", "cannot judge"])
     axes.set_yticks(range(2), ["real", "fake"])
+
+
+def benchmark(
+    path: Path,
+    title: str,
+    labels: np.ndarray,
+    probs: Mapping[str, np.ndarray],
+    figures: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """ROC curves of all models on one data set, and the confusion of each at its shipped bound.
+
+    Args:
+        path: of the picture.
+        title: above it.
+        labels: (N,) 0 or 1.
+        probs: (N,) fake_prob by model.
+        figures: by model, as `measure.figures` gives them.
+    """
+    figure, axes = plt.subplots(1, 1 + len(probs), figsize=(5 * (1 + len(probs)), 4.5), layout="constrained")
+    figure.suptitle(f"{title}, video level")
+    if 0 < labels.sum() < len(labels):
+        for name, scores in probs.items():
+            fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
+            axes[0].plot(fpr, tpr, label=f"{name}: AUC {auc(labels, scores):.3f}")
+        axes[0].legend(loc="lower right", fontsize="small")
+    axes[0].plot([0, 1], [0, 1], "k:", linewidth=0.8)
+    axes[0].set(xlabel="real media called fake", ylabel="fakes found", title="every threshold")
+    for axis, name in zip(axes[1:], probs, strict=True):
+        counts = np.array(figures[name]["at"]["shipped"]["confusion"])
+        axis.imshow(counts / np.maximum(counts.sum(1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(counts):
+            axis.text(column, row, str(count), ha="center", va="center")
+        axis.set(title=f"{name}, shipped bound", ylabel="truth", xlabel="answer")
+        axis.set_xticks(range(2), ["real", "fake"])
+        axis.set_yticks(range(2), ["real", "fake"])
+    figure.savefig(path, dpi=90)
+    plt.close(figure)

@@ -1,7 +1,8 @@
 """A bank of face pictures in one file: each face with some surroundings, found and cut by the serving code.
 
 Crops of stills are kept as they are; faces of images and videos are detected by `tbd_app.pipeline.faces` in frames sampled by
-`tbd_app.media.sample`, cut 1.8 times as wide as their box and stored without loss.
+`tbd_app.media.sample`, cut 1.8 times as wide as their box and stored without loss. Pictures stay on disk and are read one by
+one, so that many loader processes need no memory for them (`on_disk.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tbd_app.media.sample import sample
 from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.settings import Limits
 from training.faces.index import Item
+from training.faces.on_disk import OnDisk, array_in
 
 WIDE_MARGIN = 1.8
 MAX_SIDE_PX = 400
@@ -32,7 +34,7 @@ class FaceBank:
     """Faces by row.
 
     Attributes:
-        blob: all encoded pictures, end to end, uint8.
+        blob: all encoded pictures, end to end: uint8 in memory, or on disk.
         offsets: (N+1,) int64 into `blob`.
         boxes: (N,4) float32 xyxy px.
         landmarks: (N,5,2) float32 px.
@@ -40,7 +42,7 @@ class FaceBank:
         position: (N,) int32 number of the sampled frame.
     """
 
-    blob: np.ndarray
+    blob: np.ndarray | OnDisk
     offsets: np.ndarray
     boxes: np.ndarray
     landmarks: np.ndarray
@@ -50,10 +52,13 @@ class FaceBank:
     def __len__(self) -> int:
         return len(self.item)
 
+    def encoded(self, row: int) -> np.ndarray:
+        """The file of a row's picture, uint8."""
+        return self.blob[int(self.offsets[row]) : int(self.offsets[row + 1])]
+
     def image(self, row: int) -> np.ndarray:
         """(H,W,3) uint8 RGB of a row."""
-        data = self.blob[self.offsets[row] : self.offsets[row + 1]]
-        return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+        return np.ascontiguousarray(cv2.imdecode(self.encoded(row), cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def load_or_build(items: Sequence[Item], cache_dir: Path, *, n_frames: int = 16) -> FaceBank:
@@ -68,7 +73,8 @@ def load_or_build(items: Sequence[Item], cache_dir: Path, *, n_frames: int = 16)
         np.savez(part, **{name: getattr(bank, name) for name in FaceBank.__slots__})
         part.rename(path)
     with np.load(path, allow_pickle=False) as data:
-        return FaceBank(**{name: data[name] for name in FaceBank.__slots__})
+        others = {name: data[name] for name in FaceBank.__slots__ if name != "blob"}
+    return FaceBank(blob=array_in(path, "blob"), **others)
 
 
 def build(items: Sequence[Item], *, n_frames: int) -> FaceBank:

@@ -41,7 +41,9 @@ FACES = pa.schema(
     {
         "path": pa.string(),
         "dataset": pa.string(),
+        "kind": pa.string(),  # of the medium: crop, image or video
         "method": pa.string(),
+        "family": pa.string(),  # as of `Item`, empty where the method's name says it
         "video_id": pa.string(),
         "source_id": pa.string(),
         "target_id": pa.string(),
@@ -62,6 +64,12 @@ FACES = pa.schema(
         "bytes": pa.int32(),
     }
 )
+
+
+# One row per medium that gave no face.
+FAILURE_COLUMNS = (
+    "dataset", "media", "video_id", "target_id", "method", "family", "compression", "label", "split", "reason"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +191,12 @@ def _item(index: Path, number: int, row: dict[str, str]) -> Item:
         landmarks=None if points is None else points.reshape(5, 2),
         family=named if LABELS[row["label"]] else "",
     )
+
+
+def read_failures(root: Path) -> list[dict[str, str]]:
+    """Rows of failures.csv, none when there is no such file."""
+    path = root / "failures.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

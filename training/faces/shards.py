@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from training.faces.bank import FaceBank
 from training.faces.index import FACES, Item
+from training.faces.on_disk import OnDisk
 
 LEAST_CHANGED = 0.05  # of a face's box, for the mask to mean this face
 
@@ -53,7 +55,7 @@ class FaceStore:
             raise SystemExit(f"{path} is missing: make it with training/extract_faces.py.")
         absent = set(FACES.names) - set(pq.read_schema(path).names)
         if absent:
-            raise SystemExit(f"{path} lacks the columns {sorted(absent)}.")
+            raise SystemExit(f"{path} lacks the columns {sorted(absent)}: extract it again.")
         self.table: pd.DataFrame = pq.read_table(path).to_pandas()
 
     def __len__(self) -> int:
@@ -67,6 +69,13 @@ class FaceStore:
         with (self.root / "shards" / shard).open("rb") as file:
             file.seek(offset)
             return file.read(size)
+
+    def pictures(self, rows: Sequence[int]) -> OnDisk:
+        """The files of many faces, end to end, left on disk."""
+        table = self.table.loc[list(rows), ["path", "shard", "offset", "bytes"]]
+        files = ("shards/" + table["shard"]).where(table["shard"] != "", "faces/" + table["path"])
+        file, names = pd.factorize(files)
+        return OnDisk([self.root / name for name in names], file, table["offset"], table["bytes"])
 
     def image(self, row: int) -> np.ndarray:
         """(H,W,3) uint8 RGB of a face in its surroundings."""
@@ -101,7 +110,7 @@ class FaceStore:
         return [Track(rows[n], *told[n]) for n in kept]
 
     def bank(self, split: str) -> tuple[FaceBank, list[Item]]:
-        """The split's faces in memory, as the recipes take them; each track is an item of its own.
+        """The split's faces as the recipes take them, the pictures left on disk; each track is an item of its own.
 
         Faces without landmarks are left out, since crops and blends are made by them.
 
@@ -115,13 +124,13 @@ class FaceStore:
             if known:
                 owners += [len(items)] * len(known)
                 rows += known
-                items.append(_item(self.table.loc[known[0]]))
+                items.append(item_of(self.table.loc[known[0]]))
         if not rows:
             raise SystemExit(f"{self.root} holds no faces with landmarks in {split}.")
-        data = [self.jpeg(row) for row in rows]
+        blob = self.pictures(rows)
         return FaceBank(
-            blob=np.frombuffer(b"".join(data), np.uint8),
-            offsets=np.cumsum([0, *map(len, data)]).astype(np.int64),
+            blob=blob,
+            offsets=blob.offsets,
             boxes=np.stack([self.box(row) for row in rows]),
             landmarks=np.stack([self.landmarks(row) for row in rows]),
             item=np.array(owners, np.int32),
@@ -138,6 +147,9 @@ def _label_holds(tracks: pd.DataFrame) -> np.ndarray:
     return (tracks["label"] == 0).to_numpy() | np.isin(np.arange(len(tracks)), chosen)
 
 
-def _item(row: pd.Series) -> Item:
-    kind = "video" if row["frames"] > 1 else "image"
-    return Item(Path(row["media"]), kind, int(row["label"]), row["split"], row["target_id"], row["method"])
+def item_of(row: pd.Series) -> Item:
+    """The medium of a face."""
+    return Item(
+        Path(row["media"]), row["kind"], int(row["label"]), row["split"], row["target_id"], row["method"],
+        family=row["family"],
+    )  # fmt: skip

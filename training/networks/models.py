@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,30 +15,10 @@ from torch.utils.checkpoint import checkpoint
 
 from tbd_app.errors import WeightsMissing
 from tbd_app.models import registry, tensors
-from tbd_app.models.nets.base import Detector, timm_backbone
+from tbd_app.models.nets.base import Detector
+from tbd_app.models.registry import TIMM
 from tbd_app.types import ModelSpec
 from training.engine.config import ModelConfig
-
-TIMM = "timm:"
-
-
-class TimmFrame(Detector):
-    """Any timm network on single crops: x (B,3,S,S), normalised -> logits (B,2)."""
-
-    def __init__(
-        self, name: str, *, pretrained: bool = False, dropout: float = 0.2, freeze_bn: bool = False
-    ) -> None:
-        super().__init__(freeze_bn=freeze_bn)
-        self.backbone = timm_backbone(name, pretrained=pretrained)
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.backbone.head_hidden_size, 2)  # type: ignore[arg-type]
-
-    def features(self, x: Tensor) -> Tensor:
-        """x (B,3,S,S) -> pooled features (B,C)."""
-        return self.backbone(x)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.dropout(self.features(x)))
 
 
 def spec_of(name: str) -> ModelSpec:
@@ -53,14 +34,7 @@ def spec_of(name: str) -> ModelSpec:
     if not timm.is_model(network):
         raise SystemExit(f"timm has no network {network!r}; timm.list_models() names them.")
     told = timm.get_pretrained_cfg(network) or timm.models.PretrainedCfg()
-    return ModelSpec(
-        name=name,
-        task="frame",
-        architecture=f"{network}, mean over frames",
-        input_size=told.input_size[-1],
-        mean=told.mean,
-        std=told.std,
-    )
+    return replace(registry.registered(name), input_size=told.input_size[-1], mean=told.mean, std=told.std)
 
 
 def begin(config: ModelConfig, **options: Any) -> Detector:
@@ -97,11 +71,8 @@ def build(
         WeightsMissing, WeightsCorrupt: weights are not there or belong to another model.
     """
     fetch = pretrained and backbone is None and init is None
-    if name.startswith(TIMM):
-        spec_of(name)
-        model: Detector = TimmFrame(name.removeprefix(TIMM), pretrained=fetch, **options)
-    else:
-        model = registry.create_model(name, pretrained=fetch, **options)
+    spec_of(name)
+    model = registry.create_model(name, pretrained=fetch, **options)
     if backbone:
         features = tensors.read_tensors(_existing(backbone), model.backbone_prefix or "backbone.")
         model.load_backbone(features, backbone.name)

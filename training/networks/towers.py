@@ -65,10 +65,11 @@ def open_model(
         if (usual.name, tower.tag) not in BACKBONES:
             raise WrongBackbone(f"{usual.name} has no known weights {tower.tag!r}.")
         options |= {"public": BACKBONES[usual.name, tower.tag]}
+    kept = {key: value for key, value in options.items() if value and key != "public"}
     model = build(name, pretrained=tower.pretrained and not tower.toy, backbone=tower.file, **options)
     if not isinstance(model, ClipDetector):
         raise SystemExit(f"{name} does not stand on CLIP.")
     if tower.precision == "bf16":
         model.hold(torch.bfloat16)
     model.set_grad_checkpointing(tower.checkpointing)
-    return model, spec
+    return model, replace(spec, options=kept)

@@ -1,4 +1,4 @@
-"""The plain CNNs of most benchmark tables, on single face crops: Xception and EfficientNet-B4.
+"""The plain CNNs of most benchmark tables, on single face crops: Xception and EfficientNet-B4, and any network of timm.
 
 Source: Chollet, "Xception", CVPR 2017 (arXiv 1610.02357); Tan and Le, "EfficientNet", ICML 2019 (arXiv 1905.11946);
 their protocol in Yan et al., "DeepfakeBench", NeurIPS 2023 (arXiv 2307.01426).
@@ -6,6 +6,7 @@ their protocol in Yan et al., "DeepfakeBench", NeurIPS 2023 (arXiv 2307.01426).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import Tensor, nn
@@ -63,3 +64,43 @@ class EffNetB4(FrameCnn):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(backbone="efficientnet_b4", cam_layer="bn2", **options)
+
+
+class TimmFrame(Detector):
+    """Any timm network on single crops: x (B,3,S,S), normalised -> logits (B,2); registered as `timm:NAME` by its file.
+
+    Args:
+        network: timm's model name.
+        pretrained: fetch its public weights.
+        dropout: before the head.
+        freeze_bn: see `Detector`.
+    """
+
+    def __init__(
+        self, network: str, *, pretrained: bool = False, dropout: float = 0.2, freeze_bn: bool = False
+    ) -> None:
+        super().__init__(freeze_bn=freeze_bn)
+        net: Any = timm_backbone(network, pretrained=pretrained)
+        self.backbone = net
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(net.head_hidden_size, 2)
+
+    def features(self, x: Tensor) -> Tensor:
+        """x (B,3,S,S) -> pooled features (B,C)."""
+        return self.backbone(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.dropout(self.features(x)))
+
+    def cam_layer(self) -> nn.Module:
+        stages: Any = self.backbone.feature_info
+        return self.backbone.get_submodule(stages[-1]["module"])
+
+    def cam_tokens(self, activation: Tensor) -> Tensor:
+        if activation.ndim == 3:  # tokens of patches
+            cells = activation[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
+            side = math.isqrt(cells.shape[1])
+            return cells.transpose(1, 2).unflatten(2, (side, side))
+        stages: Any = self.backbone.feature_info
+        width = stages[-1]["num_chs"]
+        return activation if activation.shape[1] == width else activation.permute(0, 3, 1, 2)

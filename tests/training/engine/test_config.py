@@ -30,6 +30,15 @@ class Config(RunConfig):
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(lr=1.0))
 
 
+@dataclass(frozen=True)
+class Batched(Config):
+    """Attributes:
+    batch: so many.
+    """
+
+    batch: int = 2
+
+
 @pytest.fixture
 def presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for the presets of the script "try"."""
@@ -49,6 +58,14 @@ def test_flags_override_the_preset_which_overrides_the_defaults(presets) -> None
     assert (big.loop.steps, big.loop.unit, big.loop.lr) == (11, "epoch", 1.0)
     assert big.preset == "big"
     assert load_preset(Config, "try", "big").sizes == (3, 4, 5)
+
+
+def test_presets_compose_and_a_batch_may_come_in_pieces(presets) -> None:
+    (presets / "big.toml").write_text("sizes = [3]\nbatch = 12\n[loop]\nlr = 2.0\n")
+    (presets / "small.toml").write_text("at_once = 5\n")
+    both = parse(Batched, "try", None, ["--preset", "big", "--preset", "small", "--seed", "3"])
+    assert (both.sizes, both.batch, both.loop.accumulate, both.loop.lr) == ((3,), 4, 3, 2.0)
+    assert (both.preset, both.seed) == ("big+small", 3)
 
 
 def test_toy_is_a_preset(presets) -> None:

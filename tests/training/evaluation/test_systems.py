@@ -25,4 +25,4 @@ def test_every_command_names_a_script_and_a_preset_that_are_there() -> None:
         assert (folder / recipe.script).is_file()
         for load in filter(None, (recipe.reference, recipe.small)):
             presets = folder / "configs" / recipe.script.removesuffix(".py")
-            assert not load.preset or (presets / f"{load.preset}.toml").is_file()
+            assert all((presets / f"{name}.toml").is_file() for name in filter(None, load.preset.split("+")))

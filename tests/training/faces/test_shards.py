@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from pathlib import Path
 
 import cv2
@@ -101,7 +102,8 @@ def test_the_bank_serves_the_recipes(store) -> None:
     ]
     assert bank.item.tolist() == [n for n in range(4) for _ in range(3)]
     assert bank.position.tolist() == [0, 1, 2] * 4
-    assert np.array_equal(bank.image(0), store.image(0))
+    assert all(np.array_equal(bank.image(row), store.image(row)) for row in (0, 4))
+    assert len(pickle.dumps(bank)) < 6000 < len(bank.blob)
     preprocess = dataclasses.replace(for_spec(registry.spec("effnetv2_b0_frame")), size=48)
     pairs = PairDataset(bank, items, preprocess, length=4, seed=1, augment=False)
     pictures, labels, _ = pairs[0]

@@ -40,4 +40,5 @@ def _medium(root: Path, item: Item) -> Medium:
         target_id=person,
         source_id="" if item.label else person,
         face=face,
+        family=item.family,
     )

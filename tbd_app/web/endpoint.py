@@ -1,0 +1,86 @@
+"""The one public endpoint, `/analyze`, for programs."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import closing
+from typing import Any
+
+import gradio as gr
+from gradio import events as gr_events
+from gradio.context import LocalContext
+from gradio.data_classes import FileDataDict
+
+from tbd_app.errors import TBDError
+from tbd_app.settings import AnalysisSettings
+from tbd_app.web import jobs, texts, uploads
+from tbd_app.web.edge import Waiting
+
+DEFAULTS = AnalysisSettings()
+DEFAULT_MODELS = list(DEFAULTS.models)
+_TYPES = {".html": "text/html", ".mp4": "video/mp4"}
+
+
+def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
+    """Put the endpoint into the blocks that are being built.
+
+    Args:
+        waiting: who still reads the answers.
+        event: how Gradio is to queue it.
+    """
+
+    def analyze(
+        file: FileDataDict,
+        n_frames: int = DEFAULTS.n_frames,
+        face_confidence: float = DEFAULTS.face_confidence,
+        models: list[str] = DEFAULT_MODELS,
+        explain: bool = DEFAULTS.explain,
+        html: bool = False,
+        video: bool = False,
+        stability: bool = DEFAULTS.stability,
+    ) -> dict[str, Any]:
+        """Does the face in a video, picture or zip of frames show signs of manipulation? The answer is the report as JSON.
+
+        Args:
+            file: one video, picture or zip of frames.
+            n_frames: frames to look at, 8 to 64.
+            face_confidence: least confidence of the face detector, 0.5 to 1.
+            models: names of models, or "default", or "all".
+            explain: make maps of where the models looked; the HTML report shows them.
+            html: add the HTML report to `files`.
+            video: add the annotated video to `files`, where the file is a video.
+            stability: score the same faces again, slightly changed; an answer that turns is withdrawn.
+
+        Returns:
+            The report; with `html` or `video` also `files`, data addresses by file name.
+        """
+        request, started = LocalContext.request.get(None), waiting.clock()
+        key = str(request.session_hash) if request is not None else ""
+        try:
+            chosen = jobs.settings(n_frames, face_confidence, models, explain, stability)
+            with closing(jobs.events(file, chosen, desk, with_html=html, with_video=video)) as run:
+                for event in run:
+                    if isinstance(event, jobs.Refused):
+                        raise event.error
+                    if isinstance(event, jobs.Finished):
+                        return event.report.to_dict() | _files(event.files, asked=html or video)
+                    if waiting.in_vain(key, started):
+                        raise gr.Error(f"abandoned: {texts.ABANDONED}", print_exception=False)
+        except TBDError as error:
+            uploads.discard(file)
+            raise gr.Error(f"{error.code}: {error.message}", print_exception=False) from error
+        raise RuntimeError("the analysis ended without a report")
+
+    gr_events.api(analyze, api_name="analyze", **event)
+
+
+def _files(files: dict[str, bytes], *, asked: bool) -> dict[str, Any]:
+    if not asked:
+        return {}
+    kinds = {name: _TYPES[name[name.rindex(".") :]] for name in files}
+    return {
+        "files": {
+            name: f"data:{kinds[name]};base64,{base64.b64encode(content).decode()}"
+            for name, content in files.items()
+        }
+    }

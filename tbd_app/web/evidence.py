@@ -1,0 +1,232 @@
+"""What a result shows as pictures: each frame with its faces and map, and the most and least suspicious crops."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from tbd_app.report import palette
+from tbd_app.report import texts as words
+from tbd_app.report.anatomy import focus
+from tbd_app.report.html import data_uri
+from tbd_app.types import Explanation, FaceMap, Report, Snapshot
+from tbd_app.web import texts, uploads
+
+_MAX_ALPHA = 0.65  # as in the pictures of the HTML report, and so are the colours
+_VIRIDIS = (
+    (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99), (170, 220, 50),
+    (253, 231, 37),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle on a picture, in per cent, with a colour and a caption."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    colour: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A map that lies over a picture."""
+
+    image: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A sampled frame: its picture, boxes and maps, when it is, and what is seen in it."""
+
+    position: int
+    image: str
+    boxes: tuple[Place, ...]
+    maps: tuple[Layer, ...]
+    title: str
+    sentences: tuple[str, ...]
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A face as a model saw it, its map, the frame it is from, and both in words."""
+
+    position: int
+    image: str
+    heat: str
+    when: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The crops of one person and model."""
+
+    person: str
+    model: str
+    highest: tuple[Crop, ...]
+    lowest: tuple[Crop, ...]
+    warning: str
+
+
+def frames(report: Report) -> list[Frame]:
+    """Every sampled frame, in order."""
+    return [_frame(s, k, report) for k, s in enumerate(report.snapshots)]
+
+
+def galleries(report: Report) -> list[Gallery]:
+    """The explained crops, by person and model."""
+    groups: dict[tuple[int, str], list[Explanation]] = {}
+    for e in report.explanations:
+        groups.setdefault((e.track_id, e.model), []).append(e)
+    return [_gallery(track_id, model, group, report) for (track_id, model), group in groups.items()]
+
+
+def first_shown(report: Report) -> int:
+    """The position of the frame to show at first: the most suspicious one that is explained, or the first with a face."""
+    best = max(
+        (e for e in report.explanations if e.role == "highest"), key=lambda e: e.fake_prob, default=None
+    )
+    if best is not None:
+        return best.position
+    return next((s.position for s in report.snapshots if len(s.boxes)), 0)
+
+
+def key_frames(report: Report) -> bytes:
+    """A zip with the frames of all explained crops, without anything drawn on them; empty where there are none."""
+    wanted = {e.position for e in report.explanations}
+    chosen = [s for s in report.snapshots if s.position in wanted]
+    if not chosen:
+        return b""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for s in chosen:
+            archive.writestr(_file_name(s, report), base64.b64decode(data_uri(s.image).split(",", 1)[1]))
+    return buffer.getvalue()
+
+
+def heat_uri(heat: np.ndarray) -> str:
+    """A map (h,w) in [0,1] as a picture that is clear where it is cold."""
+    levels = np.linspace(0, 1, len(_VIRIDIS))
+    colours = [np.interp(heat, levels, [stop[k] for stop in _VIRIDIS]) for k in range(3)]
+    pixels = np.rint(np.stack([*colours, 255 * _MAX_ALPHA * heat], axis=-1)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels, "RGBA").save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _frame(snapshot: Snapshot, k: int, report: Report) -> Frame:
+    when = words.moment(snapshot.time_s, report.media.kind)
+    title = texts.FRAME_OF.format(k=k + 1, n=len(report.snapshots)) if len(report.snapshots) > 1 else ""
+    if when and report.media.kind == "video":
+        title = f"{when} · {title}"
+    return Frame(
+        position=snapshot.position,
+        image=data_uri(snapshot.image),
+        boxes=tuple(
+            _place(
+                box,
+                snapshot.image,
+                palette.person(track),
+                words.person_name(track) if track >= 0 else "",
+            )
+            for box, track in zip(snapshot.boxes, snapshot.track_ids, strict=True)
+        ),
+        maps=tuple(Layer(heat_uri(m.heat), _place(m.xyxy, snapshot.image, "", "")) for m in snapshot.maps),
+        title=title,
+        sentences=tuple(_in_frame(snapshot, report)),
+        file=_file_name(snapshot, report),
+    )
+
+
+def _in_frame(snapshot: Snapshot, report: Report) -> Iterator[str]:
+    """Each person's score in a frame, and where a model looked."""
+    maps = {m.track_id: m for m in snapshot.maps}
+    for person in report.people:
+        rows = np.flatnonzero(person.track.positions == snapshot.position)
+        if not len(rows):
+            continue
+        who = texts.PERSON.format(name=words.person_name(person.track.track_id))
+        scores = [s.frame_fake_prob[rows[0]] for s in person.scores if s.frame_fake_prob]
+        said = [f"score {np.mean(scores):.2f}"] if scores else []
+        if (found := maps.get(person.track.track_id)) is not None:
+            said.append(f"{found.model} {_looked(_focus_of(found))}")
+        if said:
+            yield f"{who}: {'; '.join(said)}."
+
+
+def _focus_of(found: FaceMap) -> str | None:
+    x0, y0, x1, y1 = found.xyxy
+    size = np.array(found.heat.shape[::-1]) / (max(x1 - x0, 1), max(y1 - y0, 1))
+    return focus(found.heat, (found.landmarks - (x0, y0)) * size)
+
+
+def _looked(place: str | None) -> str:
+    if place is None:
+        return f"had {texts.NO_FOCUS}"
+    if place == "outside":
+        return texts.OUTSIDE
+    return texts.LOOKED_AT.format(place=texts.PLACES[place])  # pyright: ignore[reportArgumentType]
+
+
+def _gallery(track_id: int, model: str, group: list[Explanation], report: Report) -> Gallery:
+    high = [e for e in group if e.role == "highest"]
+    outside = sum(_place_of(e) == "outside" for e in high)
+    return Gallery(
+        person=texts.PERSON.format(name=words.person_name(track_id)),
+        model=model,
+        highest=tuple(_crop(e, report) for e in high),
+        lowest=tuple(_crop(e, report) for e in group if e.role == "lowest"),
+        warning=texts.OUTSIDE_WARNING.format(n=outside, total=len(high)) if 2 * outside > len(high) else "",
+    )
+
+
+def _place_of(e: Explanation) -> str | None:
+    return None if e.landmarks is None else focus(e.heat, e.landmarks)
+
+
+def _crop(e: Explanation, report: Report) -> Crop:
+    when = words.moment(e.time_s, report.media.kind)
+    looked = _looked(_place_of(e))
+    return Crop(
+        position=e.position,
+        image=data_uri(e.crop),
+        heat=heat_uri(e.heat),
+        when=when,
+        caption=f"{e.fake_prob:.2f}, {looked}",
+        alt=f"{texts.FACE_OF.format(name=words.person_name(e.track_id))}{f' at {when}' if when else ''}",
+    )
+
+
+def _place(xyxy: np.ndarray, image: np.ndarray, colour: str, caption: str) -> Place:
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = (float(v) for v in xyxy)
+    x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
+    return Place(
+        round(100 * x0 / width, 2),
+        round(100 * y0 / height, 2),
+        round(100 * (x1 - x0) / width, 2),
+        round(100 * (y1 - y0) / height, 2),
+        colour,
+        caption,
+    )
+
+
+def _file_name(snapshot: Snapshot, report: Report) -> str:
+    when = words.moment(snapshot.time_s, report.media.kind).replace(":", "-").replace(" ", "-")
+    return (
+        "-".join(filter(None, (uploads.stem(report.media.name), f"{snapshot.position + 1:02}", when)))
+        + ".jpg"
+    )
