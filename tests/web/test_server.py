@@ -105,7 +105,7 @@ def test_ticks_on_the_page_ask_for_default_or_for_names(server, extra):
     (press,) = (fn.fn for fn in server.blocks.fns.values() if fn.name == "on_analyze")
     example = uploads.stage(EXAMPLES / "no_face.mp4")
     upload = [{"path": str(example), "orig_name": example.name, "meta": {"_type": "gradio.FileData"}}]
-    deque(press(upload, 32, 0.9, ticked, True), maxlen=0)
+    deque(press(upload, 32, 0.9, ticked, True, True), maxlen=0)
     assert server.engine.seen[0][2].models == (tuple(ticked) if extra else ("default",))
     assert server.leftovers() == []
 
