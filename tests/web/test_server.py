@@ -114,7 +114,7 @@ def test_what_could_not_be_sent_whole_is_deleted(server):
     (press,) = (fn.fn for fn in server.blocks.fns.values() if fn.name == "on_analyze")
     example = uploads.stage(EXAMPLES / "no_face.mp4")
     sent = [{"path": str(example), "orig_name": example.name}]
-    *_, last = press({"sent": sent, "problem": "413"}, 32, 0.9, ["default"], True)
+    *_, last = press({"sent": sent, "problem": "413"}, 32, 0.9, ["default"], True, True)
     assert texts.UPLOAD_FAILED in str(last)
     assert server.engine.seen == []
     assert server.leftovers() == []
