@@ -39,7 +39,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "models": [model.to_dict() for model in report.models],
             "known_performance": report.known.to_report() if report.known else None,
             "combination": report.combination.to_dict() if report.combination else None,
-            "stability": report.stability,
+            "stability": report.stability.to_dict() if report.stability else None,
             "provenance": report.provenance,
             "warnings": report.warnings,
             "versions": report.versions,

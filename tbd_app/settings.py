@@ -112,6 +112,7 @@ class AnalysisSettings:
         face_confidence: least detector probability of a face, 0.5 to 1.
         models: model names, or ("default",) for the default voters, or ("all",) for every registered model.
         explain: make Grad-CAM overlays.
+        stability: score the same faces again in changed views, and give no answer where one of them turns it.
         device: "auto" takes CUDA when present.
         min_face_px: faces with a smaller median side (longer side of the box, px) are reported, not scored.
         min_track_share: tracks seen in a smaller share of the sampled frames are reported, not scored.
@@ -121,6 +122,7 @@ class AnalysisSettings:
     face_confidence: float = 0.9
     models: tuple[str, ...] = ("default",)
     explain: bool = True
+    stability: bool = False
     device: Device = "auto"
     min_face_px: int = 64
     min_track_share: float = 0.25

@@ -22,8 +22,10 @@ from tbd_app.model_spec import Calibration as Calibration
 from tbd_app.model_spec import CropRecipe as CropRecipe
 from tbd_app.model_spec import ModelSpec as ModelSpec
 from tbd_app.plain import to_dict
+from tbd_app.steady import Stability
+from tbd_app.steady import ViewName as ViewName
 
-Stage = Literal["media", "frames", "faces", "score", "explain"]
+Stage = Literal["media", "frames", "faces", "score", "stability", "explain"]
 ScoreStatus = Literal["ok", "not_applicable", "not_installed", "failed"]
 Vote = Literal["fake", "real", "abstain"]
 Label = Literal["fake", "real", "uncertain", "not_applicable"]
@@ -36,7 +38,7 @@ BlindSpot = Literal[
 ]  # fmt: skip
 VerdictReason = Literal[
     "no_face", "no_verified_face", "no_model_installed", "model_failed", "too_few_voters", "single_voter", "tie",
-    "models_disagree", "combined", "majority_differs", "between_thresholds", "several_people",
+    "models_disagree", "combined", "majority_differs", "between_thresholds", "unstable", "several_people",
 ]  # fmt: skip
 Reason = Literal[VerdictReason, ScoreReason, BlindSpot]
 # Whether a C2PA manifest is there, and what a file says of its own origin; report/provenance.py has a sentence for each.
@@ -248,6 +250,7 @@ class Report:
         models: those that were asked, in order; what a view says of a model comes from here.
         known: what the vote was measured to do, where exactly these voters were measured and all of them judged.
         combination: the one that gave the verdict of some person; None where the majority gave all of them.
+        stability: what changed views of the same faces made of the answers; None where they were not asked.
         made_at: when the analysis ended, ISO 8601 in UTC to the second; "" where nobody noted it.
     """
 
@@ -264,7 +267,7 @@ class Report:
     combination: Combination | None = None
     explanations: tuple[Explanation, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
-    stability: dict[str, Any] | None = None
+    stability: Stability | None = None
     provenance: dict[str, Any] | None = None
     made_at: str = ""
     schema_version: int = SCHEMA_VERSION

@@ -1,6 +1,6 @@
 """Verdicts worked out again from a report's JSON and from nothing else, by rules written a second time.
 
-The rules are those of "Vote" and "Combination" in docs/architecture.md.
+The rules are those of "Vote", "Combination" and "Stability" in docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -18,12 +18,36 @@ Json = dict[str, Any]
 KEPT = ("single_voter", "models_disagree")  # reasons of the majority that hold under a combination, too
 
 
-def of_person(person: Json, combination: Json | None = None) -> Json:
-    """The verdict of a person, with the keys of the report's.
+def of_person(person: Json, document: Json) -> Json:
+    """The verdict of a person of a report, with the keys of the report's: what the scores come to, unless a view turns it."""
+    found = _by_scores(person, document["combination"])
+    if _turned(person, found, document):
+        return found | {"label": "uncertain", "reasons": [*found["reasons"], "unstable"]}
+    return found
 
-    Args:
-        combination: the report's.
-    """
+
+def _turned(person: Json, found: Json, document: Json) -> bool:
+    """Whether a view of a person comes to the opposite; all that the report says of the views is checked on the way."""
+    asked = [
+        p for p in (document["stability"] or {"people": []})["people"] if p["track_id"] == person["track_id"]
+    ]
+    if not asked:
+        return False
+    (entry,) = asked
+    labels = []
+    for view in entry["views"]:
+        scores = [s | {"fake_prob": view["scores"].get(s["model"], s["fake_prob"])} for s in person["scores"]]
+        again = _by_scores(person | {"scores": scores}, document["combination"])
+        assert (again["label"], again["label"] != found["label"]) == (view["label"], view["changes"])
+        assert abs(again["fake_prob"] - view["fake_prob"]) < 2e-6
+        labels.append(again["label"])
+    opposite = {"fake": "real", "real": "fake"}[found["label"]]
+    assert (entry["answer"], entry["n_views"]) == (found["label"], len(labels))
+    assert (entry["same"], entry["unstable"]) == (labels.count(found["label"]), opposite in labels)
+    return opposite in labels
+
+
+def _by_scores(person: Json, combination: Json | None) -> Json:
     voters = person["verdict"]["voters"]
     asked = [s for s in person["scores"] if s["model"] in voters]
     judged = [s for s in asked if s["status"] == "ok"]
@@ -40,7 +64,7 @@ def of_person(person: Json, combination: Json | None = None) -> Json:
 def of_file(document: Json) -> Json:
     """The verdict of the file, from verdicts of its people that are worked out again too."""
     voters = document["verdict"]["voters"]
-    people = [of_person(p, document["combination"]) for p in document["people"]]
+    people = [of_person(p, document) for p in document["people"]]
     judged = [v for v in people if v["label"] != "not_applicable"]
     if not judged:
         reasons = list(dict.fromkeys(code for v in people for code in v["reasons"]))
@@ -72,7 +96,7 @@ def of_file(document: Json) -> Json:
 
 def answer_about_person(person: Json, document: Json) -> str:
     """The answer for people about one person: the label in another word, or "disagree"."""
-    label = of_person(person, document["combination"])["label"]
+    label = of_person(person, document)["label"]
     known = {m["name"]: m["known_performance"] for m in document["models"]}
     sides = {"fake": set(), "real": set()}
     for score in person["scores"]:

@@ -39,7 +39,7 @@ class Config:
     models: installed models, joined by commas or one after another; without them and --run all that are installed.
     run: folders of training runs, whose model.safetensors is measured as it is.
     frames: sampled from each raw clip.
-    corruptions: of --record: which of `evaluation/corruptions.py` to measure besides the original files.
+    corruptions: of --record: which of `SUITE` in `evaluation/corruptions.py` to measure besides the original files.
     generators: of --record: folder of train_generators.py, whose held-out architecture draws fakes of val stills.
     cache: people and logits that were found before.
     out: where tables, curves and the predictions per file are written.

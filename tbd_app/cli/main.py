@@ -82,6 +82,10 @@ def analyze(
         Path | None, typer.Option(metavar="DIR", help="Write an annotated mp4 per video into a folder.")
     ] = None,
     explain: Annotated[bool, typer.Option(help="Show where the models looked (Grad-CAM).")] = True,
+    stability: Annotated[
+        bool,
+        typer.Option(help="Score the same faces again, slightly changed; an answer that turns is withdrawn."),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Analyse media. Exit code: 0 all judged, 2 some input refused or no such device, 3 nothing judged.
@@ -95,6 +99,7 @@ def analyze(
             face_confidence=face_confidence,
             models=_names(models),
             explain=explain,
+            stability=stability,
             device=device,  # type: ignore[arg-type] - checked by the settings
         )
         registry.resolve(settings.models)

@@ -15,7 +15,7 @@ from rich.text import Text
 from tbd_app.answer import Answer, of_report
 from tbd_app.errors import TBDError
 from tbd_app.names import shown
-from tbd_app.report import palette, provenance, texts
+from tbd_app.report import palette, provenance, stability, texts
 from tbd_app.types import ModelScore, Person, Report
 
 Result = tuple[Path, Report | TBDError]
@@ -77,6 +77,9 @@ def _below(report: Report) -> Iterator[str]:
     for person in report.people:
         if own := texts.why(person, report, without=_SAID_ONCE):
             yield f"Person {texts.person_name(person.track.track_id)}: {' '.join(own)}"
+    for person in report.people:
+        if sentence := stability.sentence(person, report):
+            yield f"Person {texts.person_name(person.track.track_id)}: {sentence}"
     lacking = {s.model: s.how_to_get for p in report.people for s in p.scores if s.how_to_get}
     yield from (f"{name}: {sentence}" for name, sentence in lacking.items())
     for name in dict.fromkeys(s.model for p in report.people for s in p.scores if s.status == "ok"):

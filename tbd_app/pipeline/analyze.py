@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import tbd_app
-from tbd_app.known import MEASURED_AS, Combination
+from tbd_app.known import MEASURED_AS
 from tbd_app.media import provenance
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
 from tbd_app.names import shown
-from tbd_app.pipeline import explain, fitness, people, score, tracks, verdict
+from tbd_app.pipeline import explain, fitness, made_by, people, score, stability, tracks, verdict
 from tbd_app.pipeline.crops import cut_inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
@@ -34,10 +32,18 @@ from tbd_app.types import (
     ProgressEvent,
     Report,
     Stage,
+    Verdict,
 )
 
 # Share of the whole at which each stage ends, for the progress bar.
-STAGE_ENDS: dict[Stage, float] = {"media": 0.03, "frames": 0.2, "faces": 0.65, "score": 0.9, "explain": 1.0}
+STAGE_ENDS: dict[Stage, float] = {
+    "media": 0.03,
+    "frames": 0.2,
+    "faces": 0.65,
+    "score": 0.85,
+    "stability": 0.92,
+    "explain": 1.0,
+}
 THUMBNAIL_PX = 160
 UNABLE: dict[str, str] = {
     "weights_missing": "its weights are not here",
@@ -45,16 +51,6 @@ UNABLE: dict[str, str] = {
     "out_of_memory": "too little memory",
     "not_finite": "it gave no number",
 }
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "facenet-pytorch",
-    "av",
-    "opencv-python-headless",
-    "numpy",
-    "pillow",
-)
 
 
 def analyze(path: str | Path, settings: AnalysisSettings | None = None, **overrides: Any) -> Report:
@@ -123,10 +119,26 @@ def analyze_events(
     clock.lap("faces")
 
     scores: list[ModelScore] = []
+    parts = {model: score.Parts() for model in names}
     for i, model in enumerate(names):
         yield _event("score", i, len(names), f"Asking {model}")
-        scores += score.score_tracks(model, sampled, linked, device)
+        of_tracks = partial(score.track_logits, parts=parts[model])
+        scores += score.score_tracks(model, sampled, linked, device, of_tracks)
     clock.lap("score")
+
+    combination = manifest.combination(MEASURED_AS[media.kind])
+    by_track = {t.track_id: [s for s in scores if s.track_id == t.track_id] for t in linked}
+    verdicts = {name: verdict.of_track(found, voters, combination) for name, found in by_track.items()}
+    steady = None
+    if settings.stability:
+        yield _event("stability", 0, 1, "Scoring the same faces again, slightly changed")
+        steady = stability.check(
+            sampled, linked, verdicts, scores, combination, parts, device,
+            min_face_px=settings.min_face_px,
+        )  # fmt: skip
+        if steady is not None:
+            verdicts = {name: verdict.steadied(v, steady.of(name)) for name, v in verdicts.items()}
+    clock.lap("stability")
 
     explained = explain.Explained()
     if settings.explain:
@@ -140,11 +152,7 @@ def analyze_events(
     if judged == set(voters):  # without one of them it is another vote than the one that was measured
         vote = manifest.known_vote(voters).get(MEASURED_AS[media.kind])
     blind_spots = verdict.blind_spots([m.known for m in models if m.known and m.name in judged], vote)
-    combination = manifest.combination(MEASURED_AS[media.kind])
-    persons = [
-        _person(t, sampled, [s for s in scores if s.track_id == t.track_id], voters, combination)
-        for t in linked
-    ]
+    persons = [_person(t, sampled, by_track[t.track_id], verdicts[t.track_id]) for t in linked]
     counts = FrameCounts(
         requested=settings.n_frames,
         decoded=len(sampled),
@@ -159,17 +167,18 @@ def analyze_events(
         verdict=verdict.of_file([p.verdict for p in persons], counts, voters, blind_spots),
         people=tuple(persons),
         frames=counts,
-        settings=_told(settings, names),
+        settings=made_by.settings_of(settings, names),
         warnings=tuple(
             dict.fromkeys((*media.warnings, *sampled.warnings, *_nothing_judged(persons, voters)))
         ),
-        versions=_versions(names, device),
+        versions=made_by.versions(names, device),
         timings_s=clock.laps,
         models=models,
         known=vote,
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explained.shown,
         snapshots=tuple(explain.snapshots(sampled, linked, explained.maps)),
+        stability=steady,
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         provenance=origin,
     )
@@ -214,8 +223,7 @@ def _person(
     track: FaceTrack,
     sampled: Frames,
     scores: list[ModelScore],
-    voters: Sequence[str],
-    combination: Combination | None,
+    answer: Verdict,
 ) -> Person:
     times = tuple(float(sampled.times_s[p]) for p in track.positions)
     sharpest = max(
@@ -227,7 +235,7 @@ def _person(
         track=track,
         span_s=(times[0], times[-1]),
         times_s=times,
-        verdict=verdict.of_track(scores, voters, combination),
+        verdict=answer,
         scores=tuple(scores),
         thumbnail=cut_inside(image, track.boxes[sharpest], 1.3, THUMBNAIL_PX),
     )
@@ -249,28 +257,3 @@ def _nothing_judged(persons: Sequence[Person], voters: Sequence[str]) -> list[st
 
 def _named(media: Media, name: str | None) -> Media:
     return replace(media, name=shown(name)) if name else media
-
-
-def _told(settings: AnalysisSettings, names: list[str]) -> dict[str, Any]:
-    """The settings that shape the answer, for the report: models as they were asked for, and which those are."""
-    return {
-        "n_frames": settings.n_frames,
-        "face_confidence": settings.face_confidence,
-        "asked": list(settings.models),
-        "models": names,
-        "explain": settings.explain,
-        "min_face_px": settings.min_face_px,
-        "min_track_share": settings.min_track_share,
-    }
-
-
-def _versions(names: Sequence[str], device: str) -> dict[str, Any]:
-    listed = manifest.entries()
-    return {
-        "tbd": tbd_app.__version__,
-        "python": platform.python_version(),
-        "device": device,
-        "precision": "bfloat16" if score.has_bf16(device) else "float32",
-        "packages": {name: version(name) for name in PACKAGES},
-        "weights_sha256": {n: listed[n].sha256 for n in names if n in listed and registry.is_installed(n)},
-    }

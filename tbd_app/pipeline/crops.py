@@ -233,6 +233,27 @@ class Preprocess:
             ]
         return np.stack(cut) if cut else np.zeros((0, self.size, self.size, 3), np.uint8)
 
+    def extent(
+        self, box: np.ndarray, landmarks: np.ndarray, height: int, width: int
+    ) -> tuple[float, float, float, float]:
+        """What of a picture the crop of a face shows.
+
+        Args:
+            box: (4,) xyxy px.
+            landmarks: (5,2) px.
+            height: of the picture, px.
+            width: of the picture, px.
+
+        Returns:
+            x0, y0, x1, y1 px, upright around the crop; it may leave the picture.
+        """
+        if self.recipe.kind == "square":
+            x0, y0, side = square_around(box, self.recipe.margin, height, width)
+            return x0, y0, x0 + side, y0 + side
+        back = cv2.invertAffineTransform(similarity(landmarks, self.recipe, self.size))
+        corners = np.array([(0, 0, 1), (1, 0, 1), (0, 1, 1), (1, 1, 1)]) * (self.size, self.size, 1) @ back.T
+        return (*corners.min(0).tolist(), *corners.max(0).tolist())
+
     def to_crop(self, shape: tuple[int, ...], box: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """The map (2,3) float64 from places in a picture of `shape` to places in the crop of a face, px."""
         if self.recipe.kind != "square":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +25,21 @@ SOFTENED_EVERY = 4  # frames of a track for one that is seen a second time, with
 LogitsOf = Callable[[Detector, ModelSpec, Frames, Sequence[FaceTrack], str], dict[int, np.ndarray]]
 # Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
 MODEL_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the logits of tracks were made of, by track_id, for who scores some of the same faces again.
+
+    Attributes:
+        own: (K,) float64 logits of a frame model, before the softened share is taken off.
+        softened: (J,) float64 logits of the frames `softened_rows` without their finest detail, where a share is.
+        features: (T,C) of a clip model that reads frame by frame.
+    """
+
+    own: dict[int, np.ndarray] = field(default_factory=dict)
+    softened: dict[int, np.ndarray] = field(default_factory=dict)
+    features: dict[int, Tensor] = field(default_factory=dict)
 
 
 def pick_device(wanted: str) -> str:
@@ -109,16 +125,25 @@ def score_tracks(
         elif not np.isfinite(logits[track.track_id]).all():
             out.append(ModelScore(name, track.track_id, "failed", "not_finite"))
         else:
-            out.append(_judged(spec, track, logits[track.track_id]))
+            out.append(judged(spec, track, logits[track.track_id]))
     return out
 
 
 def track_logits(
-    model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str
+    model: Detector,
+    spec: ModelSpec,
+    frames: Frames,
+    tracks: Sequence[FaceTrack],
+    device: str,
+    parts: Parts | None = None,
 ) -> dict[int, np.ndarray]:
-    """Fake-minus-real logits by track_id: (K,) float64 of a frame model, (1,) of a clip model."""
+    """Fake-minus-real logits by track_id: (K,) float64 of a frame model, (1,) of a clip model.
+
+    Args:
+        parts: is filled with what they are made of.
+    """
     pick = _clip_logits if spec.task == "clip" else _frame_logits
-    return pick(model, spec, frames, tracks, device)
+    return pick(model, spec, frames, tracks, device, Parts() if parts is None else parts)
 
 
 def bounds_for(spec: ModelSpec, n_frames: int) -> tuple[float, float]:
@@ -126,7 +151,7 @@ def bounds_for(spec: ModelSpec, n_frames: int) -> tuple[float, float]:
     return spec.calibration.bounds(few_frames=n_frames < FEW_FRAMES)
 
 
-def _judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore:
+def judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore:
     """Calibrate logits (K,) of a frame model or (1,) of a clip model, average the probabilities and vote."""
     # Rounded before the vote, so that what is shown is what was compared.
     probs = np.round(1 / (1 + np.exp(-logits / spec.calibration.temperature)), 6)
@@ -145,15 +170,23 @@ def _judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore
 
 
 def _frame_logits(
-    model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str
+    model: Detector,
+    spec: ModelSpec,
+    frames: Frames,
+    tracks: Sequence[FaceTrack],
+    device: str,
+    parts: Parts,
 ) -> dict[int, np.ndarray]:
     """Fake-minus-real logit of every frame of every track: track_id -> (K,) float64."""
-    logits = _logits_of_rows(model, spec, frames, tracks, device)
+    parts.own.update(_logits_of_rows(model, spec, frames, tracks, device))
     if not (share := spec.calibration.softened_share):
-        return logits
+        return {t.track_id: parts.own[t.track_id] for t in tracks}
     # How soft a face is changes little within a track, so a few frames say it for all.
-    softened = _logits_of_rows(model, spec, frames, tracks, device, every=SOFTENED_EVERY, soften=reduced)
-    return {name: own - share * softened[name].mean() for name, own in logits.items()}
+    parts.softened.update(
+        _logits_of_rows(model, spec, frames, tracks, device, every=SOFTENED_EVERY, soften=reduced)
+    )
+    names = [t.track_id for t in tracks]
+    return {name: parts.own[name] - share * parts.softened[name].mean() for name in names}
 
 
 def _logits_of_rows(
@@ -167,7 +200,7 @@ def _logits_of_rows(
     soften: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> dict[int, np.ndarray]:
     """What the model says of every so many frames of each track, all tracks together in batches."""
-    rows = [slice(min(every // 2, len(t) - 1), None, every) for t in tracks]
+    rows = [_every(len(t), every) for t in tracks]
     places = [
         (frames.images[p], box, points)
         for t, r in zip(tracks, rows, strict=True)
@@ -184,14 +217,38 @@ def _logits_of_rows(
     return {t.track_id: part for t, part in zip(tracks, split, strict=True)}
 
 
+def _every(n: int, step: int) -> slice:
+    return slice(min(step // 2, n - 1), None, step)
+
+
+def softened_rows(n: int) -> np.ndarray:
+    """Rows of a track of n frames that are seen a second time, without their finest detail."""
+    return np.arange(n)[_every(n, SOFTENED_EVERY)]
+
+
 def _clip_logits(
-    model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str
+    model: Detector,
+    spec: ModelSpec,
+    frames: Frames,
+    tracks: Sequence[FaceTrack],
+    device: str,
+    parts: Parts,
 ) -> dict[int, np.ndarray]:
     """Fake-minus-real logit of each track's clip: track_id -> (1,) float64."""
-    return {
-        t.track_id: forward(model, for_spec(spec).tensor(clip_crops(spec, frames, t), device)[None])
-        for t in tracks
-    }
+    out = {}
+    for track in tracks:
+        x = for_spec(spec).tensor(clip_crops(spec, frames, track), device)
+        if model.frame_by_frame:
+            features = parts.features[track.track_id] = run(model.frame_features, x)
+            out[track.track_id] = of_features(model, features[None])
+        else:
+            out[track.track_id] = forward(model, x[None])
+    return out
+
+
+def of_features(model: Detector, features: Tensor) -> np.ndarray:
+    """Fake-minus-real logits (B,) float64 of clips (B,T,C) whose frames were read before."""
+    return _difference(run(model.from_features, features))
 
 
 def clip_rows(spec: ModelSpec, track: FaceTrack) -> np.ndarray:
@@ -216,7 +273,16 @@ def forward(model: Detector, x: Tensor) -> np.ndarray:
     """Fake-minus-real logits (B,) float64 of a normalised batch (B,3,S,S) or (B,T,3,S,S)."""
     if x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)
+    return _difference(run(model, x))
+
+
+def run(part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A model, or a part of it, in the precision in which it is served."""
     kind = x.device.type
     with MODEL_LOCK, torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=has_bf16(kind)):
-        logits = model(x).float()
+        return part(x)
+
+
+def _difference(logits: Tensor) -> np.ndarray:
+    logits = logits.float()
     return (logits[:, 1] - logits[:, 0]).double().cpu().numpy()

@@ -4,6 +4,8 @@ A model votes fake at or above its threshold and real below its lower one; betwe
 majority of the voters that could judge it; where two or more voters are meant to judge, fewer than two are too few. Where a
 combination was fitted for exactly these voters and all of them judged, it gives the verdict in place of the majority, and the
 votes are still counted: fake_prob = sigmoid(bias + sum of weight * logit(fake_prob of a model)), held against its own bounds.
+A verdict of fake or real becomes uncertain (`unstable`) where the same faces in any of their views, judged by the same rules,
+come to the opposite; a view that comes to neither turns nothing.
 A file is fake when any judged person is fake, real when all are real, else uncertain. No face is not "real": it is
 not_applicable, and so is a person whom no voter could judge because none could run; beside people who were judged, such a
 person is uncertain.
@@ -17,6 +19,7 @@ from dataclasses import replace
 from typing import get_args
 
 from tbd_app.known import DECIMALS, Combination, KnownPerformance
+from tbd_app.steady import Steadiness
 from tbd_app.types import BlindSpot, FrameCounts, Label, ModelScore, Reason, Verdict, Vote
 
 QUORUM = 2
@@ -109,6 +112,18 @@ def _majority(asked: Sequence[ModelScore]) -> Verdict:
     if 2 * real > len(votes):
         return verdict("real", *reasons)
     return verdict("uncertain", *reasons, "tie" if fake == real and fake else "between_thresholds")
+
+
+def steadied(before: Verdict, found: Steadiness | None) -> Verdict:
+    """The verdict of a track once its views have been asked.
+
+    Args:
+        before: of the track.
+        found: what the views came to; None where none was asked.
+    """
+    if found is None or not found.turned:
+        return before
+    return replace(before, label="uncertain", reasons=(*before.reasons, "unstable"))
 
 
 def was_answered(people: Sequence[Verdict]) -> bool:

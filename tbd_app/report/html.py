@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
 from tbd_app.answer import of_report
-from tbd_app.report import overlays, palette, provenance, texts
+from tbd_app.report import overlays, palette, provenance, stability, texts
 from tbd_app.report.curves import Zones, in_words, lines, zones, zones_of
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
@@ -30,6 +30,7 @@ def render(report: Report) -> str:
     return _template().render(
         report=report,
         texts=texts,
+        stability=stability,
         product=f"{texts.PRODUCT} {report.versions.get('tbd', '')}".strip(),
         made_at=when(report),
         answer=texts.answer_label(report),
@@ -105,6 +106,8 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
         "reasons": texts.why(person, report, without=("combined",)),  # said once, below all people
+        "stability": stability.sentence(person, report),
+        "views": stability.rows(person, report),
         "quality": (
             f"Face of {quality.median_side_px:.0f} px"
             if report.media.kind == "image"

@@ -28,6 +28,10 @@ REASONS: dict[Reason, str] = {
     ),
     "majority_differs": "By the majority of votes the answer would be another.",
     "between_thresholds": "The score lies between the bounds for real and for fake.",
+    "unstable": (
+        "The answer turns into its opposite when the same face is compressed again, made smaller, mirrored or shifted a "
+        "little, so none is given."
+    ),
     "weights_missing": "The model's weights are not installed.",
     "weights_corrupt": "The model's weights are damaged, or not the ones that are listed.",
     "out_of_memory": "The model needs more memory than there is.",
@@ -87,6 +91,7 @@ _STEP_OF_REASON: dict[str, str] = {
     "too_dark": "Use a brighter shot of the same scene; brightening this one does not help.",
     "too_blurred": "Use a sharper copy, best the original file; sharpening this one does not help.",
     "side_view": "Choose an excerpt or a picture that shows the face from the front.",
+    "unstable": "Ask for the original file, or an earlier copy: this one's answer hangs on how it was saved.",
     "no_model_installed": "Install a model: `tbd models --all` says how.",
     "too_few_voters": "Install the models that are missing: `tbd models --all` says how.",
     "model_failed": "Run it again; `tbd doctor` checks this installation.",

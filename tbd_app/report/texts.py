@@ -119,4 +119,5 @@ def repeat_command(report: Report) -> str:
         ",".join(s["asked"]),
     ]
     words += ["--frames", str(s["n_frames"]), "--face-confidence", str(s["face_confidence"])]
+    words += ["--stability"] if s.get("stability") else []
     return shlex.join([*words, "--explain" if s["explain"] else "--no-explain"])

@@ -37,6 +37,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
         explain: bool = DEFAULTS.explain,
         html: bool = False,
         video: bool = False,
+        stability: bool = DEFAULTS.stability,
     ) -> dict[str, Any]:
         """Does the face in a video, picture or zip of frames show signs of manipulation? The answer is the report as JSON.
 
@@ -48,6 +49,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
             explain: make maps of where the models looked; the HTML report shows them.
             html: add the HTML report to `files`.
             video: add the annotated video to `files`, where the file is a video.
+            stability: score the same faces again, slightly changed; an answer that turns is withdrawn.
 
         Returns:
             The report; with `html` or `video` also `files`, data addresses by file name.
@@ -55,7 +57,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
         request, started = LocalContext.request.get(None), waiting.clock()
         key = str(request.session_hash) if request is not None else ""
         try:
-            chosen = jobs.settings(n_frames, face_confidence, models, explain)
+            chosen = jobs.settings(n_frames, face_confidence, models, explain, stability)
             with closing(jobs.events(file, chosen, desk, with_html=html, with_video=video)) as run:
                 for event in run:
                     if isinstance(event, jobs.Refused):

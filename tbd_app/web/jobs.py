@@ -143,7 +143,13 @@ class Desk:
 
 
 def settings(
-    n_frames: Any, face_confidence: Any, models: Any, explain: Any, *, ticked: bool = False
+    n_frames: Any,
+    face_confidence: Any,
+    models: Any,
+    explain: Any,
+    stability: Any = False,
+    *,
+    ticked: bool = False,
 ) -> AnalysisSettings:
     """Settings from values that come over the network.
 
@@ -163,6 +169,7 @@ def settings(
             face_confidence=float(face_confidence),
             models=catalogue.asked_by(words) if ticked else words,
             explain=bool(explain),
+            stability=bool(stability),
         )
     except (TypeError, ValueError) as error:
         raise BadSetting(texts.BAD_VALUES) from error

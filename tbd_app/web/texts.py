@@ -37,6 +37,7 @@ ADVANCED = "More settings"
 CONFIDENCE = "Face confidence"
 CONFIDENCE_INFO = "How sure the face detector must be. Lower finds more faces, and more that are none."
 EXPLAIN = "Show where the models looked (Grad-CAM)"
+STABILITY = "Ask again about the same faces, slightly changed; an answer that turns is withdrawn"
 ANALYZE = "Analyse"
 STOP = "Stop"
 CLEAR = "Clear"
@@ -135,6 +136,7 @@ STAGES = {
     "frames": "Reading frames",
     "faces": "Looking for faces",
     "score": "Asking the models",
+    "stability": "Asking again about the same faces, slightly changed",
     "explain": "Drawing where the models looked",
 }
 KINDS = {"video": "Video", "image": "Picture", "frames": "Zip of frames"}

@@ -120,16 +120,19 @@ def test_the_settings_that_shape_the_answer_are_told(clip, report) -> None:
         "asked": ["default"],
         "models": [FRAME_MODEL, CLIP_MODEL],
         "explain": True,
+        "stability": False,
         "min_face_px": 64,
         "min_track_share": 0.25,
     }
-    changed = replace(PLAIN, face_confidence=0.8, models=(CLIP_MODEL,), min_face_px=48, min_track_share=0.5)
+    changed = replace(PLAIN, face_confidence=0.8, models=(CLIP_MODEL,), stability=True)
+    changed = replace(changed, min_face_px=48, min_track_share=0.5)
     assert analyze(clip, changed).settings == {
         "n_frames": N,
         "face_confidence": 0.8,
         "asked": [CLIP_MODEL],
         "models": [CLIP_MODEL],
         "explain": False,
+        "stability": True,
         "min_face_px": 48,
         "min_track_share": 0.5,
     }

@@ -158,7 +158,7 @@ def recounts(report: Report) -> dict[str, Any]:
     VALIDATOR.validate(document)
     for verdict, again in [
         (document["verdict"], recount.of_file(document)),
-        *((p["verdict"], recount.of_person(p, document["combination"])) for p in document["people"]),
+        *((p["verdict"], recount.of_person(p, document)) for p in document["people"]),
     ]:
         assert verdict.pop("fake_prob") == pytest.approx(again.pop("fake_prob"), abs=2e-6)
         assert verdict == again

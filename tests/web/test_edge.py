@@ -26,7 +26,7 @@ def put(url: str, content: bytes = PICTURE, name: str = "same.jpg") -> httpx.Res
 def ask(url: str, path: str, models: object = ("default",)) -> str:
     """The events of one call that analyses an upload."""
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    data = {"data": [file, 8, 0.9, models, False, False, False]}
+    data = {"data": [file, 8, 0.9, models, False, False, False, True]}
     started = httpx.post(f"{url}gradio_api/call/analyze", json=data, timeout=60)
     if started.status_code != 200:
         return started.text
@@ -166,7 +166,7 @@ def test_who_leaves_gives_the_place_free(server):
     now = [1000.0]
     waiting.clock = lambda: now[0]
     file = {"path": put(server.url).json()[0], "meta": {"_type": "gradio.FileData"}}
-    data = {"data": [file, 8, 0.9, ["default"], False, False, False]}
+    data = {"data": [file, 8, 0.9, ["default"], False, False, False, True]}
     httpx.post(f"{server.url}gradio_api/call/analyze", json=data)  # and nobody asks for the answer
     for _ in range(200):
         if server.engine.seen:

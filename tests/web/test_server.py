@@ -46,7 +46,7 @@ def clip(tmp_path):
 def _call(url: str, file: object) -> str:
     """The events of one bare HTTP call."""
     started = httpx.post(
-        f"{url}gradio_api/call/analyze", json={"data": [file, 32, 0.9, ["default"], True, False, False]}
+        f"{url}gradio_api/call/analyze", json={"data": [file, 32, 0.9, ["default"], True, False, False, True]}
     )
     answer = httpx.get(f"{url}gradio_api/call/analyze/{started.json()['event_id']}", timeout=30)
     return answer.text
@@ -57,7 +57,16 @@ def test_there_is_exactly_one_public_endpoint(client):
     assert list(api["named_endpoints"]) == ["/analyze"]
     assert not api["unnamed_endpoints"]
     parameters = {p["parameter_name"]: p for p in api["named_endpoints"]["/analyze"]["parameters"]}
-    assert list(parameters) == ["file", "n_frames", "face_confidence", "models", "explain", "html", "video"]
+    assert list(parameters) == [
+        "file",
+        "n_frames",
+        "face_confidence",
+        "models",
+        "explain",
+        "html",
+        "video",
+        "stability",
+    ]
     assert parameters["n_frames"]["parameter_default"] == 32
     assert [n for n, p in parameters.items() if not p["parameter_has_default"]] == ["file"]
 
@@ -96,7 +105,7 @@ def test_ticks_on_the_page_ask_for_default_or_for_names(server, extra):
     (press,) = (fn.fn for fn in server.blocks.fns.values() if fn.name == "on_analyze")
     example = uploads.stage(EXAMPLES / "no_face.mp4")
     upload = [{"path": str(example), "orig_name": example.name, "meta": {"_type": "gradio.FileData"}}]
-    deque(press(upload, 32, 0.9, ticked, True), maxlen=0)
+    deque(press(upload, 32, 0.9, ticked, True, True), maxlen=0)
     assert server.engine.seen[0][2].models == (tuple(ticked) if extra else ("default",))
     assert server.leftovers() == []
 
@@ -105,7 +114,7 @@ def test_what_could_not_be_sent_whole_is_deleted(server):
     (press,) = (fn.fn for fn in server.blocks.fns.values() if fn.name == "on_analyze")
     example = uploads.stage(EXAMPLES / "no_face.mp4")
     sent = [{"path": str(example), "orig_name": example.name}]
-    *_, last = press({"sent": sent, "problem": "413"}, 32, 0.9, ["default"], True)
+    *_, last = press({"sent": sent, "problem": "413"}, 32, 0.9, ["default"], True, True)
     assert texts.UPLOAD_FAILED in str(last)
     assert server.engine.seen == []
     assert server.leftovers() == []

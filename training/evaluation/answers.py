@@ -19,13 +19,13 @@ from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FrameCounts, ModelScore, ModelSpec
-from training.evaluation.corruptions import CORRUPTIONS
+from training.evaluation.corruptions import SUITE
 from training.evaluation.seen import CACHE, Seen, logits_of, look
 from training.faces.bank import FaceBank
 from training.faces.index import Item
 
 ENSEMBLE = "ensemble"
-_NO_FRAMES = FrameCounts(
+NO_FRAMES = FrameCounts(
     0, 0, 0, 0, (), (0, 0)
 )  # the label of a file that nobody judged does not depend on them
 
@@ -61,7 +61,7 @@ def score_clips(
         for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
             # What was made for the moment is not kept.
             path, kept = (
-                (CORRUPTIONS[corruption](clip.path, Path(folder)), Path(folder))
+                (SUITE[corruption](clip.path, Path(folder)), Path(folder))
                 if corruption
                 else (clip.path, cache)
             )
@@ -89,7 +89,7 @@ def _add_verdict(scores: Scores, found: Sequence[Sequence[ModelScore]], voters: 
     """What the vote makes of a clip, whatever other models were asked with the voters, by the rule that serves."""
     combination = manifest.combination("video")
     people = [verdict.of_track(of_one, voters, combination) for of_one in zip(*found, strict=True)]
-    told = verdict.of_file(people, _NO_FRAMES)
+    told = verdict.of_file(people, NO_FRAMES)
     scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
     scores.frames.append(())
     scores.votes.append("" if told.label == "not_applicable" else told.label)

@@ -26,6 +26,7 @@ KNOWN = "known_performance"  # what of the figures reports show
 COMBINATION = (
     "combination"  # how the voters' scores are weighed, by kind of media; only the manifest holds it
 )
+STABILITY = ("stability", "val_clips_steady", "val_pictures_steady")  # figures of evaluate_stability.py
 FIGURES = ("metrics",)  # what of an entry goes to its file of figures
 ORIGIN = ("trained_on", "recipe", "revision", "dtype")  # and what to its recipe file
 
@@ -88,19 +89,38 @@ def write_entry(whole: dict[str, Any]) -> None:
 
 
 def write_metrics(model: str, figures: dict[str, Any]) -> dict[str, Any]:
-    """Replace a model's figures and return all that is known of it."""
-    whole = entry_of(model) | {"metrics": figures}
+    """Replace a model's figures, but for those of `STABILITY`, and return all that is known of it."""
+    before = entry_of(model)
+    whole = before | {"metrics": figures | _steady(before["metrics"])}
     write_entry(whole)
     return whole
 
 
 def write_ensemble(voters: Sequence[str], figures: dict[str, Any]) -> None:
-    """Replace the figures of the vote; a combination is kept unless these are other voters than it was fitted for."""
+    """Replace the figures of the vote.
+
+    A combination and the figures of `STABILITY` are kept unless these are other voters than those they are of.
+    """
     vote = {"voters": list(voters), "metrics": figures}
     before = ensemble()
-    if COMBINATION in before and set(before["voters"]) == set(voters):
-        vote[COMBINATION] = before[COMBINATION]
+    if before and set(before["voters"]) == set(voters):
+        vote["metrics"] = figures | _steady(before["metrics"])
+        if COMBINATION in before:
+            vote[COMBINATION] = before[COMBINATION]
     _write_all(entries(), vote)
+
+
+def add_figures(name: str, figures: dict[str, Any]) -> None:
+    """Put figures beside those that are kept of a model, or of the vote under the name "ensemble"."""
+    if name == "ensemble":
+        vote = ensemble()
+        return _write_all(entries(), vote | {"metrics": vote["metrics"] | figures})
+    whole = entry_of(name)
+    return write_entry(whole | {"metrics": whole["metrics"] | figures})
+
+
+def _steady(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {key: metrics[key] for key in STABILITY if key in metrics}
 
 
 def write_combination(fitted: Mapping[MeasuredKind, Combination]) -> None:

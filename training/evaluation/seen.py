@@ -13,20 +13,24 @@ from dataclasses import astuple, dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import cv2
 import numpy as np
 
 from tbd_app.errors import TBDError
 from tbd_app.media import sample as sample_room
+from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import faces as faces_room
-from tbd_app.pipeline import fitness, people, score, tracks
+from tbd_app.pipeline import fitness, people, score, stability, tracks, views
 from tbd_app.settings import AnalysisSettings
-from tbd_app.types import FaceTrack, Frames, ModelSpec, TrackQuality
+from tbd_app.types import FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
 
 CACHE = Path("runs/cache/seen")
 _ROOMS = (sample_room, faces_room, tracks, fitness)  # another way to find people makes another cache
+_VIEW_ROOMS = (stability, views)  # and another way to change them another one of views
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,21 @@ def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
     return read
 
 
+def view_logits(name: str, seen: Seen, settings: AnalysisSettings, cache: Path = CACHE) -> stability.Logits:
+    """`stability.view_logits` of a file's usable tracks, from the cache where it is there."""
+    spec, model = registry.spec(name), score.loaded(name, "cpu")
+    folder = cache / "views" / f"{_weights_key(model, spec)}-{_content(_VIEW_ROOMS)[:16]}"
+    stored = folder / f"{seen.key}.npz"
+    if not stored.is_file():
+        found = stability.view_logits(name, seen.frames, seen.usable, "cpu", min_face_px=settings.min_face_px)
+        folder.mkdir(parents=True, exist_ok=True)
+        part = stored.with_suffix(".part.npz")
+        np.savez(part, **{f"{track_id} {view}": values for (track_id, view), values in found.items()})
+        part.rename(stored)
+    with np.load(stored, allow_pickle=False) as data:
+        return {(int(key.split()[0]), cast(ViewName, key.split()[1])): data[key] for key in data.files}
+
+
 _KEYS: dict[int, tuple[weakref.ref[Detector], str]] = {}
 
 
@@ -97,12 +116,12 @@ def _key(path: Path, settings: AnalysisSettings) -> str:
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     how = f"{settings.n_frames} {settings.face_confidence} {settings.min_face_px} {settings.min_track_share}"
-    return hashlib.sha256(f"{content} {how} {_rooms()}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{content} {how} {_content(_ROOMS)}".encode()).hexdigest()[:32]
 
 
-@lru_cache(maxsize=1)
-def _rooms() -> str:
-    sources = (Path(str(room.__file__)).read_bytes() for room in _ROOMS)
+@lru_cache(maxsize=2)
+def _content(rooms: tuple[ModuleType, ...]) -> str:
+    sources = (Path(str(room.__file__)).read_bytes() for room in rooms)
     return hashlib.sha256(b"".join(sources)).hexdigest()
 
 

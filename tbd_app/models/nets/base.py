@@ -29,6 +29,7 @@ class Detector(nn.Module):
 
     backbone: nn.Module
     input_size: int | None = None
+    frame_by_frame = False  # a clip model that is `from_features` of `frame_features` of each frame
     backbone_prefix = ""  # of its keys in the files of its public weights
 
     def __init__(self, *, freeze_bn: bool = False) -> None:
@@ -56,6 +57,14 @@ class Detector(nn.Module):
             raise ValueError(
                 f"this {type(self).__name__} is made for pictures of {self.input_size} px, not {found}"
             )
+
+    def frame_features(self, x: Tensor) -> Tensor:
+        """What a clip model reads of single frames: (N,3,S,S) -> (N,C)."""
+        raise NotImplementedError(f"{type(self).__name__} does not read frames one by one")
+
+    def from_features(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Logits (B,2) of clips whose frames were read before: (B,T,C)."""
+        raise NotImplementedError(f"{type(self).__name__} does not read frames one by one")
 
     def cam_layer(self) -> nn.Module:
         """The layer whose activation is the last one with a spatial layout."""

@@ -24,6 +24,8 @@ class CnnLstm(Detector):
         cam_layer: path of its last layer with a spatial layout.
     """
 
+    frame_by_frame = True
+
     def __init__(
         self,
         *,
@@ -44,8 +46,17 @@ class CnnLstm(Detector):
 
     def features(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B,T,3,224,224), mask (B,T) -> clip features (B,256)."""
-        over_time, _ = self.lstm(clip_features(self.backbone, x))
+        return self._over_time(clip_features(self.backbone, x), mask)
+
+    def _over_time(self, features: Tensor, mask: Tensor | None) -> Tensor:
+        over_time, _ = self.lstm(features)
         return masked_mean(self.activation(self.norm(over_time)), mask)
+
+    def frame_features(self, x: Tensor) -> Tensor:
+        return self.backbone(x)
+
+    def from_features(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.head(self.dropout(self._over_time(features, mask)))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.head(self.dropout(self.features(x, mask)))

@@ -67,6 +67,8 @@ class ClipProbe(ClipDetector):
         small: see `build_tower`.
     """
 
+    frame_by_frame = True
+
     def __init__(
         self,
         *,
@@ -106,8 +108,14 @@ class ClipProbe(ClipDetector):
         return torch.einsum("nrd,rdc->nrc", statistics - self.centre, self.basis).flatten(1)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        frames = self.components(self.statistics(x.flatten(0, 1))).unflatten(0, x.shape[:2])
-        seen = mask if mask is not None else x.new_ones(x.shape[:2], dtype=torch.bool)
+        return self.from_features(self.frame_features(x.flatten(0, 1)).unflatten(0, x.shape[:2]), mask)
+
+    def frame_features(self, x: Tensor) -> Tensor:
+        return self.components(self.statistics(x))
+
+    def from_features(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        frames = features
+        seen = mask if mask is not None else frames.new_ones(frames.shape[:2], dtype=torch.bool)
         still = self.picture_head(masked_mean(frames, seen))
         moving = self.clip_head(over_time(frames, seen))
         fake = torch.where(seen.sum(1) < FEW, still, moving)

@@ -14,6 +14,8 @@ from tbd_app.models.nets.base import Detector, clip_features, masked_mean, timm_
 class SwinTinyMean(Detector):
     """x (B,T,3,224,224), mask (B,T) bool or None -> logits (B,2)."""
 
+    frame_by_frame = True
+
     def __init__(self, *, pretrained: bool = False, freeze_bn: bool = False) -> None:
         super().__init__(freeze_bn=freeze_bn)
         self.backbone = timm_backbone("swin_tiny_patch4_window7_224", pretrained=pretrained)
@@ -23,6 +25,12 @@ class SwinTinyMean(Detector):
     def features(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B,T,3,224,224), mask (B,T) -> clip features (B,768)."""
         return masked_mean(clip_features(self.backbone, x), mask)
+
+    def frame_features(self, x: Tensor) -> Tensor:
+        return self.backbone(x)
+
+    def from_features(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.head(self.dropout(masked_mean(features, mask)))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.head(self.dropout(self.features(x, mask)))

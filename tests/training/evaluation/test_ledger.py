@@ -165,3 +165,19 @@ def test_combinations_are_of_the_same_listed_models(folder: Path) -> None:
     ):
         with pytest.raises(ValueError, match="same models"):
             ledger.write_combination(fitted)
+
+
+def test_figures_of_the_views_are_kept_with_those_of_other_commands(folder: Path) -> None:
+    counts = {"stability": {"val_clips": {"n_right": 3}}}
+    steady = {"val_clips_steady": figures(0.5)["val_clips"] | {"fpr": 0.0, "fpr_ci": [0.0, 0.6]}}
+    ledger.add_figures(NAME, counts)
+    ledger.add_figures("ensemble", counts | steady)
+    assert ledger.entry_of(NAME)["metrics"] == figures(0.75) | counts
+    ledger.write_metrics(NAME, figures(0.8))
+    assert ledger.entry_of(NAME)["metrics"] == figures(0.8) | counts
+    ledger.write_ensemble([OTHER, NAME], figures(0.6))
+    assert ledger.ensemble()["metrics"] == figures(0.6) | counts | steady
+    shown = read(folder / "manifest.json")["ensemble"]["known_performance"]["video"]
+    assert (shown["data"], shown["flagged_real"]["value"]) == ("val clips, checked in views", 0.0)
+    ledger.write_ensemble([NAME], figures(0.6))
+    assert ledger.ensemble()["metrics"] == figures(0.6)
