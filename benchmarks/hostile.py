@@ -17,6 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
+
 from tbd_app.media import sandbox
 from tbd_app.settings import Limits
 from tests import fuzz, hostile

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from skimage.data import astronaut
 
 from tbd_app.known import MEASURED_AS, Combination, KnownPerformance, Measured
-from tbd_app.steady import Stability, Steadiness, ViewAnswer
 from tbd_app.types import (
     Content,
     Explanation,
@@ -28,7 +27,6 @@ from tbd_app.types import (
     Snapshot,
     TrackQuality,
     Verdict,
-    ViewName,
 )
 
 FACE_BOX = np.array([170, 60, 275, 205], np.float32)  # of the astronaut's face, xyxy px
@@ -92,7 +90,7 @@ def make_report(
             "asked": [*MODELS, ABSENT],
             "models": [*MODELS, ABSENT],
             "explain": explain,
-            "stability": True,
+            "stability": False,
             "min_face_px": 64,
             "min_track_share": 0.25,
         },
@@ -123,21 +121,6 @@ def with_combination(report: Report, fake_prob: float, *, differs: bool = False)
 
     people = tuple(replace(p, verdict=weighed(p.verdict)) for p in report.people)
     return replace(report, people=people, verdict=weighed(report.verdict), combination=by)
-
-
-def with_views(report: Report, **labels: Label) -> Report:
-    """The report as it is where the first person was asked again: every view says the same, but for these.
-
-    Where one says the opposite, the verdict is left as it is: tests of views need no rules.
-    """
-    person = report.people[0]
-    answer: Label = "real" if person.verdict.label == "real" else "fake"
-    probs = {"fake": 0.9, "real": 0.1, "uncertain": 0.5}
-    views = []
-    for view in get_args(ViewName):
-        label = labels.get(view, answer)
-        views.append(ViewAnswer(view, label, probs[label], dict.fromkeys(MODELS, probs[label])))
-    return replace(report, stability=Stability((Steadiness(person.track.track_id, answer, tuple(views)),)))
 
 
 def with_known_vote(report: Report, **changes: Any) -> Report:

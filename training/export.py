@@ -35,10 +35,11 @@ from tbd_app.models import manifest, registry, weights
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score
 from tbd_app.types import Calibration, ModelSpec
+from training.benchmark import systems
 from training.benchmark.collection import Collection, open_collections
 from training.engine.metrics import auc, fake_bound, fit_temperature
 from training.engine.run import trained_on
-from training.evaluation import hub, ledger, systems
+from training.evaluation import hub, ledger
 from training.evaluation.answers import logits_of_pictures, track_logits
 from training.evaluation.seen import CACHE
 from training.faces.index import Item

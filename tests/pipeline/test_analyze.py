@@ -29,8 +29,8 @@ from tests import media_factory
 from tests.pipeline.conftest import ABSENT_MODEL, CLIP_MODEL, FRAME_MODEL
 
 N = 8
-SETTINGS = AnalysisSettings(n_frames=N, device="cpu", limits=Limits())
-PLAIN = replace(SETTINGS, explain=False)
+SETTINGS = AnalysisSettings(n_frames=N, stability=True, device="cpu", limits=Limits())
+PLAIN = replace(SETTINGS, explain=False, stability=False)
 
 
 @pytest.fixture(autouse=True)
@@ -120,19 +120,18 @@ def test_the_settings_that_shape_the_answer_are_told(clip, report) -> None:
         "asked": ["default"],
         "models": [FRAME_MODEL, CLIP_MODEL],
         "explain": True,
-        "stability": False,
+        "stability": True,
         "min_face_px": 64,
         "min_track_share": 0.25,
     }
-    changed = replace(PLAIN, face_confidence=0.8, models=(CLIP_MODEL,), stability=True)
-    changed = replace(changed, min_face_px=48, min_track_share=0.5)
+    changed = replace(PLAIN, face_confidence=0.8, models=(CLIP_MODEL,), min_face_px=48, min_track_share=0.5)
     assert analyze(clip, changed).settings == {
         "n_frames": N,
         "face_confidence": 0.8,
         "asked": [CLIP_MODEL],
         "models": [CLIP_MODEL],
         "explain": False,
-        "stability": True,
+        "stability": False,
         "min_face_px": 48,
         "min_track_share": 0.5,
     }

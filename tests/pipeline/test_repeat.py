@@ -139,7 +139,7 @@ def test_the_command_on_the_page_gives_what_the_ticks_gave(listed, picture, tick
     assert set(report.verdict.voters) == set(ticked)
     assert analyze(picture, again).verdict == report.verdict
     command = texts.repeat_command(report)
-    for page in (views.details(report), html.render(report)):
+    for page in (views.result(report), html.render(report)):
         assert command in page.replace("&#39;", "'")
 
 

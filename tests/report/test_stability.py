@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -10,10 +11,26 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from tbd_app.report import html, stability
 from tbd_app.report.to_json import SCHEMA_PATH, dumps
-from tbd_app.types import ViewName
-from tests.report_factory import make_report, with_views
+from tbd_app.steady import Stability, Steadiness, ViewAnswer
+from tbd_app.types import Label, Report, ViewName
+from tests.report_factory import MODELS, make_report
 
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
+
+
+def with_views(report: Report, **labels: Label) -> Report:
+    """The report as it is where the first person was asked again: every view says the same, but for these.
+
+    Where one says the opposite, the verdict is left as it is: tests of views need no rules.
+    """
+    person = report.people[0]
+    answer: Label = "real" if person.verdict.label == "real" else "fake"
+    probs = {"fake": 0.9, "real": 0.1, "uncertain": 0.5}
+    views = []
+    for view in get_args(ViewName):
+        label = labels.get(view, answer)
+        views.append(ViewAnswer(view, label, probs[label], dict.fromkeys(MODELS, probs[label])))
+    return replace(report, stability=Stability((Steadiness(person.track.track_id, answer, tuple(views)),)))
 
 
 def test_every_view_has_words() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tbd_app.models.recipes import RECIPES
 from tbd_app.models.specs import SPECS
-from training.evaluation import systems
+from training.benchmark import systems
 
 
 def test_the_page_is_current() -> None:
     page = systems.PAGE.read_text(encoding="utf-8")
-    assert page == systems.rendered(page), "run: python training/evaluation/systems.py"
+    assert page == systems.rendered(page), "run: python training/benchmark/systems.py"
 
 
 def test_our_counts_are_those_of_the_references() -> None:

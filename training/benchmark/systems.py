@@ -1,6 +1,6 @@
 """The table of systems in docs/systems.md, written from the registry, the recipes and the manifest.
 
-    python training/evaluation/systems.py
+    python training/benchmark/systems.py
 
 What the references report is kept here, in their words and numbers; counts, commands and the state of weights are read.
 """
@@ -21,7 +21,7 @@ from tbd_app.models.specs import SPECS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "systems.md"
-BEGIN, END = "<!-- systems: begin, written by training/evaluation/systems.py -->", "<!-- systems: end -->"
+BEGIN, END = "<!-- systems: begin, written by training/benchmark/systems.py -->", "<!-- systems: end -->"
 
 
 @dataclass(frozen=True, slots=True)
