@@ -11,6 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -75,6 +76,15 @@ def test_the_requirements_of_the_app_are_a_plain_list() -> None:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+[=<>!~][^\s;]+", line)] == []
     assert PROJECT["dynamic"] == ["version", "dependencies"]
+
+
+def test_the_lock_has_every_package_of_the_app_within_its_bounds() -> None:
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = {plain(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)}
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        wanted = Requirement(line)
+        assert plain(wanted.name) in locked, f"{wanted.name}: run script/lock"
+        assert wanted.specifier.contains(locked[plain(wanted.name)]), f"{wanted}: run script/lock"
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("requirements-*.txt")), ids=lambda p: p.stem)
