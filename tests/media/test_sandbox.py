@@ -196,7 +196,7 @@ def test_child_dies_with_its_parent():
 
 
 def children(of: int | None = None) -> list[int]:
-    """Child processes of a process, by default of this one."""
+    """Child processes of a process, by default the sandbox's of this one, which runs many tests."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -204,7 +204,15 @@ def children(of: int | None = None) -> list[int]:
         except OSError:
             continue
         parents[int(stat.parent.name)] = int(fields[1])
-    return [pid for pid, parent in parents.items() if parent == (of or os.getpid())]
+    found = [pid for pid, parent in parents.items() if parent == (of or os.getpid())]
+    return found if of else [pid for pid in found if b"tbd_app.media.confined" in command_of(pid)]
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def alive(pid: int) -> bool:
