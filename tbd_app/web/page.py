@@ -86,6 +86,8 @@ def launch_options(page: Page) -> dict[str, Any]:
         "footer_links": ["api"],
         "ssr_mode": False,
         "mcp_server": _with_mcp(),
+        # Gradio's own check that the page answers gives up after three seconds, in which a slow machine still loads models.
+        "_frontend": False,
     }
 
 

@@ -85,11 +85,11 @@ class Server:
     engine: Any
     blocks: Any
 
-    def leftovers(self) -> list[str]:
-        """Files in its temporary folder, its lock aside, once a running deletion had its time."""
-        for _ in range(50):
+    def leftovers(self, expected: int = 0) -> list[str]:
+        """Files in its temporary folder, its lock aside, once a running deletion had its time to leave so many."""
+        for _ in range(200):
             names = [name for _, _, files in os.walk(self.temp_dir) for name in files if name != ".lock"]
-            if not names:
+            if len(names) <= expected:
                 break
             time.sleep(0.05)
         return names

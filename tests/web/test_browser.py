@@ -144,6 +144,9 @@ def test_a_file_chosen_during_a_run_stays_and_a_second_visitor_waits(page, serve
     second.click("#stop")
     expect(second.locator("#status")).to_contain_text(texts.STOPPED)
     second.close()
+    assert (
+        len(server.leftovers(expected=1)) == 1
+    )  # the second visitor's file is gone, and their place in the line
     server.engine.go.set()
     expect_headline(page, "fake")
     expect(page.locator(".tbd-files li")).to_have_count(2)
