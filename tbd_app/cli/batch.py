@@ -14,7 +14,9 @@ from typing import IO
 import tbd_app
 from tbd_app.cli.screen import Screen
 from tbd_app.errors import BadSetting, EmptyFile, TBDError, Unexpected
+from tbd_app.media import regular
 from tbd_app.media.archive import natural_key
+from tbd_app.media.sniff import HEAD_BYTES, sniff
 from tbd_app.names import shown
 from tbd_app.pipeline.verdict import was_answered
 from tbd_app.report import to_json
@@ -24,12 +26,30 @@ from tbd_app.types import ProgressEvent, Report
 MAX_STEM = 80  # characters of the input's name in the name of an output
 
 
-def expand(paths: Iterable[Path]) -> list[Path]:
-    """The files themselves and, for a folder, the files in it in natural order; hidden ones are left out."""
+def expand(paths: Iterable[Path]) -> tuple[list[Path], int]:
+    """The files themselves and, for a folder, its media in natural order, without hidden files.
+
+    Returns:
+        The files, and how many others lie in the folders: what is neither video, picture nor zip is not asked about there.
+    """
     out: list[Path] = []
+    others = 0
     for path in paths:
-        out += sorted(_files(path), key=lambda p: natural_key(p.name)) or [path]
-    return out
+        found = _files(path)
+        media = [p for p in found if _may_be_media(p)]
+        others += len(found) - len(media)
+        out += sorted(media, key=lambda p: natural_key(p.name)) or [path]
+    return out, others
+
+
+def _may_be_media(path: Path) -> bool:
+    """By its first bytes; what cannot be read is for the analysis to refuse, and an empty file may have been meant."""
+    try:
+        with os.fdopen(regular.opened(path), "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (TBDError, OSError):
+        return True
+    return not head or sniff(head).reader != "other"
 
 
 def _files(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from tbd_app.cli.screen import Screen
 from tbd_app.errors import DeviceMissing, TBDError, WeightsCorrupt
 from tbd_app.models import registry
 from tbd_app.names import shown
+from tbd_app.report.names import counted
 from tbd_app.report.to_json import error_to_dict
 from tbd_app.settings import AnalysisSettings
 
@@ -110,8 +111,11 @@ def analyze(
         _give_up(screen, error)
     except TBDError as error:
         _give_up(screen, error)
+    files, others = expand(paths)
+    if others:
+        screen.note(f"Passed over {counted(others, 'other file')}: no video, picture or zip of frames.")
     with outputs:
-        batch = Batch(expand(paths), settings, outputs, screen)
+        batch = Batch(files, settings, outputs, screen)
         try:
             batch.run()
         except KeyboardInterrupt:
@@ -126,7 +130,7 @@ def analyze(
 def _answer_each(paths: Sequence[Path], json_file: str | None, error: TBDError) -> None:
     """One JSON line per input, all with the same error."""
     with Outputs.prepare(json_file, None, None) as outputs:
-        for path in expand(paths):
+        for path in expand(paths)[0]:
             outputs.write_line(error_to_dict(shown(path.name), error))
 
 

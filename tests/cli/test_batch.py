@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tbd_app.cli.batch import Outputs
+from tbd_app.cli.batch import Outputs, expand
 from tests.report_factory import make_report
 
 
@@ -36,3 +36,18 @@ def test_a_file_has_one_document_a_line(tmp_path, name) -> None:
 def test_a_folder_with_a_dot_in_its_name_is_a_folder(tmp_path) -> None:
     (tmp_path / "v1.2").mkdir()
     assert Outputs.prepare(str(tmp_path / "v1.2"), None, None).json_dir == tmp_path / "v1.2"
+
+
+def test_of_a_folder_only_media_are_asked_about(tmp_path) -> None:
+    image = tmp_path / "a face.png"
+    image.write_bytes(b"\x89PNG\r\n\x1a\n and more")
+    (tmp_path / "notes.txt").write_text("who was filmed, and when")
+    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / ".hidden.png").write_bytes(image.read_bytes())
+    assert expand([tmp_path]) == ([image, tmp_path / "empty.mp4"], 2)
+    # What is named itself is answered, whatever it is, and so is a folder in which there is nothing to ask about.
+    assert expand([tmp_path / "notes.txt"]) == ([tmp_path / "notes.txt"], 0)
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "a.txt").write_text("a")
+    assert expand([tmp_path / "papers"]) == ([tmp_path / "papers"], 1)

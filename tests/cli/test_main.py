@@ -235,13 +235,14 @@ def test_a_folder_stands_for_its_files_in_natural_order(tmp_path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "deeper").mkdir()
     alone = tmp_path / "clip10.mp4"
-    assert [p.name for p in expand([tmp_path, alone])] == [
+    files, _ = expand([tmp_path, alone])
+    assert [p.name for p in files] == [
         "Clip1.mp4",
         "clip2.mp4",
         "clip10.mp4",
         "clip10.mp4",
     ]
-    assert expand([tmp_path / "deeper"]) == [tmp_path / "deeper"]
+    assert expand([tmp_path / "deeper"]) == ([tmp_path / "deeper"], 0)
 
 
 @pytest.mark.parametrize(
