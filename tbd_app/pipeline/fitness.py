@@ -21,9 +21,8 @@ TURNED_BY = 3.0  # log-odds by which another quarter turn must be the likelier f
 BRIGHT_PERCENTILE = 95.0
 TOO_DARK = 40.0  # of 255, at the percentile; the darkest of 64 ordinary faces had 121
 TOO_BLURRED = 5.0  # of `TrackQuality.blur`; a face shown with 16 px of detail has 6, the softest of 212 ordinary ones had 15
-SIDE_VIEW = (
-    0.6  # offset of the nose from between the eyes, over their distance; beyond three quarters of a profile
-)
+# Offset of the nose from between the eyes, over their distance; beyond three quarters of a profile.
+SIDE_VIEW = 0.6
 
 
 def checked(track: FaceTrack, frames: Frames, detector: FaceDetector) -> FaceTrack:
