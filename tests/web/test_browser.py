@@ -172,6 +172,7 @@ def test_closing_the_page_stops_too(page, server):
 def test_clear_resets_the_page(page, server):
     page.get_by_text(texts.ADVANCED).click()
     page.get_by_label(texts.N_FRAMES).first.fill("16")
+    page.wait_for_timeout(1000)  # the page takes a number over a moment after it was typed
     analyse(page, CLIP)
     expect_headline(page, "fake")
     page.click("#clear")
