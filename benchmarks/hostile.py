@@ -24,10 +24,11 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 from tbd_app.media import sandbox
 from tbd_app.settings import Limits
 from tests import fuzz, hostile
+from training.evaluation.marked import replaced
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "security.md"
-BEGIN, END = "<!-- corpus: begin, written by benchmarks/hostile.py -->", "<!-- corpus: end -->"
+MARKS = ("<!-- corpus: begin, written by benchmarks/hostile.py -->", "<!-- corpus: end -->")
 
 
 def one(name: str) -> dict[str, object]:
@@ -73,8 +74,7 @@ def main() -> None:
         print(rows[-1], flush=True)
         if rows[-1]["answer"] not in hostile.CASES[name].answers:
             sys.exit(f"{name}: a wrong answer")
-    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(f"{head}{BEGIN}\n{table(rows)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), MARKS, table(rows)), encoding="utf-8")
 
 
 if __name__ == "__main__":

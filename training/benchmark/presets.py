@@ -17,10 +17,11 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 # isort: split
 
 from training.engine.config import PRESETS, RunConfig, load_preset
+from training.evaluation.marked import replaced
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "presets.md"
-BEGIN, END = "<!-- presets: begin, written by training/benchmark/presets.py -->", "<!-- presets: end -->"
+MARKS = ("<!-- presets: begin, written by training/benchmark/presets.py -->", "<!-- presets: end -->")
 # Scripts of models that nobody published, and presets that only change memory or only show that a script runs.
 OWN = ("train_generators", "train_probe")
 NO_RECIPE = ("8gb", "toy")
@@ -160,8 +161,7 @@ def write() -> None:
 
 def rendered(page: str) -> str:
     """The page with the table as it should be now."""
-    head, rest = page.split(BEGIN, 1)
-    return f"{head}{BEGIN}\n{table()}\n{END}{rest.split(END, 1)[1]}"
+    return replaced(page, MARKS, table())
 
 
 def table() -> str:

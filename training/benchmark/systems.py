@@ -18,10 +18,11 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 
 from tbd_app.models.recipes import RECIPES
 from tbd_app.models.specs import SPECS
+from training.evaluation.marked import replaced
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "systems.md"
-BEGIN, END = "<!-- systems: begin, written by training/benchmark/systems.py -->", "<!-- systems: end -->"
+MARKS = ("<!-- systems: begin, written by training/benchmark/systems.py -->", "<!-- systems: end -->")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +189,7 @@ def write() -> None:
 
 def rendered(page: str) -> str:
     """The page with the tables as they should be now."""
-    head, rest = page.split(BEGIN, 1)
-    return f"{head}{BEGIN}\n{tables()}\n{END}{rest.split(END, 1)[1]}"
+    return replaced(page, MARKS, tables())
 
 
 def tables() -> str:

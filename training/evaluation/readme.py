@@ -6,6 +6,7 @@ from typing import Any
 
 from training.evaluation import ledger
 from training.evaluation.card import value
+from training.evaluation.marked import replaced
 
 ROOT = ledger.WEIGHTS.parent
 # The parts of the README that are written here, each between two lines.
@@ -29,11 +30,7 @@ def write() -> None:
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     for part, content in parts().items():
-        begin, end = BLOCKS[part]
-        if begin not in text or end not in text:
-            raise SystemExit(f"{readme.name} lacks the lines that enclose the {part}: {begin} and {end}.")
-        head, rest = text.split(begin, 1)
-        text = f"{head}{begin}\n{content}\n{end}{rest.split(end, 1)[1]}"
+        text = replaced(text, BLOCKS[part], content)
     readme.write_text(text, encoding="utf-8")
 
 
