@@ -76,7 +76,6 @@ def scan(
             n_frames=frames,
             face_confidence=face_confidence,
             models=tuple(name.strip() for name in models.split(",") if name.strip()),
-            explain=False,
             device=device,  # type: ignore[arg-type] - checked by the settings
         )
         _check(settings, remote=address is not None)

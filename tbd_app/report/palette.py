@@ -28,7 +28,6 @@ ICONS: dict[Answer, str] = {
 }
 # Of the three zones of a score: below the lower bound, between, from the upper one. Drawn faintly behind bars and curves.
 ZONES: dict[Zone, str] = {"real": "#98A2B3", "between": "#F5C451", "fake": "#D1483B"}
-THRESHOLD = "#64748b"  # of the line at which a model votes fake
 
 
 def person(track_id: int) -> str:
