@@ -19,7 +19,7 @@ class FrameCnn(Detector):
 
     Args:
         backbone: timm's model name.
-        cam_layer: path of its last layer with a spatial layout.
+        cam_layer: path of its last layer with a spatial layout; by default the last stage that timm names.
         pretrained: fetch its ImageNet weights.
         dropout: before the head.
         freeze_bn: see `Detector`.
@@ -29,7 +29,7 @@ class FrameCnn(Detector):
         self,
         *,
         backbone: str,
-        cam_layer: str,
+        cam_layer: str = "",
         pretrained: bool = False,
         dropout: float = 0.2,
         freeze_bn: bool = False,
@@ -39,7 +39,7 @@ class FrameCnn(Detector):
         self.backbone = net
         self._cam_layer = cam_layer
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(net.num_features, 2)
+        self.head = nn.Linear(net.head_hidden_size, 2)
 
     def features(self, x: Tensor) -> Tensor:
         """x (B,3,S,S) -> pooled features (B,C)."""
@@ -49,7 +49,10 @@ class FrameCnn(Detector):
         return self.head(self.dropout(self.features(x)))
 
     def cam_layer(self) -> nn.Module:
-        return self.backbone.get_submodule(self._cam_layer)
+        if self._cam_layer:
+            return self.backbone.get_submodule(self._cam_layer)
+        stages: Any = self.backbone.feature_info
+        return self.backbone.get_submodule(stages[-1]["module"])
 
 
 class Xception(FrameCnn):
@@ -66,35 +69,16 @@ class EffNetB4(FrameCnn):
         super().__init__(backbone="efficientnet_b4", cam_layer="bn2", **options)
 
 
-class TimmFrame(Detector):
-    """Any timm network on single crops: x (B,3,S,S), normalised -> logits (B,2); registered as `timm:NAME` by its file.
+class TimmFrame(FrameCnn):
+    """Any timm network, registered as `timm:NAME` by its file; its layers may hold tokens or have the channels last.
 
     Args:
         network: timm's model name.
-        pretrained: fetch its public weights.
-        dropout: before the head.
-        freeze_bn: see `Detector`.
+        options: see `FrameCnn`.
     """
 
-    def __init__(
-        self, network: str, *, pretrained: bool = False, dropout: float = 0.2, freeze_bn: bool = False
-    ) -> None:
-        super().__init__(freeze_bn=freeze_bn)
-        net: Any = timm_backbone(network, pretrained=pretrained)
-        self.backbone = net
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(net.head_hidden_size, 2)
-
-    def features(self, x: Tensor) -> Tensor:
-        """x (B,3,S,S) -> pooled features (B,C)."""
-        return self.backbone(x)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.dropout(self.features(x)))
-
-    def cam_layer(self) -> nn.Module:
-        stages: Any = self.backbone.feature_info
-        return self.backbone.get_submodule(stages[-1]["module"])
+    def __init__(self, network: str, **options: Any) -> None:
+        super().__init__(backbone=network, **options)
 
     def cam_tokens(self, activation: Tensor) -> Tensor:
         if activation.ndim == 3:  # tokens of patches
