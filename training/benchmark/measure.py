@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 from tqdm import tqdm
 
 from tbd_app.models import registry
@@ -22,9 +22,10 @@ from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ModelSpec
 from training.benchmark import published, tables
 from training.benchmark.collection import Collection, open_collections
-from training.engine.metrics import auc, auc_by_ranks, draws_by_source, eer, interval
+from training.engine.metrics import auc
 from training.evaluation import plots
 from training.evaluation.answers import track_logits
+from training.evaluation.figures import ranking
 from training.evaluation.seen import CACHE
 
 LABELS = ("real", "fake")
@@ -150,7 +151,7 @@ def figures(part: Collection, said: Answers) -> dict[str, Any]:
     """Figures of a model on a data set; media without a face count as 0.5."""
     labels = np.array([item.label for item in part.items])
     probs = np.nan_to_num(said.probs, nan=0.5)
-    sources = [item.group or item.path.as_posix() for item in part.items]
+    sources = np.array([item.group or item.path.as_posix() for item in part.items])
     out: dict[str, Any] = {
         "n_real": int((labels == 0).sum()),
         "n_fake": int((labels == 1).sum()),
@@ -172,23 +173,23 @@ def figures(part: Collection, said: Answers) -> dict[str, Any]:
         keep = mine | (labels == 0)
         out["methods"][method or "unknown"] = {
             "n_fake": int(mine.sum()),
-            **_ranking(labels[keep], probs[keep], [s for s, k in zip(sources, keep, strict=True) if k]),
+            **_ranking(labels[keep], probs[keep], sources[keep]),
             "found_at_shipped": _share((probs >= said.bounds)[mine]),
             "found_at_0.5": _share((probs >= 0.5)[mine]),
         }
     return out
 
 
-def _ranking(labels: np.ndarray, probs: np.ndarray, sources: Sequence[str]) -> dict[str, Any]:
+def _ranking(labels: np.ndarray, probs: np.ndarray, sources: np.ndarray) -> dict[str, Any]:
     """What needs no bound; None where a class is absent."""
     if labels.all() or not labels.any():
         return {"video_auc": None, "video_auc_ci": None, "eer": None, "ap": None}
-    values = [auc_by_ranks(labels[rows], probs[rows]) for rows in draws_by_source(labels, sources)]
+    found = ranking(labels, probs, sources)
     return {
-        "video_auc": _number(auc(labels, probs)),
-        "video_auc_ci": [_number(v) for v in interval(values)],
-        "eer": _number(eer(labels, probs)),
-        "ap": _number(float(average_precision_score(labels, probs))),
+        "video_auc": found["auc"],
+        "video_auc_ci": found["auc_ci"],
+        "eer": found["eer"],
+        "ap": found["ap"],
     }
 
 
