@@ -17,12 +17,18 @@ from tbd_app.models import registry, weights
 from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.types import Calibration
+from tbd_app.types import Calibration, Frames
 from tests import media_factory
 
 FRAME_MODEL, CLIP_MODEL = "effnet_b0_image", "effnet_b0_lstm"
 ABSENT_MODEL = "swin_tiny_mean"
 SPREAD = 1.5  # deviation of the logits over different pictures
+
+
+def media_of(n: int) -> Frames:
+    """Frames of the portrait that moves, four a second."""
+    images = tuple(media_factory.portrait_frame(5 * i) for i in range(n))
+    return Frames(images, np.arange(n), np.arange(n) / 4, requested=n)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,7 @@ from tbd_app.models import registry
 from tbd_app.pipeline import explain, score, tracks
 from tbd_app.pipeline.crops import for_spec, square_around
 from tbd_app.types import Faces, Frames, ModelScore
-from tests import media_factory
-from tests.pipeline.conftest import CLIP_MODEL, FRAME_MODEL
+from tests.pipeline.conftest import CLIP_MODEL, FRAME_MODEL, media_of
 
 T = 5
 BOX = np.array([100, 20, 200, 150], np.float32)
@@ -23,11 +22,6 @@ BOX = np.array([100, 20, 200, 150], np.float32)
 @pytest.fixture(autouse=True)
 def installed(random_weights: Path, weights_dir: Callable[[Path], Path]) -> Path:
     return weights_dir(random_weights)
-
-
-def media_of(n: int) -> Frames:
-    images = tuple(media_factory.portrait_frame(5 * i) for i in range(n))
-    return Frames(images, np.arange(n), np.arange(n) / 4, requested=n)
 
 
 def judged(frames: Frames, name: str, people: int = 1) -> tuple[list, list[ModelScore]]:

@@ -18,8 +18,7 @@ from tbd_app.models.specs import SPECS
 from tbd_app.pipeline import score, tracks
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import Calibration, Faces, FaceTrack, Frames
-from tests import media_factory
-from tests.pipeline.conftest import ABSENT_MODEL, CLIP_MODEL, FRAME_MODEL
+from tests.pipeline.conftest import ABSENT_MODEL, CLIP_MODEL, FRAME_MODEL, media_of
 
 T = 7
 TOLERANCE = 0.02
@@ -28,8 +27,7 @@ BOXES = np.array([[100, 20, 200, 150], [20, 60, 110, 160], [200, 30, 290, 120]],
 
 @pytest.fixture(scope="module")
 def frames() -> Frames:
-    images = tuple(media_factory.portrait_frame(5 * i) for i in range(T))
-    return Frames(images, np.arange(T), np.arange(T) / 4, requested=T)
+    return media_of(T)
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,7 @@ from tbd_app.pipeline.stability import spread, view_logits, views_of
 from tbd_app.pipeline.views import VIEWS
 from tbd_app.steady import Steadiness, ViewAnswer
 from tbd_app.types import Calibration, Faces, FaceTrack, Frames, Label, ModelScore, Verdict
-from tests import media_factory
-from tests.pipeline.conftest import CLIP_MODEL, FRAME_MODEL
+from tests.pipeline.conftest import CLIP_MODEL, FRAME_MODEL, media_of
 
 T = 11
 BOXES = np.array([[110, 30, 200, 150], [10, 30, 100, 150]], np.float32)
@@ -26,8 +25,7 @@ POINTS = np.array([[35, 45], [55, 45], [45, 65], [35, 80], [55, 80]], np.float32
 
 @pytest.fixture(scope="module")
 def frames() -> Frames:
-    images = tuple(media_factory.portrait_frame(5 * i) for i in range(T))
-    return Frames(images, np.arange(T), np.arange(T) / 4, requested=T)
+    return media_of(T)
 
 
 @pytest.fixture(scope="module")
