@@ -21,6 +21,7 @@ from tests.web.actions import (
     choose,
     expect_headline,
     saved,
+    type_frames,
     width_beyond_the_screen,
 )
 
@@ -169,9 +170,8 @@ def test_closing_the_page_stops_too(page, server):
     assert server.leftovers() == []
 
 
-def test_clear_resets_the_page(page):
-    page.get_by_text(texts.ADVANCED).click()
-    page.get_by_label(texts.N_FRAMES).first.fill("16")
+def test_clear_resets_the_page(page, server):
+    type_frames(page, "16")
     analyse(page, CLIP)
     expect_headline(page, "fake")
     page.click("#clear")
@@ -179,6 +179,7 @@ def test_clear_resets_the_page(page):
     expect(page.locator(".tbd-files li")).to_have_count(0)
     expect(page.locator(".tbd-card").first).to_be_visible()
     expect(page.get_by_label(texts.N_FRAMES).first).to_have_value("32")
+    assert server.engine.seen[0][2].n_frames == 16
 
 
 def test_a_file_name_cannot_inject_anything(page):
