@@ -227,7 +227,17 @@ def _pair(explanation: Explanation, report: Report) -> dict[str, str]:
 
 
 def data_uri(image: np.ndarray, max_side: int | None = None) -> str:
-    """A JPEG inside a `data:` address.
+    """A picture as a JPEG inside a `data:` address; arguments as of `jpeg`."""
+    return inside(jpeg(image, max_side), "image/jpeg")
+
+
+def inside(content: bytes, kind: str) -> str:
+    """A `data:` address that holds the content itself; `kind` is its media type."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def jpeg(image: np.ndarray, max_side: int | None = None) -> bytes:
+    """A picture as a JPEG file.
 
     Args:
         image: (h,w,3) uint8 RGB.
@@ -238,7 +248,7 @@ def data_uri(image: np.ndarray, max_side: int | None = None) -> str:
         picture.thumbnail((max_side, max_side))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import closing
 from typing import Any
 
@@ -12,6 +11,7 @@ from gradio.context import LocalContext
 from gradio.data_classes import FileDataDict
 
 from tbd_app.errors import TBDError
+from tbd_app.report.html import inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.web import jobs, texts, uploads
 from tbd_app.web.edge import Waiting
@@ -77,10 +77,6 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
 def _files(files: dict[str, bytes], *, asked: bool) -> dict[str, Any]:
     if not asked:
         return {}
-    kinds = {name: _TYPES[name[name.rindex(".") :]] for name in files}
     return {
-        "files": {
-            name: f"data:{kinds[name]};base64,{base64.b64encode(content).decode()}"
-            for name, content in files.items()
-        }
+        "files": {name: inside(content, _TYPES[name[name.rindex(".") :]]) for name, content in files.items()}
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from PIL import Image
 from tbd_app.report import palette
 from tbd_app.report import texts as words
 from tbd_app.report.anatomy import focus
-from tbd_app.report.html import data_uri
+from tbd_app.report.html import data_uri, inside, jpeg
 from tbd_app.types import Explanation, FaceMap, Report, Snapshot
 from tbd_app.web import texts, uploads
 
@@ -113,7 +112,7 @@ def key_frames(report: Report) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for s in chosen:
-            archive.writestr(_file_name(s, report), base64.b64decode(data_uri(s.image).split(",", 1)[1]))
+            archive.writestr(_file_name(s, report), jpeg(s.image))
     return buffer.getvalue()
 
 
@@ -124,7 +123,7 @@ def heat_uri(heat: np.ndarray) -> str:
     pixels = np.rint(np.stack([*colours, 255 * _MAX_ALPHA * heat], axis=-1)).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels, "RGBA").save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return inside(buffer.getvalue(), "image/png")
 
 
 def _frame(snapshot: Snapshot, k: int, report: Report) -> Frame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ from tbd_app.answer import of_person, of_report
 from tbd_app.report import html
 from tbd_app.report import texts as words
 from tbd_app.report.curves import zones_of
-from tbd_app.report.html import data_uri, when
+from tbd_app.report.html import data_uri, inside, when
 from tbd_app.report.quality import remarks
 from tbd_app.report.to_json import pretty
 from tbd_app.types import Person, Report
@@ -93,7 +92,7 @@ def _json(report: Report) -> bytes:
 
 
 def download(label: str, name: str, kind: str, content: bytes) -> dict[str, str]:
-    return {"label": label, "name": name, "href": f"data:{kind};base64,{base64.b64encode(content).decode()}"}
+    return {"label": label, "name": name, "href": inside(content, kind)}
 
 
 def _lasting(report: Report) -> list[Person]:
