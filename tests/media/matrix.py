@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,9 +21,11 @@ from tbd_app.media.sniff import HEAD_BYTES, sniff
 from tbd_app.settings import Limits
 from tests.barcode import coded_frames, numbers, woven_frames
 from tests.media_factory import VFR_TICKS, encode
+from training.evaluation.marked import replaced
 
 SIZE, N, FPS, ASKED = (160, 96), 36, 25, 12
 PAGE = Path(__file__).parents[2] / "docs" / "media.md"
+MARKS = ("<!-- matrix -->", "<!-- end of matrix -->")
 QUIET = {"x265-params": "log-level=none"}
 FAST = {"preset": "ultrafast", "bf": "2"}
 
@@ -234,10 +235,8 @@ def main() -> None:
             print(*cell, wrong)
 
     run(note)
-    page = PAGE.read_text(encoding="utf-8")
-    start, end = "<!-- matrix -->", "<!-- end of matrix -->"
-    body = f"{start}\n\n{table(results)}\n\n{end}"
-    PAGE.write_text(re.sub(f"{start}.*{end}", lambda _: body, page, flags=re.S), encoding="utf-8")
+    page = replaced(PAGE.read_text(encoding="utf-8"), MARKS, f"\n{table(results)}\n")
+    PAGE.write_text(page, encoding="utf-8")
     print(f"{len(results)} cells")
 
 
