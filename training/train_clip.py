@@ -67,6 +67,7 @@ class Config(RunConfig):
         frames: cut from each video of an index.csv.
         val_frames: of them, averaged in validation; 0 for all.
         train_norms_from: the first of the tower's blocks whose norms train; 0 trains all.
+        patch_dropout: share of a picture's patches that a training step leaves out; serving and validation see all.
         scale: of the logits in the cross entropy; the features have unit length.
         head_batches: the head begins as a logistic regression on the frozen features of so many batches; 0 begins at random.
         alignment: weight of the distance within a class.
@@ -85,6 +86,7 @@ class Config(RunConfig):
     frames: int = 32
     val_frames: int = 0
     train_norms_from: int = 0
+    patch_dropout: float = 0.0
     scale: float = 1.0
     head_batches: int = 0
     alignment: float = 0.1
@@ -118,6 +120,8 @@ def main(config: Config) -> None:
         first = batches(data, size, 0, config.head_batches, config.workers)
         right = fit_head(model, first, config.head_batches, config.scale)
         print(f"The head begins with {right:.3f} of the faces right, on pairs that it was not fitted on.")
+    if config.patch_dropout:
+        model.drop_patches(config.patch_dropout)
     tap = Tap(model.head)
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
