@@ -13,7 +13,7 @@ from tbd_app.settings import Limits
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = sorted((ROOT / "docs" / "log").glob("*.md"))
-READ = "README.md CHANGELOG.md docs/experiments.md docs/architecture.md docs/scale.md training/README.md"
+READ = "README.md CHANGELOG.md docs/experiments.md docs/architecture.md docs/points.md docs/scale.md training/README.md"
 PAGES = [*(ROOT / name for name in READ.split()), *LOGS, *sorted((ROOT / "weights").glob("*.md"))]
 # Words that had several meanings; docs/architecture.md, 5, has those that are used.
 WORN = re.compile(r"\b(told|drawn|redrawn|one-off looks?)\b", re.IGNORECASE)
@@ -48,6 +48,22 @@ def test_files_that_the_readme_runs_exist() -> None:
     named = set(re.findall(r"\b(?:examples|script|training)(?:/[\w.]+)*", code))
     assert {"script/run", "examples/no_face.mp4", "training/evaluate.py"} <= named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_each_point_that_works_names_a_test_that_exists() -> None:
+    rows = [
+        line.split("|")[1:-1]
+        for line in text_of(ROOT / "docs" / "points.md").splitlines()
+        if re.match(r"\| \d", line)
+    ]
+    assert [int(row[0]) for row in rows] == list(range(1, 51))
+    tests = "\n".join(text_of(path) for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)", tests))
+    for number, point, state, shown in rows:
+        assert state.strip().split()[0].strip(":,") in {"whole", "part", "no"}, number
+        named = set(re.findall(r"`(test_\w+)`", shown))
+        assert named <= there, (number, named - there)
+        assert named or state.strip().startswith("no"), (number, point)
 
 
 def test_experiments_fit_on_a_page_and_link_every_log() -> None:
