@@ -101,34 +101,44 @@ FIGURES = ("flagged_real", "found_fake", "called_real_fake", "auc")
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """How the scores of the voters on one kind of media are weighed into one; `pipeline/verdict.py` has the formula.
+    """How the scores of the voters on one kind of media become one, by how rare each of them is among real media.
 
-    All numbers are rounded to `DECIMALS`, so that a verdict is worked out with what its report shows.
+    `pipeline/verdict.py` has the formula. All numbers are rounded to `DECIMALS`, so that a verdict is worked out with what
+    its report shows.
 
     Attributes:
-        weights: of each voter's logit, by model, none negative; a voter of weight 0 must judge, too, but does not weigh.
-        bias: added to the weighed logits.
+        reals: by model, two logits of real media: their median, and what one in twenty exceeds.
+        power: of the norm that joins the logarithms of their rarities: 1 adds them, a high one takes the rarest alone.
+        gain: what that norm adds to the logit of the combined score.
+        bias: that logit where all scores are as low as can be.
         threshold: fake at or above it.
         real_below: real below it, uncertain between; never above `threshold`.
 
     Raises:
-        ValueError: there is no weight, or a number is out of its range.
+        ValueError: there is no model, or a number is out of its range.
     """
 
-    weights: dict[str, float]
+    reals: dict[str, tuple[float, float]]
+    power: float
+    gain: float
     bias: float
     threshold: float
     real_below: float
 
     def __post_init__(self) -> None:
-        rounded = {name: round(float(weight), DECIMALS) for name, weight in self.weights.items()}
-        object.__setattr__(self, "weights", rounded)
-        for name in ("bias", "threshold", "real_below"):
+        rounded = {
+            name: (round(float(median), DECIMALS), round(float(top), DECIMALS))
+            for name, (median, top) in self.reals.items()
+        }
+        object.__setattr__(self, "reals", rounded)
+        for name in ("power", "gain", "bias", "threshold", "real_below"):
             object.__setattr__(self, name, round(float(getattr(self, name)), DECIMALS))
-        if not rounded or not all(0 <= weight < math.inf for weight in rounded.values()):
-            raise ValueError(f"weights must be there, finite and not negative: {rounded}")
-        if not math.isfinite(self.bias):
-            raise ValueError(f"bias must be finite: {self.bias}")
+        if not rounded or not all(-math.inf < median < top < math.inf for median, top in rounded.values()):
+            raise ValueError(f"reals must be there, finite, the median below the other: {rounded}")
+        if not 1 <= self.power < math.inf:
+            raise ValueError(f"power must be at least 1 and finite: {self.power}")
+        if not 0 <= self.gain < math.inf or not math.isfinite(self.bias):
+            raise ValueError(f"gain and bias must be finite, gain not negative: {self.gain}, {self.bias}")
         if not 0 <= self.real_below <= self.threshold <= 1:
             raise ValueError(
                 f"0 <= real_below <= threshold <= 1 must hold: real_below {self.real_below}, threshold {self.threshold}"
@@ -136,7 +146,7 @@ class Combination:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data, as manifests and reports hold it."""
-        return asdict(self)
+        return asdict(self) | {"reals": {name: list(points) for name, points in self.reals.items()}}
 
 
 @dataclass(frozen=True, slots=True)

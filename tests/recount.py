@@ -55,8 +55,8 @@ def _by_scores(person: Json, combination: Json | None) -> Json:
     counts = {name: votes.count(name) for name in ("fake", "real", "abstain")}
     prob = sum(s["fake_prob"] for s in judged) / len(judged) if judged else None
     label, reasons = _answer(asked, votes, counts)
-    if combination and sorted(voters) == sorted(combination["weights"]) == sorted(s["model"] for s in judged):
-        prob = _weighed(judged, combination)
+    if combination and sorted(voters) == sorted(combination["reals"]) == sorted(s["model"] for s in judged):
+        prob = _by_rarity(judged, combination)
         label, reasons = _combined(prob, combination, label, [r for r in reasons if r in KEPT])
     return {"label": label, "fake_prob": prob, "votes": counts, "reasons": reasons, "voters": voters}
 
@@ -140,12 +140,15 @@ def _answer(asked: list[Json], votes: list[str], counts: dict[str, int]) -> tupl
     return "uncertain", [*reasons, "tie" if tied else "between_thresholds"]
 
 
-def _weighed(judged: list[Json], combination: Json) -> float:
-    """Odds multiplied, where the app adds logits."""
-    odds = math.exp(combination["bias"])
+def _by_rarity(judged: list[Json], combination: Json) -> float:
+    """Odds and one in n, where the app has logarithms."""
+    one_in = []
     for score in judged:
         prob = sorted((0.0001, score["fake_prob"], 0.9999))[1]
-        odds *= (prob / (1 - prob)) ** combination["weights"][score["model"]]
+        median, top = combination["reals"][score["model"]]
+        one_in.append(1 + 19.0 ** ((math.log(prob / (1 - prob)) - median) / (top - median)))
+    joined = sum(math.log(n) ** combination["power"] for n in one_in) ** (1 / combination["power"])
+    odds = math.exp(combination["bias"] + combination["gain"] * joined)
     return round(odds / (1 + odds), 6)
 
 

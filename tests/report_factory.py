@@ -113,14 +113,14 @@ def make_report(
 
 def with_combination(report: Report, fake_prob: float, *, differs: bool = False) -> Report:
     """The report as it is where a combination gave the verdict of every person: this score, with bounds .4 and .55."""
-    by = Combination(dict.fromkeys((*MODELS, ABSENT), 0.5), -0.25, 0.55, 0.4)
+    by = Combination(dict.fromkeys((*MODELS, ABSENT), (-0.5, 2.0)), 4.0, 0.5, -0.25, 0.55, 0.4)
     codes: tuple[Reason, ...] = ("combined", "majority_differs") if differs else ("combined",)
 
-    def weighed(verdict: Verdict) -> Verdict:
+    def combined(verdict: Verdict) -> Verdict:
         return replace(verdict, fake_prob=fake_prob, reasons=(*verdict.reasons, *codes))
 
-    people = tuple(replace(p, verdict=weighed(p.verdict)) for p in report.people)
-    return replace(report, people=people, verdict=weighed(report.verdict), combination=by)
+    people = tuple(replace(p, verdict=combined(p.verdict)) for p in report.people)
+    return replace(report, people=people, verdict=combined(report.verdict), combination=by)
 
 
 def with_known_vote(report: Report, **changes: Any) -> Report:

@@ -1,12 +1,14 @@
-"""Fit how the default voters' scores are weighed into one, on val, and write it into the manifest.
+"""Fit how the default voters' scores become one, on val, and write it into the manifest.
 
     python training/combine.py --data DATA
 
-A logistic regression with at most one weight a voter and kind of media, none negative. The bounds come from scores that were
-predicted for sources that the fit did not see (folds of sources), so that the vote flags at most `--max-fpr` of new reals.
+Each voter has two numbers, from real media alone: the median of their logits and what one in twenty exceeds. They say how
+rare a score is among reals; a norm joins these rarities and a logistic regression makes a probability of it. The power of
+the norm, the probability and the bounds come from rarities among reals of other sources (folds), so that the vote flags at
+most `--max-fpr` of new reals.
 
-Source: stacking, Wolpert, "Stacked generalization", Neural Networks 1992, with non-negative weights as Breiman, "Stacked
-regressions", Machine Learning 1996.
+Source: Fisher, "Statistical Methods for Research Workers", 1925, and Tippett, "The Methods of Statistics", 1931 (the product
+and the smallest of several p-values).
 """
 
 from __future__ import annotations
@@ -22,15 +24,15 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 
 import numpy as np
 import tyro
-from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from tqdm import tqdm
 
 from tbd_app.known import Combination, MeasuredKind
 from tbd_app.models import registry
 from tbd_app.pipeline import score
-from tbd_app.pipeline.verdict import EDGE
+from tbd_app.pipeline.verdict import log_rarity, logit, norm
 from tbd_app.settings import AnalysisSettings
 from training.engine.metrics import auc, fake_bound
 from training.evaluation import ledger
@@ -38,6 +40,9 @@ from training.evaluation.answers import picture_scores
 from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import load_or_build
 from training.faces.index import Item, even_shares, read_index
+
+ONE_IN_TWENTY = 0.95
+POWERS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,6 @@ class Config:
         cache: people and logits that were found before.
         max_fpr: of val reals that may reach the threshold, for clips and for pictures each.
         max_missed: share of val fakes that may fall below the bound for "real".
-        penalty: weight of the squared weights in the fit.
         folds: of sources.
     """
 
@@ -57,7 +61,6 @@ class Config:
     cache: Path = CACHE
     max_fpr: float = 0.05
     max_missed: float = 0.15
-    penalty: float = 0.01
     folds: int = 10
 
 
@@ -68,7 +71,7 @@ def main(config: Config) -> None:
     fitted: dict[MeasuredKind, Combination] = {}
     for kind, (probs, judged) in (
         ("video", clip_scores(items, voters, config.cache)),
-        ("image", picture_scores(items, load_or_build(items, Path("runs/cache")), voters)),
+        ("image", picture_scores(items, load_or_build(items, Path("runs/cache")), voters, config.cache)),
     ):
         fitted[kind] = fit(probs, judged, voters, config)
         print(f"{kind}: {fitted[kind]}")
@@ -87,13 +90,13 @@ def clip_scores(items: Sequence[Item], voters: Sequence[str], cache: Path) -> tu
         people = [[s.fake_prob for s in person] for person in zip(*found, strict=True)]
         known = [person for person in people if None not in person]
         if known:
-            probs.append(max(known, key=lambda person: float(np.mean(_logits(np.array(person))))))
+            probs.append(max(known, key=lambda person: float(np.mean([logit(p) for p in person]))))
             judged.append(clip)
     return np.array(probs), judged
 
 
 def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config: Config) -> Combination:
-    """Weights from all media, bounds from scores of folds that the fit did not see.
+    """Numbers from all media, bounds from scores of folds that the fit did not see.
 
     Args:
         probs: (N,V) fake_prob.
@@ -103,12 +106,12 @@ def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config
     """
     labels = np.array([i.label for i in judged])
     sources = np.array([i.source for i in judged])
-    x, share = _logits(probs), even_shares(labels, sources)
-    unseen = np.zeros(len(labels))
-    for learned, left in GroupKFold(config.folds).split(x, labels, sources):
-        weights, bias = weigh(x[learned], labels[learned], share[learned], config.penalty)
-        unseen[left] = expit(x[left] @ weights + bias)
-    weights, bias = weigh(x, labels, share, config.penalty)
+    x, share = np.vectorize(logit)(probs), even_shares(labels, sources)
+    by_power = {power: unseen_rarity(x, labels, sources, power, config.folds) for power in POWERS}
+    power = max(POWERS, key=lambda power: auc(labels, by_power[power]))
+    print("AUC by power: " + ", ".join(f"{p:g}: {auc(labels, by_power[p]):.3f}" for p in POWERS))
+    gain, bias = likelihood(by_power[power], labels, share)
+    unseen = expit(bias + gain * by_power[power])
     threshold = fake_bound(unseen[labels == 0], config.max_fpr)
     real_below = min(float(np.quantile(unseen[labels == 1], config.max_missed)), threshold)
     print(
@@ -123,39 +126,51 @@ def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config
         print(
             f"share of fakes among {name}: {labels[part].mean() if part.any() else math.nan:.3f} of {part.sum()}"
         )
-    by_name = dict(zip(voters, weights.tolist(), strict=True))
-    return Combination(by_name, float(bias), threshold, round(real_below, 3))
+    reals = dict(zip(voters, ordinary(x[labels == 0]), strict=True))
+    return Combination(reals, power, gain, bias, threshold, round(real_below, 3))
 
 
-def weigh(x: np.ndarray, labels: np.ndarray, share: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Logistic regression without negative weights.
+def unseen_rarity(
+    x: np.ndarray, labels: np.ndarray, sources: np.ndarray, power: float, folds: int
+) -> np.ndarray:
+    """(N,) `joined` of each medium, among reals of other sources.
 
     Args:
         x: (N,V) logits.
         labels: (N,) 0 or 1.
-        share: (N,) weights of the examples, sum 1.
-        penalty: weight of the squared weights.
-
-    Returns:
-        Weights (V,) and bias.
+        sources: (N,) names.
+        power: of the norm.
+        folds: of sources.
     """
-    signs = 2.0 * labels - 1
+    out = np.zeros(len(labels))
+    for learned, left in GroupKFold(folds).split(x, labels, sources):
+        out[left] = joined(x[left], ordinary(x[learned][labels[learned] == 0]), power)
+    return out
 
-    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = signs * (x @ theta[:-1] + theta[-1])
-        pull = -share * signs * expit(-margin)
-        value = share @ np.logaddexp(0, -margin) + penalty * theta[:-1] @ theta[:-1]
-        return float(value), np.append(x.T @ pull + 2 * penalty * theta[:-1], pull.sum())
 
-    n = x.shape[1]
-    found = minimize(
-        loss, np.append(np.full(n, 1 / n), 0.0), jac=True, bounds=[(0, None)] * n + [(None, None)]
+def ordinary(x: np.ndarray) -> list[tuple[float, float]]:
+    """Of logits of real media (N,V): the median and what one in twenty exceeds, of each voter."""
+    low, high = np.quantile(x, (0.5, ONE_IN_TWENTY), axis=0)
+    return list(zip(low.tolist(), np.maximum(high, low + 1e-3).tolist(), strict=True))
+
+
+def joined(x: np.ndarray, reals: Sequence[tuple[float, float]], power: float) -> np.ndarray:
+    """(N,) norm of the `log_rarity` of each medium's logits (N,V)."""
+    return np.array(
+        [norm([log_rarity(v, *points) for v, points in zip(row, reals, strict=True)], power) for row in x]
     )
-    return found.x[:-1], float(found.x[-1])
 
 
-def _logits(probs: np.ndarray) -> np.ndarray:
-    return logit(np.clip(probs, EDGE, 1 - EDGE))
+def likelihood(rarity: np.ndarray, labels: np.ndarray, share: np.ndarray) -> tuple[float, float]:
+    """Gain, not negative, and bias of a logistic regression.
+
+    Args:
+        rarity: (N,) `joined`.
+        labels: (N,) 0 or 1.
+        share: (N,) weights of the examples.
+    """
+    fitted = LogisticRegression(C=100.0).fit(rarity[:, None], labels, share * len(share))
+    return max(float(fitted.coef_[0, 0]), 0.0), float(fitted.intercept_[0])
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def main(config: Config) -> None:
         )
     record.measure(
         config.data[0],
-        named or installed(),
+        tuple(registry.resolve(named)) if named else installed(),
         n_frames=config.frames,
         corruptions=config.corruptions,
         generators=config.generators,

@@ -172,7 +172,7 @@ def calibrated(spec: ModelSpec, model: Detector, media: Sequence[Collection], co
     """
     logits, judged = _clip_logits(spec, model, media, config.cache)
     labels = np.array([clip.label for clip in judged])
-    picture_logits, picture_labels = _picture_logits(spec, model, media)
+    picture_logits, picture_labels = _picture_logits(spec, model, media, config.cache)
     blended = np.array([clip.is_of("blending") for clip in judged])
     for_pictures = config.made_for == "pictures"
     if for_pictures and not judged:
@@ -232,14 +232,15 @@ def _clip_logits(
 
 
 def _picture_logits(
-    spec: ModelSpec, model: Detector, media: Sequence[Collection]
+    spec: ModelSpec, model: Detector, media: Sequence[Collection], cache: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of the val pictures and their labels."""
     if not any(part.numbers("crop", "image") for part in media):
         return np.zeros(0), np.zeros(0, np.int64)
     bank, items = media[0].stills()  # of all data sets of a folder
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
-    return logits_of_pictures(spec, model, bank, rows), np.array([items[bank.item[r]].label for r in rows])
+    found = logits_of_pictures(spec, model, bank, rows, cache)
+    return found, np.array([items[bank.item[r]].label for r in rows])
 
 
 def _git_revision() -> str:

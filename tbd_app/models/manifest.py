@@ -120,7 +120,7 @@ def combination(kind: MeasuredKind) -> Combination | None:
         if "ensemble" not in document:
             continue
         raw = document["ensemble"].get("combination", {}).get(kind)
-        if raw is None or not _has_current_weights(document, raw["weights"]):
+        if raw is None or not _has_current_weights(document, raw["reals"]):
             return None
         try:
             return Combination(**raw)

@@ -45,11 +45,18 @@ _COMBINATION: dict[str, Any] = {
         "required": [f.name for f in fields(Combination)],
         "additionalProperties": False,
         "properties": {
-            "weights": {
+            "reals": {
                 "type": "object",
                 "minProperties": 1,
-                "additionalProperties": {"type": "number", "minimum": 0},
+                "additionalProperties": {
+                    "type": "array",
+                    "items": {"type": "number"},
+                    "minItems": 2,
+                    "maxItems": 2,
+                },
             },
+            "power": {"type": "number", "minimum": 1},
+            "gain": {"type": "number", "minimum": 0},
             "bias": {"type": "number"},
             "threshold": _PROBABILITY,
             "real_below": _PROBABILITY,

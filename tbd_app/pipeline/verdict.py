@@ -3,7 +3,8 @@
 A model votes fake at or above its threshold and real below its lower one; between them it abstains. A track takes the strict
 majority of the voters that could judge it; where two or more voters are meant to judge, fewer than two are too few. Where a
 combination was fitted for exactly these voters and all of them judged, it gives the verdict in place of the majority, and the
-votes are still counted: fake_prob = sigmoid(bias + sum of weight * logit(fake_prob of a model)), held against its own bounds.
+votes are still counted. Of real media one in n scores at least as high as a model did; fake_prob = sigmoid(bias + gain * norm
+of ln n over the models), held against bounds of its own. So a model that sees nothing does not outvote one that does.
 A verdict of fake or real becomes uncertain (`unstable`) where the same faces in any of their views, judged by the same rules,
 come to the opposite; a view that comes to neither turns nothing.
 A file is fake when any judged person is fake, real when all are real, else uncertain. No face is not "real": it is
@@ -49,7 +50,7 @@ def of_track(
     asked = [s for s in scores if s.model in voters]
     answer = _majority(asked)
     probs = {s.model: s.fake_prob for s in asked if s.status == "ok" and s.fake_prob is not None}
-    if combination is not None and set(voters) == combination.weights.keys() == probs.keys():
+    if combination is not None and set(voters) == combination.reals.keys() == probs.keys():
         answer = _combined(probs, combination, answer)
     return replace(answer, voters=tuple(s.model for s in asked))
 
@@ -69,18 +70,42 @@ def _combined(probs: Mapping[str, float], combination: Combination, majority: Ve
 
 
 def combined_prob(probs: Mapping[str, float], combination: Combination) -> float:
-    """The scores of several models weighed into one in [0,1], rounded so that what is shown is what is compared.
+    """The scores of several models as one in [0,1], rounded so that what is shown is what is compared.
+
+    With a power of 1 it is Fisher's way to combine p-values (Statistical Methods for Research Workers, 1925), with a high one
+    Tippett's (The Methods of Statistics, 1931).
 
     Args:
-        probs: fake_prob by model, at least of every model that has a weight.
+        probs: fake_prob by model, at least of every model of the combination.
         combination: fitted for these models.
     """
-    parts = [weight * _logit(probs[model]) for model, weight in combination.weights.items()]
-    # fsum: the same for any order of the models. tanh: a sigmoid that does not overflow.
-    return round((1 + math.tanh(math.fsum([combination.bias, *parts]) / 2)) / 2, DECIMALS)
+    rarities = [log_rarity(logit(probs[model]), *points) for model, points in combination.reals.items()]
+    joined = norm(rarities, combination.power)
+    # tanh: a sigmoid that does not overflow.
+    return round((1 + math.tanh((combination.bias + combination.gain * joined) / 2)) / 2, DECIMALS)
 
 
-def _logit(prob: float) -> float:
+def norm(rarities: Sequence[float], power: float) -> float:
+    """Their norm of that power, the same in any order."""
+    return math.fsum(r**power for r in rarities) ** (1 / power)
+
+
+def log_rarity(value: float, median: float, top: float) -> float:
+    """ln n where one in n real media scores at least so high, if their logits follow a logistic distribution.
+
+    Args:
+        value: logit of a score.
+        median: of real media.
+        top: what one in twenty of them exceeds.
+    """
+    height = (
+        math.log(19) * (value - median) / (top - median)
+    )  # n = 1 + e^height: 2 at the median, 20 at the top
+    return max(height, 0.0) + math.log1p(math.exp(-abs(height)))
+
+
+def logit(prob: float) -> float:
+    """Log-odds of a score that counts as at least `EDGE` from 0 and from 1."""
     prob = min(max(prob, EDGE), 1 - EDGE)
     return math.log(prob / (1 - prob))
 

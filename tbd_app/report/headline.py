@@ -88,7 +88,7 @@ def how_reached(report: Report) -> str:
     parts = [] if still else [MEAN_OVER_FRAMES]
     if "combined" in {code for p in report.people for code in p.verdict.reasons}:
         parts.append(
-            "The models' scores are weighed into one as measured best, and this one is held against two bounds."
+            "The models' scores are combined by how rare each is among real media, and held against two bounds."
         )
     elif len(names) > 1:
         parts.append("Each model votes by its own two bounds, and the majority of votes decides.")
@@ -117,7 +117,7 @@ def _no_signs(report: Report) -> str:
     where = f" in any of {judged} people" if judged > 1 else ""
     by = " by the only model that votes" if _single(report.verdict) else ""
     if not by and "combined" in report.verdict.reasons:
-        by = " by the models weighed together"
+        by = " by the models together"
     blind = [
         code.removeprefix("blind_to_") for code in report.verdict.reasons if code.startswith("blind_to_")
     ]
@@ -151,7 +151,7 @@ def _disagreement(report: Report) -> str:
             f", {v.abstain} gave no vote" if v.abstain else ""
         )
         if "combined" in v.reasons:
-            detail += f". Weighed together, their scores lie {_SIDES[v.label]}"
+            detail += f". Taken together, their scores lie {_SIDES[v.label]}"
     return f"{about}{detail}. Treat it as an open question."
 
 
@@ -162,7 +162,7 @@ def _one_suspect(report: Report, person: Person) -> str:
         return f"The only model that votes found {signs}."
     voters = verdict.fake + verdict.real + verdict.abstain
     if "combined" in verdict.reasons:
-        return f"The models, weighed together, found {signs}; {verdict.fake} of {voters} voted fake."
+        return f"The models together found {signs}; {verdict.fake} of {voters} voted fake."
     tail = f" {'One' if verdict.real == 1 else verdict.real} disagreed." if verdict.real else ""
     return f"{verdict.fake} of {counted(voters, 'model')} found {signs}.{tail}"
 

@@ -23,8 +23,7 @@ REASONS: dict[Reason, str] = {
     "tie": "As many models voted fake as voted real.",
     "models_disagree": "The models disagree.",
     "combined": (
-        "The models' scores are weighed together as measured best on validation media; the majority of votes does "
-        "not decide."
+        "The models' scores are combined by how rare each is among real media; the majority of votes does not decide."
     ),
     "majority_differs": "By the majority of votes the answer would be another.",
     "between_thresholds": "The score lies between the bounds for real and for fake.",

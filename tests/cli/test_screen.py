@@ -76,7 +76,7 @@ def test_a_combined_score_is_shown_with_its_two_bounds(capsys, monkeypatch) -> N
     out = shown(report, capsys)
     for name in "AB":
         assert f"Person {name}: Together they score 0.80 (real below 0.40, fake from 0.55)." in out
-    assert out.count("weighed into one") == 1
+    assert out.count("combined by how rare each is among real media") == 1
     assert "Together" not in shown(make_report(), capsys)
 
 

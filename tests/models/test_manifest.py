@@ -226,7 +226,9 @@ def test_figures_of_a_vote_are_those_of_its_voters_and_their_weights(
 
 
 ONE, TWO = "effnet_b0_image", "effnet_b0_lstm"
-WEIGHED = {"weights": {ONE: 0.5, TWO: 1}, "bias": -1.5, "threshold": 0.6, "real_below": 0.4}
+COMBINED = {
+    "reals": {ONE: [-0.5, 1], TWO: [0.0, 2.5]}, "power": 2, "gain": 1, "bias": -1.5, "threshold": 0.6, "real_below": 0.4
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -244,10 +246,12 @@ def combined(write_manifest, entry) -> Callable[..., Path]:
 
 
 def test_combinations_are_read_by_kind_of_media(combined) -> None:
-    combined(video=WEIGHED)
-    assert manifest.combination("video") == Combination({ONE: 0.5, TWO: 1.0}, -1.5, 0.6, 0.4)
+    combined(video=COMBINED)
+    assert manifest.combination("video") == Combination(
+        {ONE: (-0.5, 1.0), TWO: (0.0, 2.5)}, 2.0, 1.0, -1.5, 0.6, 0.4
+    )
     assert manifest.combination("image") is None
-    combined(video=WEIGHED, image=WEIGHED | {"bias": 2})
+    combined(video=COMBINED, image=COMBINED | {"bias": 2})
     found = manifest.combination("image")
     assert found is not None
     assert found.bias == 2.0
@@ -256,15 +260,21 @@ def test_combinations_are_read_by_kind_of_media(combined) -> None:
 @pytest.mark.parametrize(
     ("kinds", "said"),
     [
-        ({"audio": WEIGHED}, "audio"),
-        ({"image": WEIGHED | {"weights": {}}}, "weights"),
-        ({"image": WEIGHED | {"weights": {ONE: -0.5}}}, "minimum"),
-        ({"image": WEIGHED | {"weights": {ONE: "much"}}}, "number"),
-        ({"image": WEIGHED | {"threshold": 1.5}}, "threshold"),
-        ({"image": WEIGHED | {"colour": "blue"}}, "colour"),
-        ({"image": {key: WEIGHED[key] for key in ("weights", "bias", "threshold")}}, "real_below"),
-        ({"image": WEIGHED | {"threshold": 0.3}}, "combination of image: .*real_below 0.4, threshold 0.3"),
-        ({"image": WEIGHED | {"bias": float("inf")}}, "bias"),
+        ({"audio": COMBINED}, "audio"),
+        ({"image": COMBINED | {"reals": {}}}, "reals"),
+        ({"image": COMBINED | {"reals": {ONE: [-0.5]}}}, "reals"),
+        ({"image": COMBINED | {"reals": {ONE: [-0.5, "much"]}}}, "number"),
+        ({"image": COMBINED | {"reals": {ONE: [1.0, 0.5]}}}, "combination of image: reals"),
+        ({"image": COMBINED | {"power": 0.5}}, "minimum"),
+        ({"image": COMBINED | {"gain": -0.5}}, "minimum"),
+        ({"image": COMBINED | {"threshold": 1.5}}, "threshold"),
+        ({"image": COMBINED | {"colour": "blue"}}, "colour"),
+        (
+            {"image": {key: COMBINED[key] for key in ("reals", "power", "gain", "bias", "threshold")}},
+            "real_below",
+        ),
+        ({"image": COMBINED | {"threshold": 0.3}}, "combination of image: .*real_below 0.4, threshold 0.3"),
+        ({"image": COMBINED | {"bias": float("inf")}}, "bias"),
     ],
 )
 def test_a_wrong_combination_is_named(combined, kinds, said) -> None:
@@ -276,7 +286,7 @@ def test_a_wrong_combination_is_named(combined, kinds, said) -> None:
 def test_a_combination_is_used_with_the_weights_that_it_was_fitted_on(
     combined, entry, monkeypatch, tmp_path
 ) -> None:
-    folder = combined(video=WEIGHED).parent
+    folder = combined(video=COMBINED).parent
     other = tmp_path / "other"
     other.mkdir()
     monkeypatch.setattr(manifest, "weights_dirs", lambda: [other, folder])

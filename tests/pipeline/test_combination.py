@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import permutations
 
 import pytest
 
 from tbd_app.known import Combination
-from tbd_app.pipeline.verdict import combined_prob, of_track
+from tbd_app.pipeline.verdict import combined_prob, log_rarity, logit, of_track
 from tbd_app.types import ModelScore, ScoreStatus, Verdict
 
-# Scores of .5 have no weight, so that the bias alone says what comes out: .25 is sigmoid(-ln 3), .75 is sigmoid(ln 3).
 LN3 = math.log(3)
+# A score of .5 is as rare as one in two and a score of .95 as one in twenty, for every model unless a test says otherwise.
+# With a gain of 0 the bias alone says what comes out: .25 is sigmoid(-ln 3), .75 is sigmoid(ln 3).
+USUAL = (0.0, math.log(19))
 
 
 def ok(model: str, prob: float) -> ModelScore:
@@ -25,10 +28,15 @@ def out(model: str, status: ScoreStatus) -> ModelScore:
     return ModelScore(model, 0, status)
 
 
-def weighing(
-    bias: float = 0.0, threshold: float = 0.7, real_below: float = 0.3, **weights: float
+def combining(
+    models: str = "ab",
+    power: float = 4.0,
+    gain: float = 0.0,
+    bias: float = 0.0,
+    threshold: float = 0.7,
+    real_below: float = 0.3,
 ) -> Combination:
-    return Combination(weights, bias, threshold, real_below)
+    return Combination(dict.fromkeys(models, USUAL), power, gain, bias, threshold, real_below)
 
 
 def track(*scores: ModelScore, by: Combination | None, voters: str = "ab") -> Verdict:
@@ -36,28 +44,47 @@ def track(*scores: ModelScore, by: Combination | None, voters: str = "ab") -> Ve
 
 
 @pytest.mark.parametrize(
-    ("probs", "bias", "weights", "expected"),
+    ("prob", "one_in"),
+    [(0.5, 2), (0.95, 20), (0.05, 1 + 1 / 19), (0.0, 1.0001), (1.0, 10_000), (0.99999, 10_000)],
+)
+def test_how_rare_a_score_is_among_reals(prob, one_in) -> None:
+    assert math.exp(log_rarity(logit(prob), *USUAL)) == pytest.approx(one_in, abs=1e-4)
+
+
+def test_the_same_score_is_rarer_where_reals_score_lower_and_closer_together() -> None:
+    usual, lower, closer = (
+        log_rarity(2.0, *points) for points in (USUAL, (-1.0, math.log(19) - 1), (0.0, 1.0))
+    )
+    assert usual < lower
+    assert usual < closer
+    assert math.isfinite(log_rarity(9.0, 0.0, 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("probs", "gain", "bias", "expected"),
     [
-        ((0.5, 0.5), 0.0, (1.0, 1.0), 0.5),
-        ((0.5, 0.5), LN3, (1.0, 1.0), 0.75),
-        ((0.75, 0.5), 0.0, (1.0, 9.0), 0.75),
-        ((0.75, 0.75), 0.0, (1.0, 1.0), 0.9),
-        ((0.75, 0.25), 0.0, (1.0, 1.0), 0.5),
-        ((0.75, 0.25), 0.0, (2.0, 1.0), 0.75),
-        ((0.75, 0.0), 0.0, (1.0, 0.0), 0.75),  # a model without weight
-        # no score is so sure that the others do not count
-        ((1.0, 0.5), 0.0, (1.0, 1.0), 0.9999),
-        ((0.99995, 0.5), 0.0, (1.0, 1.0), 0.9999),
-        ((0.0, 0.5), 0.0, (1.0, 1.0), 0.0001),
-        ((1.0, 0.0), LN3, (1.0, 1.0), 0.75),
-        # nor is any number too large for it
-        ((1.0, 1.0), 0.0, (1e6, 1e6), 1.0),
-        ((0.0, 0.0), 0.0, (1e6, 1e6), 0.0),
+        ((0.5, 0.5), 0.0, 0.0, 0.5),
+        ((0.5, 0.5), 0.0, LN3, 0.75),
+        ((0.5, 0.5), 1.0, 0.0, 4 / 5),  # twice one in two: odds of four
+        ((0.95, 0.5), 1.0, 0.0, 40 / 41),
+        ((0.95, 0.0), 1.0, 0.0, 20 / 21),  # one that sees nothing does not outvote the other
+        ((0.0, 0.95), 1.0, -math.log(20), 0.5),
+        ((0.95, 0.0), 2.0, 0.0, 400 / 401),
+        ((1.0, 0.5), 1e6, 0.0, 1.0),  # no number is too large for it
+        ((0.0, 0.0), 1.0, -1e6, 0.0),
     ],
 )
-def test_logits_are_weighed_and_added(probs, bias, weights, expected) -> None:
-    by = weighing(bias, a=weights[0], b=weights[1])
-    assert combined_prob(dict(zip("ab", probs, strict=True)), by) == expected
+def test_rarities_are_multiplied_by_a_power_of_one(probs, gain, bias, expected) -> None:
+    by = combining(power=1.0, gain=gain, bias=bias)
+    assert combined_prob(dict(zip("ab", probs, strict=True)), by) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("power", "expected"), [(1.0, 400), (2.0, 20**2**0.5), (4.0, 20**2**0.25), (100.0, 20)]
+)
+def test_a_high_power_takes_the_rarest_alone(power, expected) -> None:
+    prob = combined_prob({"a": 0.95, "b": 0.95}, combining(power=power, gain=1.0))
+    assert prob / (1 - prob) == pytest.approx(expected, rel=0.03)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +101,7 @@ def test_logits_are_weighed_and_added(probs, bias, weights, expected) -> None:
     ],
 )
 def test_fake_at_or_above_the_threshold_real_below_the_lower_bound(bias, bounds, label, reasons) -> None:
-    verdict = track(ok("a", 0.5), ok("b", 0.5), by=weighing(bias, *bounds, a=1, b=1))
+    verdict = track(ok("a", 0.5), ok("b", 0.5), by=combining("ab", 1.0, 0.0, bias, *bounds))
     assert (verdict.label, verdict.reasons) == (label, reasons)
     assert verdict.fake_prob == round(1 / (1 + math.exp(-bias)), 6)
     assert (verdict.fake, verdict.real, verdict.abstain, verdict.voters) == (0, 0, 2, ("a", "b"))
@@ -84,23 +111,23 @@ def test_fake_at_or_above_the_threshold_real_below_the_lower_bound(bias, bounds,
     ("probs", "bias", "label", "reasons"),
     [
         ((0.9, 0.9), 0.0, "fake", ("combined",)),
-        ((0.1, 0.1), 0.0, "real", ("combined",)),
-        ((0.9, 0.1), 0.0, "uncertain", ("models_disagree", "combined", "between_thresholds")),
-        ((0.9, 0.1), 9.0, "fake", ("models_disagree", "combined", "majority_differs")),
+        ((0.1, 0.1), -LN3, "real", ("combined",)),
+        ((0.9, 0.1), -LN3, "fake", ("models_disagree", "combined", "majority_differs")),
+        ((0.9, 0.1), -math.log(9), "uncertain", ("models_disagree", "combined", "between_thresholds")),
         ((0.9, 0.9), -9.0, "real", ("combined", "majority_differs")),
-        ((0.1, 0.1), LN3 + math.log(81), "fake", ("combined", "majority_differs")),
-        ((0.9, 0.9), -math.log(81), "uncertain", ("combined", "majority_differs", "between_thresholds")),
+        ((0.1, 0.1), LN3, "fake", ("combined", "majority_differs")),
+        ((0.9, 0.9), -math.log(10), "uncertain", ("combined", "majority_differs", "between_thresholds")),
     ],
 )
 def test_votes_are_counted_beside_it_and_show_where_they_differ(probs, bias, label, reasons) -> None:
-    verdict = track(*map(ok, "ab", probs), by=weighing(bias, a=1, b=1))
+    verdict = track(*map(ok, "ab", probs), by=combining(gain=1.0, bias=bias))
     assert (verdict.label, verdict.reasons) == (label, reasons)
     fake, real = sum(p >= 0.6 for p in probs), sum(p < 0.4 for p in probs)
     assert (verdict.fake, verdict.real, verdict.abstain) == (fake, real, 2 - fake - real)
 
 
 BOTH = [ok("a", 0.9), ok("b", 0.9)]
-SURELY_REAL = {"bias": -50.0}
+SURELY_REAL = -50.0
 
 
 @pytest.mark.parametrize(
@@ -120,55 +147,70 @@ SURELY_REAL = {"bias": -50.0}
     ],
 )
 def test_other_or_missing_voters_leave_it_to_the_majority(scores, voters, models) -> None:
-    by = weighing(**SURELY_REAL, **dict.fromkeys(models, 1.0))
+    by = combining(models, bias=SURELY_REAL)
     assert track(*scores, by=by, voters=voters) == track(*scores, by=None, voters=voters)
     assert "combined" not in track(*scores, by=by, voters=voters).reasons
 
 
 @pytest.mark.parametrize("shown_only", [ok("c", 0.1), out("c", "not_installed"), out("c", "failed")])
 def test_a_model_that_is_no_voter_changes_nothing(shown_only) -> None:
-    by = weighing(**SURELY_REAL, a=1, b=1)
+    by = combining(bias=SURELY_REAL)
     assert track(*BOTH, shown_only, by=by).label == "real"
 
 
 def test_a_single_voter_is_said_under_it_too() -> None:
-    verdict = track(ok("a", 0.9), by=weighing(a=1), voters="a")
+    verdict = track(ok("a", 0.9), by=combining("a", gain=1.0), voters="a")
     assert (verdict.label, verdict.reasons) == ("fake", ("single_voter", "combined"))
 
 
 def test_where_nobody_judged_there_is_no_score() -> None:
     scores = [out("a", "failed"), out("b", "not_installed")]
-    assert track(*scores, by=weighing(9.0, a=1, b=1)).fake_prob is None
+    assert track(*scores, by=combining(bias=9.0)).fake_prob is None
 
 
 def test_the_order_of_the_models_does_not_matter() -> None:
     scores = [ok("a", 0.123457), ok("b", 0.9), ok("c", 0.271828)]
-    weights = permutations([("a", 0.31), ("b", 1.7), ("c", 0.77)])
-    by = [weighing(0.1, **dict(order)) for order in weights]
+    reals = permutations([("a", (-0.31, 1.2)), ("b", (0.2, 1.7)), ("c", (0.0, 0.77))])
+    by = [Combination(dict(order), 2.0, 0.8, 0.1, 0.7, 0.3) for order in reals]
     verdicts = {of_track(order, "abc", one).fake_prob for order in permutations(scores) for one in by}
     assert len(verdicts) == 1
 
 
 def test_its_numbers_are_those_that_a_report_shows() -> None:
-    by = Combination({"a": 1 / 3}, -2 / 3, 0.6666666, 0.6666665)
-    assert by == Combination({"a": 0.333333}, -0.666667, 0.666667, 0.666667)
+    by = Combination({"a": (-1 / 3, 1 / 3)}, 4 / 3, 2 / 3, -2 / 3, 0.6666666, 0.6666665)
+    assert by == Combination({"a": (-0.333333, 0.333333)}, 1.333333, 0.666667, -0.666667, 0.666667, 0.666667)
     assert Combination(**by.to_dict()) == by
+    assert Combination(**json.loads(json.dumps(by.to_dict()))) == by
 
 
 @pytest.mark.parametrize(
-    ("weights", "bias", "threshold", "real_below", "said"),
+    ("changes", "said"),
     [
-        ({}, 0.0, 0.7, 0.3, "weights"),
-        ({"a": -0.1}, 0.0, 0.7, 0.3, "weights"),
-        ({"a": math.inf}, 0.0, 0.7, 0.3, "weights"),
-        ({"a": math.nan}, 0.0, 0.7, 0.3, "weights"),
-        ({"a": 1.0}, math.nan, 0.7, 0.3, "bias"),
-        ({"a": 1.0}, 0.0, 0.3, 0.7, "real_below"),
-        ({"a": 1.0}, 0.0, 1.1, 0.3, "threshold"),
-        ({"a": 1.0}, 0.0, 0.7, -0.1, "real_below"),
-        ({"a": 1.0}, 0.0, math.nan, 0.3, "threshold"),
+        ({"reals": {}}, "reals"),
+        ({"reals": {"a": (1.0, 1.0)}}, "reals"),
+        ({"reals": {"a": (1.0, 0.0)}}, "reals"),
+        ({"reals": {"a": (0.0, math.inf)}}, "reals"),
+        ({"reals": {"a": (math.nan, 1.0)}}, "reals"),
+        ({"power": 0.9}, "power"),
+        ({"power": math.nan}, "power"),
+        ({"gain": -0.1}, "gain"),
+        ({"gain": math.inf}, "gain"),
+        ({"bias": math.nan}, "bias"),
+        ({"threshold": 0.2}, "real_below"),
+        ({"threshold": 1.1}, "threshold"),
+        ({"real_below": -0.1}, "real_below"),
+        ({"threshold": math.nan}, "threshold"),
     ],
 )
-def test_numbers_out_of_range_are_refused(weights, bias, threshold, real_below, said) -> None:
+def test_numbers_out_of_range_are_refused(changes, said) -> None:
+    numbers = {
+        "reals": {"a": USUAL},
+        "power": 1.0,
+        "gain": 1.0,
+        "bias": 0.0,
+        "threshold": 0.7,
+        "real_below": 0.3,
+    }
+    Combination(**numbers)
     with pytest.raises(ValueError, match=said):
-        Combination(weights, bias, threshold, real_below)
+        Combination(**(numbers | changes))

@@ -180,25 +180,32 @@ def test_every_verdict_can_be_worked_out_from_the_json_alone(listed, picture, mo
     recounts(analyze(picture, asked(models)))
 
 
-def weighing(bias: float, *models: str) -> dict[str, Any]:
+def combining(bias: float, *models: str) -> dict[str, Any]:
     """A combination that leaves the scores of random weights, near a half, a score near that of its bias."""
-    weights = {name: 0.123456789 * (k + 1) for k, name in enumerate(models)}
-    return {"weights": weights, "bias": bias, "threshold": 0.6, "real_below": 0.4}
+    reals = {name: (-0.123456789 * (k + 1), 2.0) for k, name in enumerate(models)}
+    return {
+        "reals": reals,
+        "power": 4.0,
+        "gain": 0.2,
+        "bias": bias - 0.15,
+        "threshold": 0.6,
+        "real_below": 0.4,
+    }
 
 
 @pytest.mark.parametrize(
     ("models", "combination", "label"),
     [
-        ((DEFAULT, OTHER), {"image": weighing(1.5, DEFAULT, OTHER)}, "fake"),
-        ((DEFAULT, OTHER), {"image": weighing(0.0, DEFAULT, OTHER)}, "uncertain"),
-        ((DEFAULT, OTHER), {"image": weighing(-1.5, OTHER, DEFAULT)}, "real"),
-        (("default",), {"image": weighing(1.5, DEFAULT)}, "fake"),
-        (("all",), {"image": weighing(1.5, DEFAULT)}, "fake"),  # all are shown, the default voter votes
-        ((DEFAULT, OTHER), {"image": weighing(1.5, DEFAULT)}, None),  # fitted for other voters
-        ((DEFAULT, OTHER), {"video": weighing(1.5, DEFAULT, OTHER)}, None),  # for clips; this is a picture
+        ((DEFAULT, OTHER), {"image": combining(1.5, DEFAULT, OTHER)}, "fake"),
+        ((DEFAULT, OTHER), {"image": combining(0.0, DEFAULT, OTHER)}, "uncertain"),
+        ((DEFAULT, OTHER), {"image": combining(-1.5, OTHER, DEFAULT)}, "real"),
+        (("default",), {"image": combining(1.5, DEFAULT)}, "fake"),
+        (("all",), {"image": combining(1.5, DEFAULT)}, "fake"),  # all are shown, the default voter votes
+        ((DEFAULT, OTHER), {"image": combining(1.5, DEFAULT)}, None),  # fitted for other voters
+        ((DEFAULT, OTHER), {"video": combining(1.5, DEFAULT, OTHER)}, None),  # for clips; this is a picture
         (
             (DEFAULT, ABSENT_MODEL),
-            {"image": weighing(1.5, DEFAULT, ABSENT_MODEL)},
+            {"image": combining(1.5, DEFAULT, ABSENT_MODEL)},
             None,
         ),  # not on this machine
     ],
@@ -215,16 +222,16 @@ def test_a_combination_decides_and_can_be_worked_out_from_the_json_too(
         return
     assert report.verdict.label == label
     assert "combined" in report.verdict.reasons
-    assert document["combination"]["weights"][DEFAULT] in (0.123457, 0.246914)
+    assert document["combination"]["reals"][DEFAULT] in ([-0.123457, 2.0], [-0.246914, 2.0])
     again = analyze(picture, replace(parsed(texts.repeat_command(report), monkeypatch), device="cpu"))
     assert dumps(replace(again, timings_s={}, made_at="")) == dumps(replace(report, timings_s={}, made_at=""))
 
 
-def test_a_combination_of_clips_weighs_clips(listed, tmp_path) -> None:
-    listed(combination={"video": weighing(1.5, DEFAULT), "image": weighing(-1.5, DEFAULT)})
+def test_a_combination_of_clips_is_for_clips(listed, tmp_path) -> None:
+    listed(combination={"video": combining(1.5, DEFAULT), "image": combining(-1.5, DEFAULT)})
     clip = media_factory.portrait_clip(tmp_path / "clip.mp4", n_frames=8)
     report = analyze(clip, asked(("default",)))
-    assert recounts(report)["combination"]["bias"] == 1.5
+    assert recounts(report)["combination"]["bias"] == 1.35
     assert report.verdict.label == "fake"
 
 

@@ -16,23 +16,23 @@ from tests.pipeline.test_repeat import (
     agree,
     asked,
     bounds,
+    combining,
     listed,
     parsed,
     picture,
     recounts,
-    weighing,
 )
 
 __all__ = ["listed", "picture"]  # fixtures
 
 
-@pytest.mark.parametrize("weighed", [False, True])
+@pytest.mark.parametrize("combined", [False, True])
 def test_an_answer_that_a_view_turns_is_withdrawn_and_can_be_worked_out(
-    listed, picture, weighed, monkeypatch
+    listed, picture, combined, monkeypatch
 ) -> None:
     halves = {"calibration": {"threshold": 0.5, "real_below": 0.5, "temperature": 1.0}}
-    models = (DEFAULT, OTHER) if weighed else (DEFAULT,)
-    agree(listed(combination={"image": weighing(-1.5, *models)} if weighed else None, **{DEFAULT: halves}))
+    models = (DEFAULT, OTHER) if combined else (DEFAULT,)
+    agree(listed(combination={"image": combining(-1.5, *models)} if combined else None, **{DEFAULT: halves}))
     opposites = {"jpeg_50": -60.0, "mirrored": 60.0}
 
     def logits(name, frames, people, *_, **__):
@@ -43,11 +43,11 @@ def test_an_answer_that_a_view_turns_is_withdrawn_and_can_be_worked_out(
     assert report.stability is not None
     (person,) = report.stability.people
     assert person.turned == (("mirrored",) if person.answer == "real" else ("jpeg_50",))
-    assert person.answer == "real" or not weighed
+    assert person.answer == "real" or not combined
     assert (person.same, len(person.views)) == (1, 2)
     for found in (report.verdict, report.people[0].verdict):
         assert (found.label, found.reasons[-1]) == ("uncertain", "unstable")
-    assert (report.combination is not None) == weighed
+    assert (report.combination is not None) == combined
     recounts(report)
     assert texts.REASONS["unstable"] in texts.headline(report)
 

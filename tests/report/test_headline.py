@@ -141,7 +141,7 @@ def test_how_the_verdict_was_reached_names_the_rule() -> None:
     report = make_report(label="fake", n_people=2)
     assert "majority of votes decides" in texts.how_reached(report)
     assert "the most suspicious one" in texts.how_reached(report)
-    assert "weighed into one" in texts.how_reached(with_combination(report, 0.8))
+    assert "combined by how rare each is among real media" in texts.how_reached(with_combination(report, 0.8))
     picture = texts.how_reached(make_report(label="fake", n_people=1, kind="image"))
     assert "frames" not in picture
     assert "Of several people" not in picture

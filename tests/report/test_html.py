@@ -217,7 +217,7 @@ def test_the_curve_is_the_mean_of_the_models_that_score_frames() -> None:
 
 def test_a_combined_score_is_shown_with_its_two_bounds() -> None:
     text = Page(html.render(with_combination(make_report(n_people=1), 0.8, differs=True))).text
-    assert "weighed into one as measured best" in text
+    assert "combined by how rare each is among real media" in text
     assert texts.REASONS["majority_differs"] in text
     assert "Together they score 0.80 (real below 0.40, fake from 0.55)." in text
     assert "Together" not in Page(html.render(make_report())).text

@@ -156,23 +156,23 @@ def test_the_command_survives_a_shell() -> None:
     assert texts.repeat_command(make_report(name="-x.mp4")).startswith("tbd analyze ./-x.mp4 ")
 
 
-def test_models_that_are_weighed_together_are_not_counted_as_finding_it() -> None:
+def test_models_that_answer_together_are_not_counted_as_finding_it() -> None:
     report = with_combination(make_report(label="fake", n_people=1), 0.8)
     assert texts.headline(report) == (
-        "The models, weighed together, found clear signs of manipulation in person A (0:00–0:03); 2 of 3 voted fake. "
+        "The models together found clear signs of manipulation in person A (0:00–0:03); 2 of 3 voted fake. "
         "Treat as suspicious, not proven."
     )
     real = texts.headline(with_combination(make_report(label="real", n_people=1), 0.2))
-    assert real.startswith("No signs of manipulation were found by the models weighed together.")
+    assert real.startswith("No signs of manipulation were found by the models together.")
 
 
 def test_what_the_models_disagree_about_is_said_with_the_votes_and_the_side_of_the_sum() -> None:
     report = make_report(label="uncertain", n_people=1)
     votes = "The models disagree about person A (0:00–0:03): 1 voted fake, 1 real, 1 gave no vote"
     assert texts.headline(report) == f"{votes}. Treat it as an open question."
-    weighed = texts.headline(with_combination(report, 0.5))
-    assert weighed == (
-        f"{votes}. Weighed together, their scores lie between the bounds. Treat it as an open question."
+    combined = texts.headline(with_combination(report, 0.5))
+    assert combined == (
+        f"{votes}. Taken together, their scores lie between the bounds. Treat it as an open question."
     )
     assert texts.headline(make_report(label="uncertain", n_people=2)) == (
         "The models disagree about person A (0:00–0:03) and person B (0:01–0:04). Treat it as an open question."

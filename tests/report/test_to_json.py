@@ -69,7 +69,8 @@ def test_the_combination_survives() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"weights": {}}, {"weights": {"a": -1}}, {"threshold": 2}, {"colour": 1}]
+    "changes",
+    [{"reals": {}}, {"reals": {"a": [1]}}, {"power": 0}, {"gain": -1}, {"threshold": 2}, {"colour": 1}],
 )
 def test_a_wrong_combination_does_not_match(changes) -> None:
     document = to_dict(with_combination(make_report(), 0.8))

@@ -1,4 +1,4 @@
-"""How voters are weighed: the better one more, never against its word, with bounds that hold for unseen sources."""
+"""How voters are combined: no scale matters, one that sees nothing does no harm, and bounds hold for unseen sources."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
-from training.combine import Config, fit, weigh
+from tbd_app.known import Combination
+from tbd_app.pipeline.verdict import combined_prob
+from training.combine import Config, fit, likelihood, ordinary
 from training.engine.metrics import auc
 from training.faces.index import Item
+
+NAMES = ["swaps", "heads", "blind"]
 
 
 def media(labels: np.ndarray, n_sources: int) -> list[Item]:
@@ -21,37 +25,60 @@ def media(labels: np.ndarray, n_sources: int) -> list[Item]:
     ]
 
 
-def scores(n: int = 400) -> tuple[np.ndarray, np.ndarray]:
-    """A good voter, a fair one and one that knows nothing."""
+def scores(n: int = 600) -> tuple[np.ndarray, np.ndarray]:
+    """Two voters that each see one of two kinds of fakes, the second on a scale of its own, and one that sees none."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, n)
-    signs = 2 * labels - 1
-    return labels, expit(np.stack([2.0 * signs, 1.0 * signs, 0.0 * signs], 1) + rng.normal(0, 1.5, (n, 3)))
+    kind = rng.integers(0, 2, n)
+    x = rng.normal(0, 1, (n, 3))
+    x[:, 0] += 3 * (labels & (kind == 0))
+    x[:, 1] += 3 * (labels & (kind == 1))
+    return labels, expit(x * (1, 0.1, 1) + (0, 1, -2))
 
 
-def test_the_better_voter_weighs_more_and_one_that_knows_nothing_hardly() -> None:
+def said(found: Combination, probs: np.ndarray) -> np.ndarray:
+    return np.array([combined_prob(dict(zip(NAMES, row, strict=True)), found) for row in probs])
+
+
+def test_what_one_voter_sees_is_not_outvoted() -> None:
     labels, probs = scores()
-    found = fit(probs, media(labels, 40), ["good", "fair", "blind"], Config())
-    assert found.weights["good"] > found.weights["fair"] > found.weights["blind"] >= 0
-    assert found.weights["blind"] < 0.2 * found.weights["good"]
+    found = fit(probs, media(labels, 40), NAMES, Config())
+    alone = max(auc(labels, column) for column in probs.T)
+    added = auc(labels, np.log(probs / (1 - probs)).sum(1))
+    assert auc(labels, said(found, probs)) > max(alone, added) + 0.05
+    assert list(found.reals) == NAMES
 
 
-def test_together_they_rank_better_than_the_best_alone_and_few_reals_are_flagged() -> None:
+def test_voters_that_see_the_same_are_added_and_others_are_not() -> None:
     labels, probs = scores()
-    found = fit(probs, media(labels, 40), ["good", "fair", "blind"], Config())
-    x = np.log(probs / (1 - probs))
-    said = expit(x @ np.array(list(found.weights.values())) + found.bias)
-    assert auc(labels, said) > auc(labels, probs[:, 0])
-    assert (said[labels == 0] >= found.threshold).mean() <= 0.06
-    assert found.real_below <= found.threshold
-
-
-def test_a_voter_that_is_wrong_gets_no_weight_rather_than_a_negative_one() -> None:
-    labels, probs = scores()
-    weights, _ = weigh(
-        np.log(probs / (1 - probs)) * (1, 1, 0) - np.outer(2 * labels - 1, (0, 0, 1.0)),
-        labels,
-        np.full(len(labels), 1 / len(labels)),
-        0.01,
+    rng = np.random.default_rng(1)
+    alike = expit(rng.normal(0, 1, (len(labels), 3)) + labels[:, None])
+    assert (
+        fit(alike, media(labels, 40), NAMES, Config()).power
+        < fit(probs, media(labels, 40), NAMES, Config()).power
     )
-    assert weights[2] == 0
+
+
+def test_few_reals_are_flagged_and_the_score_is_a_probability() -> None:
+    labels, probs = scores()
+    found = fit(probs, media(labels, 40), NAMES, Config())
+    prob = said(found, probs)
+    assert (prob[labels == 0] >= found.threshold).mean() <= 0.06
+    assert found.real_below <= found.threshold
+    assert abs(prob.mean() - labels.mean()) < 0.05
+    sure = prob > np.quantile(prob, 0.75)
+    assert abs(prob[sure].mean() - labels[sure].mean()) < 0.1
+
+
+def test_a_voters_numbers_are_those_of_real_media() -> None:
+    x = np.arange(101.0)[:, None] * (1, -1)
+    np.testing.assert_allclose(ordinary(x), [(50, 95), (-50, -5)])
+    ((median, top),) = ordinary(np.zeros((9, 1)))
+    assert median < top
+
+
+def test_rarity_never_speaks_for_real() -> None:
+    labels, rarity = np.array([0, 0, 1, 1]), np.array([3.0, 2.0, 1.0, 0.0])
+    gain, bias = likelihood(rarity, labels, np.full(4, 0.25))
+    assert gain == 0
+    assert np.isfinite(bias)

@@ -63,7 +63,7 @@ def test_the_vote_of_one_voter_is_what_it_says_itself(answers, scored) -> None:
 def test_the_vote_is_measured_as_it_is_served(monkeypatch) -> None:
     (person,) = make_report(n_people=1).people
     found = [[s for s in person.scores if s.model == name] for name in MODELS[:2]]
-    by = Combination(dict.fromkeys(MODELS[:2], 0.5), -9.0, 0.6, 0.4)
+    by = Combination(dict.fromkeys(MODELS[:2], (0.0, 3.0)), 4.0, 0.5, -9.0, 0.6, 0.4)
     for combination in (by, None):
         monkeypatch.setattr(manifest, "combination", {"video": combination}.get)
         scores, served = (

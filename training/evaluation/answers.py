@@ -20,7 +20,7 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FrameCounts, ModelScore, ModelSpec
 from training.evaluation.corruptions import SUITE
-from training.evaluation.seen import CACHE, Seen, logits_of, look
+from training.evaluation.seen import CACHE, Seen, kept_logits, logits_of, look
 from training.faces.bank import FaceBank
 from training.faces.index import Item
 
@@ -115,8 +115,14 @@ def track_logits(spec: ModelSpec, model: Detector, seen: Seen, cache: Path = CAC
     return logits_of(seen, cache)(model, spec, seen.frames, usable, "cpu") if usable else {}
 
 
-def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int]) -> np.ndarray:
-    """(N,) logits of rows of a bank, each scored as serving scores a picture."""
+def logits_of_pictures(
+    spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int], cache: Path | None = None
+) -> np.ndarray:
+    """(N,) logits of rows of a bank, each scored as serving scores a picture; in `cache` they are kept."""
+    if cache is not None:
+        return kept_logits(
+            spec, model, bank, rows, cache, lambda: logits_of_pictures(spec, model, bank, rows)
+        )
     preprocess, parts = for_spec(spec), []
     for r in tqdm(rows, desc="pictures", unit="picture"):
         x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))
@@ -126,13 +132,13 @@ def logits_of_pictures(spec: ModelSpec, model: Detector, bank: FaceBank, rows: S
 
 
 def picture_scores(
-    items: Sequence[Item], bank: FaceBank, voters: Sequence[str]
+    items: Sequence[Item], bank: FaceBank, voters: Sequence[str], cache: Path = CACHE
 ) -> tuple[np.ndarray, list[Item]]:
     """What the voters say of val pictures: (N,V) fake_prob, and the N pictures."""
     rows = [r for r in range(len(bank)) if items[bank.item[r]].kind != "video"]
     columns = []
     for name in voters:
         spec = registry.spec(name)
-        found = logits_of_pictures(spec, score.loaded(name, "cpu"), bank, rows)
+        found = logits_of_pictures(spec, score.loaded(name, "cpu"), bank, rows, cache)
         columns.append(expit(found / spec.calibration.temperature))
     return np.stack(columns, axis=1), [items[bank.item[r]] for r in rows]

@@ -23,9 +23,7 @@ from training.evaluation.figures import known
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 RECIPE = "{}.recipe.json"
 KNOWN = "known_performance"  # what of the figures reports show
-COMBINATION = (
-    "combination"  # how the voters' scores are weighed, by kind of media; only the manifest holds it
-)
+COMBINATION = "combination"  # how the voters' scores become one, by kind of media; only the manifest holds it
 STABILITY = ("stability", "val_clips_steady", "val_pictures_steady")  # figures of evaluate_stability.py
 FIGURES = ("metrics",)  # what of an entry goes to its file of figures
 ORIGIN = ("trained_on", "recipe", "revision", "dtype")  # and what to its recipe file
@@ -82,7 +80,7 @@ def write_entry(whole: dict[str, Any]) -> None:
     before, vote = entries(), ensemble()
     former = before.get(whole["name"], {}).get("sha256")
     if former != whole["sha256"] and any(
-        whole["name"] in c["weights"] for c in vote.get(COMBINATION, {}).values()
+        whole["name"] in c["reals"] for c in vote.get(COMBINATION, {}).values()
     ):
         vote = {"voters": vote["voters"], "metrics": {}}
     _write_all(before | {whole["name"]: whole}, vote)
@@ -133,7 +131,7 @@ def write_combination(fitted: Mapping[MeasuredKind, Combination]) -> None:
         ValueError: the combinations are not all of the same listed models.
     """
     before, wholes = ensemble(), entries()
-    models = {frozenset(combination.weights) for combination in fitted.values()}
+    models = {frozenset(combination.reals) for combination in fitted.values()}
     if len(models) > 1 or not all(names <= wholes.keys() for names in models):
         shown = "; ".join(", ".join(sorted(names)) for names in models)
         raise ValueError(

@@ -94,7 +94,7 @@ def measure(
         spec, mine = registry.spec(name), {variant: part[name] for variant, part in scored.items()}
         write_rows(out / f"{name}.csv", clips, mine)
         figures = clip_figures(clips, mine, trained_on)
-        probs, owners = picture_scores(items, bank, [name])
+        probs, owners = picture_scores(items, bank, [name], cache)
         pictures[name] = probs[:, 0]
         figures |= pictures_figures(owners, pictures[name], spec)
         if spec.task == "frame":
@@ -186,14 +186,14 @@ def pictures_figures(owners: Sequence[Item], probs: np.ndarray, spec: ModelSpec)
 
 
 def vote_on_pictures(owners: Sequence[Item], probs: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Image-level figures of the voters together; none where no combination says how they weigh on pictures.
+    """Image-level figures of the voters together; none where no combination was fitted for them on pictures.
 
     Args:
         owners: N pictures.
         probs: (N,) fake_prob of each voter.
     """
     combination = manifest.combination("image")
-    if combination is None or set(combination.weights) != set(probs):
+    if combination is None or set(combination.reals) != set(probs):
         return {}
     rows = [dict(zip(probs, row, strict=True)) for row in np.stack(list(probs.values()), axis=1).tolist()]
     together = np.array([verdict.combined_prob(row, combination) for row in rows])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -27,6 +27,7 @@ from tbd_app.pipeline import faces as faces_room
 from tbd_app.pipeline import fitness, people, score, stability, tracks, views
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
+from training.faces.bank import FaceBank
 
 CACHE = Path("runs/cache/seen")
 _ROOMS = (sample_room, faces_room, tracks, fitness)  # another way to find people makes another cache
@@ -94,6 +95,28 @@ def view_logits(name: str, seen: Seen, settings: AnalysisSettings, cache: Path =
         part.rename(stored)
     with np.load(stored, allow_pickle=False) as data:
         return {(int(key.split()[0]), cast(ViewName, key.split()[1])): data[key] for key in data.files}
+
+
+def kept_logits(
+    spec: ModelSpec,
+    model: Detector,
+    bank: FaceBank,
+    rows: Sequence[int],
+    cache: Path,
+    made: Callable[[], np.ndarray],
+) -> np.ndarray:
+    """(N,) logits of rows of a bank, from the cache where they are there, else as they are made now."""
+    content = hashlib.sha256()
+    for row in rows:
+        for part in (bank.encoded(row), bank.boxes[row], bank.landmarks[row]):
+            content.update(np.ascontiguousarray(part).tobytes())
+    stored = cache / "pictures" / f"{_weights_key(model, spec)}-{content.hexdigest()[:24]}.npy"
+    if not stored.is_file():
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = stored.with_suffix(".part.npy")
+        np.save(unfinished, made())
+        unfinished.rename(stored)
+    return np.load(stored, allow_pickle=False)
 
 
 _KEYS: dict[int, tuple[weakref.ref[Detector], str]] = {}

@@ -113,7 +113,7 @@ def test_an_unlisted_model_is_named(folder: Path) -> None:
 
 
 def weighing(*models: str, bias: float = -1.5) -> Combination:
-    return Combination(dict.fromkeys(models, 0.5), bias, 0.6, 0.4)
+    return Combination(dict.fromkeys(models, (0.0, 3.0)), 2.0, 0.5, bias, 0.6, 0.4)
 
 
 def test_a_combination_is_written_where_the_app_reads_it(folder: Path) -> None:
