@@ -42,7 +42,8 @@ def _in_code(path: Path) -> Iterator[Marked]:
     }
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        said = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+        said = [
+            arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
         ]
         if name == "say_n" and len(said) > 1:
             yield said[0], said[1]

@@ -10,9 +10,12 @@ from typing import get_args
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
+from typer.testing import CliRunner
 
 from tbd_app import languages
 from tbd_app.answer import Answer
+from tbd_app.cli import results
+from tbd_app.cli.main import app
 from tbd_app.languages import Language, each_spoken, of_browser, of_environment, say, say_n, spoken
 from tbd_app.report import html, texts
 from tests.languages.marked import marked
@@ -122,3 +125,17 @@ def test_every_answer_has_a_word_of_its_own() -> None:
     for language in OTHERS:
         with spoken(language):
             assert len({texts.ANSWERS[answer] for answer in get_args(Answer)}) == len(get_args(Answer))
+
+
+def test_terminal_speaks_the_language() -> None:
+    with spoken("hi"):
+        said = [part for part in results.full(make_report(label="fake")) if isinstance(part, str)]
+    assert "संदिग्ध" in said[0]
+    assert any(line.startswith("अगला कदम:") for line in said)
+
+
+def test_language_of_the_command_line_is_one_that_is_known() -> None:
+    refused = CliRunner().invoke(app, ["analyze", "a.mp4", "--language", "xx"])
+    assert refused.exit_code == 2
+    assert "xx" in refused.output
+    assert languages.language() == "en"
