@@ -109,14 +109,14 @@ _MATERIAL = {
     "training/train_video.py": f"Each pair is a real clip and a fake made of it, or a real and a generated clip; {_ALIKE}",
     "training/train_image.py": "Each picture comes with its own label, the classes weighed; light, blur, resolution, noise, "
     "JPEG and H.264 are chosen for each.",
-    "training/train_clip.py": "Over half of the pairs are a real generator's clip or picture beside a real one of its scene or "
-    f"form, the others self-blends, replaced mouths and swaps beside the real face; {_ALIKE}",
+    "training/train_clip.py": "Over half of the pairs are a real generator's clip or picture beside a real one of its scene "
+    f"or form, the others self-blends, replaced mouths and swaps beside the real face; {_ALIKE}",
     "training/train_probe.py": "Clips and pictures of real generators, real media, and self-blends and replaced mouths of "
     "the real clips, half of these degraded; sources weigh as the root of their files, classes alike.",
 }
 _LIMITS = {
-    "training/train_clip.py": "It knows swapped faces, and hardly the rest: see the rows of the families. Of a clip it scores 16 "
-    "frames at most.",
+    "training/train_clip.py": "It knows swapped faces, and hardly the rest: see the rows of the families. Of a clip it "
+    "scores 16 frames at most.",
     "training/train_probe.py": "It goes by what faces look like in the middle of CLIP and by how little they change; whether "
     "people who sit still are flagged more often was not measured.",
     "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, replaced mouths and "
