@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -63,6 +64,21 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs of frames that follow each other, as a model that was trained on them asks for.
+
+    Attributes:
+        length: frames of a run.
+        step_s: seconds from one to the next; 0 takes the file's frames one after the other.
+        count: runs at most, spread evenly over the timeline without overlap.
+    """
+
+    length: int
+    step_s: float = 0.0
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Frames:
     """Frames sampled uniformly over the whole timeline, in order.
 
@@ -72,6 +88,7 @@ class Frames:
         times_s: (T,) float64 presentation times; the index itself for a zip, 0 for an image.
         requested: how many were asked for.
         warnings: sentences for the report.
+        runs: runs of frames besides, for the models that ask for them.
     """
 
     images: tuple[np.ndarray, ...]
@@ -79,6 +96,7 @@ class Frames:
     times_s: np.ndarray
     requested: int
     warnings: tuple[str, ...] = ()
+    runs: Mapping[Runs, tuple[Frames, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)

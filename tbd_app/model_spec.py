@@ -83,6 +83,25 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class FramesAt:
+    """Where the frames of a clip model's clips lie on the timeline, in training and so in serving.
+
+    Attributes:
+        kind: "spread" evenly over all of it, as one clip; "consecutive" in runs of frames that follow each other.
+        step_s: seconds between the frames of a run; 0 takes the file's frames one after the other.
+        clips: runs at most for a track, whose probabilities are averaged.
+    """
+
+    kind: Literal["spread", "consecutive"] = "spread"
+    step_s: float = 0.0
+    clips: int = 1
+
+    def in_header(self) -> dict[str, Any]:
+        """The entry of a checkpoint's header; none for spread frames, of which older headers say nothing."""
+        return {} if self == FramesAt() else {"frames_at": asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """All that a model needs besides its weights; it travels with the weights and overrides the registered default.
 
@@ -90,6 +109,7 @@ class ModelSpec:
         task: "frame" scores single crops and averages; "clip" scores a sequence.
         input_size: side of the square input, px.
         clip_len: frames a clip model sees, 1 for frame models.
+        frames_at: where they lie on the timeline.
         calibration: bounds, temperature and the like, chosen on validation media.
         options: keyword arguments with which the architecture is built, where they are not its defaults.
         n_trainable: parameters that training changes, where that is not all of them.
@@ -103,6 +123,7 @@ class ModelSpec:
     architecture: str
     input_size: int
     clip_len: int = 1
+    frames_at: FramesAt = FramesAt()
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     crop: CropRecipe = CropRecipe()

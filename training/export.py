@@ -158,7 +158,7 @@ def averaged(name: str, paths: Sequence[Path]) -> Detector:
 def unlike_registered(spec: ModelSpec) -> dict[str, Any]:
     """What holds for a model and the registry says otherwise, as the manifest writes it; the calibration aside."""
     own, registered = weights.header_of(spec), weights.header_of(registry.registered(spec.name))
-    kept = ("input_size", "clip_len", "mean", "std", "crop", "options")
+    kept = ("input_size", "clip_len", "frames_at", "mean", "std", "crop", "options")
     return {key: own[key] for key in kept if own.get(key) != registered.get(key)}
 
 

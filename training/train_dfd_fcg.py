@@ -15,7 +15,7 @@ Foundation Model", CVPR 2025 (arXiv 2404.05583).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +31,7 @@ from tbd_app.models.nets.dfd_fcg import DfdFcg, Layout
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe, ModelSpec
 from training.datasets.batches import batches, steps_per_epoch
-from training.datasets.clips import ClipPairs, ClipReader, FramesAt
+from training.datasets.clips import ClipPairs, ClipReader, FramesAt, served_at
 from training.datasets.partners import PartnerClips, must_be_own
 from training.datasets.published import Augment
 from training.engine.config import LoopConfig, RunConfig, command
@@ -61,6 +61,8 @@ class Config(RunConfig):
         layout: official, or wide for the count of the reference report.
         clip_len: frames that the decoders compare.
         frames_at: where a clip's frames lie: spread over the video, or in one stretch of the frames that were cut.
+        step_s: seconds between a served clip's consecutive frames; 0 for a file's own neighbours.
+        serve_clips: clips of consecutive frames that serving averages, at most.
         stretch: frames of the stretch that a clip is taken from; 0 for clip_len of them.
         slowest: least share of the stretch that a training clip shows.
         pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them.
@@ -83,6 +85,8 @@ class Config(RunConfig):
     layout: Layout = "official"
     clip_len: int = 10
     frames_at: FramesAt = "spread"
+    step_s: float = 0.0
+    serve_clips: int = 1
     stretch: int = 0
     slowest: float = 1.0
     pairs: Literal["source", "blend"] = "source"
@@ -108,6 +112,7 @@ def main(config: Config) -> None:
     set_seed(config.seed)
     decoders = {"n_frames": config.clip_len, "layout": config.layout}
     bare, spec = open_model(config.model, config.tower, CropRecipe("lrw", 1.0), config.clip_len, **decoders)
+    spec = replace(spec, frames_at=served_at(config.frames_at, config.step_s, config.serve_clips))
     if not isinstance(bare, DfdFcg):
         raise SystemExit(f"{config.model} is no DFD-FCG.")
     print(f"{config.model}: {trained_share(bare)}.")

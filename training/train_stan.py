@@ -13,7 +13,7 @@ Source: Liu et al., "Revisiting Temporal Modeling for CLIP-based Image-to-Video 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
 from training.datasets.batches import batches, steps_per_epoch
-from training.datasets.clips import ClipReader, FramesAt
+from training.datasets.clips import ClipReader, FramesAt, served_at
 from training.datasets.partners import Pairing, paired, singles
 from training.datasets.published import Augment
 from training.engine.config import LoopConfig, RunConfig, command
@@ -53,7 +53,9 @@ class Config(RunConfig):
         train_spatial: train the branch's copies of CLIP's layers as well.
         crop: square (margin 1.3) or arcface (aligned by five points, as DeepfakeBench).
         clip_len: frames of a clip, 64 at most.
-        frames_at: where they lie on the timeline.
+        frames_at: where they lie on the timeline; a model that was trained on consecutive frames is served on such.
+        step_s: seconds between a served clip's consecutive frames, those between the cut ones; 0 for a file's own neighbours.
+        serve_clips: clips of consecutive frames that serving averages, at most.
         pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them
             (and a few of the split's), none takes every medium with its own label.
         augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of labelled media
@@ -70,6 +72,8 @@ class Config(RunConfig):
     crop: Literal["square", "arcface"] = "arcface"
     clip_len: int = 8
     frames_at: FramesAt = "spread"
+    step_s: float = 0.0
+    serve_clips: int = 1
     pairs: Pairing = "source"
     augment: Augment = "project"
     batch: int = 32
@@ -88,6 +92,7 @@ def main(config: Config) -> None:
     crop = CropRecipe(config.crop, 1.3)
     branch = {"depth": config.depth, "train_spatial": config.train_spatial}
     model, spec = open_model(config.model, config.tower, crop, config.clip_len, **branch)
+    spec = replace(spec, frames_at=served_at(config.frames_at, config.step_s, config.serve_clips))
     print(f"{config.model}: {trained_share(model)}.")
     faces = open_faces(config.data, n_frames=config.frames)
     reader, val = (

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from tbd_app.pipeline.crops import for_spec
 from training.datasets.batches import batches, steps_per_epoch
-from training.datasets.clips import ClipReader, FramesAt
+from training.datasets.clips import ClipReader, FramesAt, served_at
 from training.datasets.partners import Pairing, paired, singles
 from training.datasets.published import Augment
 from training.engine.config import LoopConfig, ModelConfig, command
@@ -50,6 +50,8 @@ class Config(ModelConfig):
         small: a tiny backbone and narrow blocks at 64 px, for toys.
         clip_len: frames of a clip, 8 at most.
         frames_at: where they lie on the timeline.
+        step_s: seconds between a served clip's consecutive frames; 0 for a file's own neighbours.
+        serve_clips: clips of consecutive frames that serving averages, at most.
         frames: cut from each video of an index.csv, among which a clip's are chosen.
         pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them
             (and a few of the split's), none takes every medium with its own label.
@@ -64,6 +66,8 @@ class Config(ModelConfig):
     small: bool = False
     clip_len: int = 8
     frames_at: FramesAt = "spread"
+    step_s: float = 0.0
+    serve_clips: int = 1
     frames: int = 32
     pairs: Pairing = "source"
     augment: Augment = "project"
@@ -85,6 +89,7 @@ def main(config: Config) -> None:
     spec = replace(
         spec, clip_len=config.clip_len, input_size=model.input_size or spec.input_size, options=small
     )
+    spec = replace(spec, frames_at=served_at(config.frames_at, config.step_s, config.serve_clips))
     faces = open_faces(config.data, n_frames=config.frames)
     reader, val = (
         ClipReader(faces[split], for_spec(spec), config.clip_len, config.frames_at)

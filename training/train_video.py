@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from tbd_app.pipeline.crops import for_spec
 from training.datasets.batches import Shuffled, batches, steps_per_epoch
 from training.datasets.cached import CachedPairs, on_frames
-from training.datasets.clips import ClipPairs, ClipReader, FramesAt, LabelledClips
+from training.datasets.clips import ClipPairs, ClipReader, FramesAt, LabelledClips, served_at
 from training.datasets.partners import singles
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
@@ -48,6 +48,8 @@ class Config(ModelConfig):
         model: a registered clip model.
         clip_len: frames of a clip.
         frames_at: where they lie on the timeline.
+        step_s: seconds between a served clip's consecutive frames; 0 for a file's own neighbours.
+        serve_clips: clips of consecutive frames that serving averages, at most.
         frames_per_clip: frames cut from each video of an index.csv, among which a clip's are chosen.
         size_px: input size; 0 for the model's own.
         batch: clips, or pairs of clips, a step and process.
@@ -66,6 +68,8 @@ class Config(ModelConfig):
     model: str = "effnet_b0_lstm"
     clip_len: int = 10
     frames_at: FramesAt = "spread"
+    step_s: float = 0.0
+    serve_clips: int = 1
     frames_per_clip: int = 32
     size_px: int = 0
     batch: int = 8
@@ -88,7 +92,8 @@ def main(config: Config) -> None:
         )
     set_seed(config.seed)
     faces = open_faces(config.data, n_frames=config.frames_per_clip)
-    spec = dataclasses.replace(spec_of(config.model), clip_len=config.clip_len)
+    at = served_at(config.frames_at, config.step_s, config.serve_clips)
+    spec = dataclasses.replace(spec_of(config.model), clip_len=config.clip_len, frames_at=at)
     if config.size_px:
         spec = dataclasses.replace(spec, input_size=config.size_px)
     reader, val = (

@@ -93,6 +93,22 @@ def frames(
     )
 
 
+def run_numbers(info: dict[str, Any], n_frames: int, count: int) -> list[int]:
+    """Which run each frame of a `DecodeRuns` belongs to.
+
+    Args:
+        n_frames: that came with it.
+        count: how many runs were wanted.
+
+    Raises:
+        CorruptMedia: it cannot be true.
+    """
+    run = info.get("run")
+    _require(isinstance(run, list) and len(run) == n_frames)
+    _require(all(_is_whole(r, 0, count - 1) for r in run) and all(a <= b for a, b in pairwise(run)))
+    return run
+
+
 def film(info: dict[str, Any], arrays: Sequence[np.ndarray]) -> bytes:
     """The answer of the job that makes the annotated video: a file, padded to whole pixels.
 

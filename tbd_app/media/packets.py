@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tbd_app.medium import Runs
+
 MAX_INDEX_CHARS = 1 << 20  # a video whose packed timeline is longer has it read again
 
 BACK_S, LEAP_S = 0.1, 10.0
@@ -140,6 +142,37 @@ def _continued(
         moved = [None if t is None else t + shift for t in packet[:2]]
         mended.append(packet._replace(pts=moved[0], dts=moved[1]))
     return (mended, True) if shift else (packets, False)
+
+
+def planned(times_s: np.ndarray, runs: Runs) -> list[np.ndarray]:
+    """Which frames make up each run: the middles of equal parts of the timeline, as many as fit without overlap.
+
+    Args:
+        times_s: (N,) of all frames, increasing; N is 1 at least.
+        runs: what is wanted; a timeline shorter than one run is seen whole.
+
+    Returns:
+        One run at least, each (<= length,) int64, increasing.
+    """
+    n = len(times_s)
+    if not runs.step_s:
+        length = min(runs.length, n)
+        count = min(runs.count, n // length)
+        starts = [
+            int(min(max(round((c + 0.5) * n / count - length / 2), 0), n - length)) for c in range(count)
+        ]
+        return [start + np.arange(length) for start in starts]
+    whole = float(times_s[-1] - times_s[0])
+    span = min((runs.length - 1) * runs.step_s, whole)
+    count = min(runs.count, max(int((whole + runs.step_s) / (runs.length * runs.step_s) + 1e-6), 1))
+    between = (times_s[1:] + times_s[:-1]) / 2
+    out = []
+    for c in range(count):
+        earliest = times_s[0] + (c + 0.5) * whole / count - span / 2
+        # On a frame: an even grid between frames would be rounded to uneven steps.
+        start = times_s[max(int(np.searchsorted(times_s, earliest + 1e-6, side="right")) - 1, 0)]
+        out.append(np.unique(np.searchsorted(between, start + np.linspace(0, span, runs.length))))
+    return out
 
 
 def uniform_indices(n_frames: int, n: int) -> list[int]:

@@ -61,6 +61,33 @@ class Origin(Protocol):
         ...
 
 
+class DecodeRuns(Protocol):
+    """Decodes runs of frames that follow each other."""
+
+    __module__: str
+    __name__: str
+
+    def __call__(
+        self,
+        *,
+        limits: Limits,
+        path: str,
+        format_name: str,
+        index: str,
+        length: int,
+        step_s: float,
+        count: int,
+    ) -> Answer:
+        """As `Decode`, with "run", the number of the run that each frame belongs to.
+
+        Args:
+            format_name: `Content.format`.
+            index: what the probe wrote down, or "".
+            length: and step_s, count: see `Runs`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """The jobs of a kind of file."""
@@ -68,10 +95,11 @@ class Reader:
     probe: Probe
     decode: Decode
     origin: Origin | None = None
+    runs: DecodeRuns | None = None
 
 
 READERS: dict[ReaderName, Reader] = {
-    "video": Reader(video.probe, video.decode, video.read_origin),
+    "video": Reader(video.probe, video.decode, video.read_origin, video.decode_runs),
     "image": Reader(stills.probe, stills.decode, stills.read_origin),
     "zip": Reader(archive.probe, archive.decode),
 }

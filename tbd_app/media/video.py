@@ -6,7 +6,7 @@ around the wanted frames. Where timestamps or seeking prove unreliable, one pass
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import av
 import numpy as np
@@ -17,9 +17,10 @@ from tbd_app.errors import CorruptMedia
 from tbd_app.media import bounds, ffmpeg, interlaced, origin
 from tbd_app.media.ffmpeg import Tally
 from tbd_app.media.film import Film, Unreliable
-from tbd_app.media.packets import MAX_INDEX_CHARS, PacketTimes, Timeline, uniform_indices
+from tbd_app.media.packets import MAX_INDEX_CHARS, PacketTimes, Timeline, planned, uniform_indices
 from tbd_app.media.rendering import Renderer
 from tbd_app.media.sandbox import Answer
+from tbd_app.medium import Runs
 from tbd_app.settings import Limits
 
 HEADER_TELLS_DURATION = ("mov", "matroska", "avi", "asf", "flv")
@@ -107,6 +108,49 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
     times = [float(film.times_s[i]) for i in picked]
     info = {"indices": list(picked), "times_s": times, "warnings": [*lost, *film.notes], "sent": tally.sent}
     return info, list(picked.values())
+
+
+def decode_runs(
+    *, limits: Limits, path: str, format_name: str, index: str, length: int, step_s: float, count: int
+) -> Answer:
+    """Sandbox job: runs of frames that follow each other; a run is decoded once, behind its seek.
+
+    Returns:
+        As `decode`, with "run", the number of the run that each frame belongs to.
+
+    Raises:
+        CorruptMedia: nothing can be decoded.
+        TooManyPixels: a frame passes the limit.
+    """
+    tally, wanted = Tally(), Runs(length, step_s, count)
+    line = Timeline.unpacked(index) if index else _read_timeline(path, format_name, limits, tally)
+    if not len(line):
+        raise CorruptMedia("No frame of the video can be decoded.")
+    film = Film(path, format_name, limits, line, tally)
+    groups = planned(film.times_s, wanted)
+    try:
+        picked = film.pictures(_numbers(groups))
+    except Unreliable:
+        film.seeks = False
+        picked = film.pictures(_numbers(groups))
+        if 0 < len(film.times_s) != len(line):  # the true number of frames is known only now
+            groups = planned(film.times_s, wanted)
+            picked = film.pictures(_numbers(groups))
+        if not picked:
+            raise CorruptMedia("No frame of the video can be decoded.") from None
+    run_of = {int(i): number for number, group in enumerate(groups) for i in group}
+    info = {
+        "indices": list(picked),
+        "times_s": [float(film.times_s[i]) for i in picked],
+        "run": [run_of[i] for i in picked],
+        "warnings": film.notes,
+        "sent": tally.sent,
+    }
+    return info, list(picked.values())
+
+
+def _numbers(groups: Sequence[np.ndarray]) -> list[int]:
+    return sorted({int(i) for group in groups for i in group})
 
 
 def read_origin(*, limits: Limits, path: str, format_name: str) -> Answer:

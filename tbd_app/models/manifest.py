@@ -20,6 +20,7 @@ from jsonschema.exceptions import best_match
 
 from tbd_app.errors import WeightsCorrupt
 from tbd_app.known import Combination, KnownPerformance, MeasuredKind
+from tbd_app.model_spec import FramesAt
 from tbd_app.models.schema import MODEL_NAME, SCHEMA
 from tbd_app.settings import weights_dirs
 from tbd_app.types import Backbone, Calibration, CropRecipe, ModelSpec
@@ -217,6 +218,8 @@ def overlay(spec: ModelSpec, raw: dict[str, Any]) -> ModelSpec:
     changes |= {key: tuple(raw[key]) for key in ("mean", "std") if key in raw}
     if "known_performance" in raw:
         changes["known"] = known(raw)
+    if "frames_at" in raw:
+        changes["frames_at"] = FramesAt(**raw["frames_at"])
     if "crop" in raw:
         changes["crop"] = CropRecipe(**raw["crop"])
     if "backbone" in raw:

@@ -88,6 +88,16 @@ _ENTRY: dict[str, Any] = {
         "known_performance": _KNOWN,
         "input_size": _COUNT,
         "clip_len": _COUNT,
+        "frames_at": {
+            "type": "object",
+            "required": ["kind", "step_s", "clips"],
+            "additionalProperties": False,
+            "properties": {
+                "kind": {"enum": ["spread", "consecutive"]},
+                "step_s": {"type": "number", "minimum": 0},
+                "clips": _COUNT,
+            },
+        },
         "options": {"type": "object"},  # keyword arguments of the architecture
         "mean": _TRIPLE,
         "std": _TRIPLE,

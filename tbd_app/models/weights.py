@@ -186,7 +186,9 @@ def header_of(spec: ModelSpec) -> dict[str, Any]:
     on = {"backbone": asdict(spec.backbone)} if spec.backbone else {}
     if spec.options:
         on["options"] = spec.options
-    return on | {
+    return {
+        **on,
+        **spec.frames_at.in_header(),
         "schema": 2,
         "name": spec.name,
         "task": spec.task,

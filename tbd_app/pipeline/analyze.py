@@ -13,10 +13,9 @@ from typing import Any
 from tbd_app.known import MEASURED_AS
 from tbd_app.media import provenance
 from tbd_app.media.open import open_media
-from tbd_app.media.sample import sample
 from tbd_app.models import manifest, registry
 from tbd_app.names import shown
-from tbd_app.pipeline import explain, fitness, made_by, people, score, stability, tracks, verdict
+from tbd_app.pipeline import explain, fitness, made_by, neighbours, people, score, stability, tracks, verdict
 from tbd_app.pipeline.crops import cut_inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
@@ -102,7 +101,7 @@ def analyze_events(
     media = read[0] if read else open_media(path, settings.limits)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
-    sampled = read[1] if read else sample(media, settings.n_frames, settings.limits)
+    sampled = read[1] if read else people.sampled(media, settings)
     origin = provenance.of(media, settings.limits)
     clock.lap("frames")
 
@@ -115,6 +114,7 @@ def analyze_events(
     faces_by_frame = [found[i] for i in range(len(sampled))]
     linked = people.linked(sampled, faces_by_frame, settings, device)
     seen = any(f.verified.any() for f in faces_by_frame)
+    sights = neighbours.sights(sampled, linked, detector, settings.face_confidence)
     turned = 0 if seen else fitness.faces_when_turned(sampled.images, detector, settings.face_confidence)
     clock.lap("faces")
 
@@ -122,7 +122,7 @@ def analyze_events(
     parts = {model: score.Parts() for model in names}
     for i, model in enumerate(names):
         yield _event("score", i, len(names), f"Asking {model}")
-        of_tracks = partial(score.track_logits, parts=parts[model])
+        of_tracks = partial(neighbours.track_logits, parts=parts[model], seen=sights)
         scores += score.score_tracks(model, sampled, linked, device, of_tracks)
     clock.lap("score")
 
@@ -143,7 +143,7 @@ def analyze_events(
     explained = explain.Explained()
     if settings.explain:
         yield _event("explain", 0, 1, "Drawing where the models looked")
-        explained = explain.explain(sampled, linked, scores, device)
+        explained = explain.explain(sampled, linked, scores, device, sights)
     clock.lap("explain")
 
     models = tuple(_info(name, media.kind) for name in names)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tbd_app.models import registry
 from tbd_app.pipeline import grad_cam as cam
-from tbd_app.pipeline import score
+from tbd_app.pipeline import neighbours, score
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, ModelScore, Snapshot
 
@@ -40,7 +40,11 @@ class Explained:
 
 
 def explain(
-    frames: Frames, tracks: Sequence[FaceTrack], scores: Sequence[ModelScore], device: str
+    frames: Frames,
+    tracks: Sequence[FaceTrack],
+    scores: Sequence[ModelScore],
+    device: str,
+    sights: neighbours.Sights | None = None,
 ) -> Explained:
     """Grad-CAM overlays on one colour scale for the whole report.
 
@@ -49,6 +53,7 @@ def explain(
         tracks: all tracks; the first `MAX_PEOPLE` that were judged are explained.
         scores: of every model on every track.
         device: "cpu" or "cuda".
+        sights: of the tracks, for models on runs of frames: the middle clip is explained.
     """
     judged = [s for s in scores if s.status == "ok"]
     wanted = [t for t in tracks if any(s.track_id == t.track_id for s in judged)][:MAX_PEOPLE]
@@ -59,7 +64,11 @@ def explain(
         roles = _roles(by_frame, track, device)
         for s in own:
             everywhere = bool(by_frame) and s is by_frame[0]
-            found.append(_looked(s, track, frames, device, roles, everywhere=everywhere))
+            where, own_track = frames, track
+            if (runs := neighbours.asked(registry.spec(s.model))) is not None:
+                clips = neighbours.clips_of(runs, frames, track, (sights or {}).get(runs, ()))
+                where, own_track = clips[len(clips) // 2]
+            found.append(_looked(s, own_track, where, device, roles, everywhere=everywhere))
     if not found:
         return Explained()
     scale = max(cam.scale_of(one.raw) for one in found)
@@ -74,6 +83,7 @@ class _Looked:
 
     score: ModelScore
     track: FaceTrack
+    frames: Frames  # in which the track's positions count
     preprocess: Preprocess
     rows: np.ndarray  # (n,)
     raw: np.ndarray  # (n,S,S) float32
@@ -111,7 +121,7 @@ def _looked(
         with score.MODEL_LOCK:
             raw = cam.grad_cam(model, spec, preprocess.tensor(crops, device)[None])
         roles = _extremes(raw.sum((1, 2)))
-    return _Looked(s, track, preprocess, rows, raw, crops, roles, everywhere)
+    return _Looked(s, track, frames, preprocess, rows, raw, crops, roles, everywhere)
 
 
 def _roles(by_frame: Sequence[ModelScore], track: FaceTrack, device: str) -> dict[int, Role]:
@@ -143,7 +153,10 @@ def _shown(one: _Looked, frames: Frames, scale: float) -> list[Explanation]:
     for i, role in one.roles.items():
         row = int(one.rows[i])
         position = int(one.track.positions[row])
-        image, box, points = frames.images[position], one.track.boxes[row], one.track.landmarks[row]
+        image, box, points = one.frames.images[position], one.track.boxes[row], one.track.landmarks[row]
+        time_s = float(one.frames.times_s[position])
+        if one.frames is not frames:  # a view shows the sampled frame beside it
+            position = int(np.abs(frames.times_s - time_s).argmin())
         heat = cv2.resize(one.raw[i], size, interpolation=cv2.INTER_LINEAR) / scale
         crop = cv2.resize(one.crops[i], size)
         to_crop = one.preprocess.to_crop(image.shape, box, points) * (CROP_PX / one.preprocess.size)
@@ -157,7 +170,7 @@ def _shown(one: _Looked, frames: Frames, scale: float) -> list[Explanation]:
                 track_id=one.track.track_id,
                 model=one.score.model,
                 position=position,
-                time_s=float(frames.times_s[position]),
+                time_s=time_s,
                 fake_prob=float(prob if prob is not None else 0.0),
                 role=role,
                 crop=crop,

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
-from tbd_app.pipeline import fitness, tracks
+from tbd_app.models import registry
+from tbd_app.pipeline import fitness, neighbours, tracks
 from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Faces, FaceTrack, Frames, Media
@@ -49,7 +50,18 @@ def read(path: str | Path, settings: AnalysisSettings) -> tuple[Media, Frames]:
         TBDError: the file is refused.
     """
     media = open_media(path, settings.limits)
-    return media, sample(media, settings.n_frames, settings.limits)
+    return media, sampled(media, settings)
+
+
+def sampled(media: Media, settings: AnalysisSettings) -> Frames:
+    """The frames of an opened file that the settings ask for: spread ones, and runs where a model asked for sees neighbours.
+
+    Raises:
+        TBDError: the file or a model's name is refused.
+    """
+    specs = [registry.spec(name) for name in registry.resolve(settings.models)]
+    frames = sample(media, settings.n_frames, settings.limits)
+    return neighbours.with_runs(media, frames, specs, settings.limits)
 
 
 class Bounds(Protocol):

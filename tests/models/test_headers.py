@@ -10,6 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tbd_app.errors import WeightsCorrupt
+from tbd_app.model_spec import FramesAt
 from tbd_app.models import registry, weights
 from tbd_app.types import Calibration
 
@@ -52,3 +53,20 @@ def test_a_header_with_an_unknown_number_is_refused(tmp_path: Path) -> None:
     save_file(load_file(path), path, metadata={"tbd": json.dumps(header)})
     with pytest.raises(WeightsCorrupt, match="no spec in its header"):
         registry.load(NAME, path=path)
+
+
+def test_where_frames_lie_travels_with_the_weights(tmp_path: Path) -> None:
+    path, spec = tmp_path / "model.safetensors", registry.spec("swin_tiny_mean")
+    at = FramesAt("consecutive", 0.3, 5)
+    weights.save_checkpoint(registry.create_model(spec.name), path, replace(spec, frames_at=at))
+    assert registry.spec(spec.name, path).frames_at == at
+    registry.load(spec.name, path=path)
+    with pytest.raises(WeightsCorrupt, match="disagree on frames_at"):
+        weights.load_checkpoint(registry.create_model(spec.name), path, spec)
+
+
+def test_a_header_that_says_nothing_of_frames_means_one_spread_clip() -> None:
+    for name in registry.list_models():
+        spec = registry.spec(name)
+        assert spec.frames_at == FramesAt("spread", 0.0, 1)
+        assert "frames_at" not in weights.header_of(spec)

@@ -16,7 +16,7 @@ from tbd_app.errors import WeightsMissing
 from tbd_app.models import registry, weights
 from tests.training.datasets.test_partners import partners
 from training import train_clip, train_dfd_fcg, train_stan
-from training.datasets.clips import ClipReader
+from training.datasets.clips import ClipReader, served_at
 from training.engine.config import PRESETS, load_preset
 from training.engine.validation import frame_figures, score
 from training.networks.components import load_prototypes
@@ -168,3 +168,22 @@ def test_public_weights_are_asked_for_unless_a_file_is_given(monkeypatch, tmp_pa
         open_model("clip_b16_ln1", TowerConfig(file=tmp_path / "absent.safetensors"), crop)
     with pytest.raises(SystemExit, match="effnet_b0_image does not stand on CLIP"):
         open_model("effnet_b0_image", TowerConfig(pretrained=False), crop)
+
+
+def test_serving_takes_frames_where_training_took_them() -> None:
+    assert served_at("spread", 0.3, 5) == registry.spec("clip_b16_stan").frames_at
+    served = {}
+    for script in (train_stan, train_dfd_fcg):
+        told = load_preset(script.Config, script.SCRIPT, "paper")
+        at = served[script.SCRIPT] = served_at(told.frames_at, told.step_s, told.serve_clips)
+        assert at.kind == "consecutive"
+    assert served["train_dfd_fcg"].step_s * train_dfd_fcg.Config().clip_len == pytest.approx(
+        3
+    )  # seconds, as published
+
+
+def test_a_run_on_neighbours_makes_a_checkpoint_that_is_served_on_them(tmp_path: Path) -> None:
+    config = toy_config(train_stan, tmp_path / "run", frames_at="consecutive", step_s=0.5, serve_clips=4)
+    train_stan.main(replace(config, loop=replace(config.loop, steps=1)))
+    header = weights.read_header(config.out / "model.safetensors")
+    assert header["frames_at"] == {"kind": "consecutive", "step_s": 0.5, "clips": 4}

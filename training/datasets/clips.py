@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tbd_app.model_spec import FramesAt as ServedAt
 from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import GENTLE, degrade, extreme
 from training.datasets.published import TREATMENTS, Augment
@@ -54,6 +55,17 @@ def choose(n_frames: int, length: int, at: FramesAt, rng: np.random.Generator | 
         return np.rint(np.linspace(0, n_frames - 1, length)).astype(np.int64)
     edges = np.linspace(0, n_frames, length + 1).astype(np.int64)
     return rng.integers(edges[:-1], edges[1:])
+
+
+def served_at(at: FramesAt, step_s: float, clips: int) -> ServedAt:
+    """Where serving takes the frames of a model that was trained on frames `at`: as training did.
+
+    Args:
+        at: of the run.
+        step_s: seconds between frames that were cut one after the other; 0 for the file's own neighbours.
+        clips: of a track at most.
+    """
+    return ServedAt() if at == "spread" else ServedAt("consecutive", step_s, clips)
 
 
 def clip_tensor(crops: Sequence[np.ndarray], length: int, preprocess: Preprocess) -> tuple[Tensor, Tensor]:

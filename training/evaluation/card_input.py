@@ -36,11 +36,13 @@ def sees(spec: ModelSpec) -> str:
         if share := spec.calibration.softened_share:
             answer += f" (of each logit less {share:g} times that of the same face at half its size)"
     else:
-        seen = (
-            f"a clip of {spec.clip_len} face crops, spread over the frames in which a person was seen: "
-            f"squares {_cut(spec)}"
-        )
+        at = spec.frames_at
+        where = "spread over the frames in which a person was seen"
         answer = "that of the clip"
+        if at.kind == "consecutive":
+            where = f"{at.step_s:g} s from one to the next" if at.step_s else "of frames one after the other"
+            answer = f"the mean over {at.clips} clips at most" if at.clips > 1 else answer
+        seen = f"a clip of {spec.clip_len} face crops, {where}: squares {_cut(spec)}"
     return (
         f"Scores {seen}. `fake_prob` of a person is {answer} after dividing the logit by the temperature "
         f"{spec.calibration.temperature:g}. "

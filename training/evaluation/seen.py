@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -21,10 +21,12 @@ import numpy as np
 
 from tbd_app.errors import TBDError
 from tbd_app.media import sample as sample_room
+from tbd_app.media.open import open_media
+from tbd_app.model_spec import FramesAt
 from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import faces as faces_room
-from tbd_app.pipeline import fitness, people, score, stability, tracks, views
+from tbd_app.pipeline import fitness, neighbours, people, score, stability, tracks, views
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
 from training.faces.bank import FaceBank
@@ -41,6 +43,8 @@ class Seen:
     key: str
     frames: Frames
     tracks: tuple[FaceTrack, ...]
+    path: Path | None = None  # of a raw file, from which runs of neighbouring frames can still be read
+    settings: AnalysisSettings | None = None
 
     @property
     def usable(self) -> list[FaceTrack]:
@@ -60,7 +64,7 @@ def look(path: Path, settings: AnalysisSettings, cache: Path = CACHE) -> Seen:
             print(f"refused: {path.name}: {error.message}")
             frames, linked = Frames((), np.zeros(0, np.int64), np.zeros(0), settings.n_frames), ()
         _write(stored, frames, linked)
-    return _read(key, stored)
+    return replace(_read(key, stored), path=path, settings=settings)
 
 
 def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
@@ -71,7 +75,8 @@ def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
     ) -> dict[int, np.ndarray]:
         stored = cache / "logits" / _weights_key(model, spec) / f"{seen.key}.npz"
         if not stored.is_file():
-            found = score.track_logits(model, spec, frames, usable, device) if usable else {}
+            sights = _sights(seen, spec) if usable else {}
+            found = neighbours.track_logits(model, spec, frames, usable, device, seen=sights)
             stored.parent.mkdir(parents=True, exist_ok=True)
             part = stored.with_suffix(".part.npz")
             np.savez(part, **{str(name): values for name, values in found.items()})
@@ -80,6 +85,17 @@ def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
             return {int(name): data[name] for name in data.files}
 
     return read
+
+
+def _sights(seen: Seen, spec: ModelSpec) -> neighbours.Sights:
+    """Who is seen in the runs that a model asks for; faces that were cut beforehand have no runs but among themselves."""
+    if neighbours.asked(spec) is None or seen.path is None or seen.settings is None:
+        return {}
+    settings = seen.settings
+    media = open_media(seen.path, settings.limits)
+    frames = neighbours.with_runs(media, seen.frames, [spec], settings.limits)
+    detector = people.detector("cpu", settings.min_face_px)
+    return neighbours.sights(frames, seen.usable, detector, settings.face_confidence)
 
 
 def view_logits(name: str, seen: Seen, settings: AnalysisSettings, cache: Path = CACHE) -> stability.Logits:
@@ -126,9 +142,10 @@ def _weights_key(model: Detector, spec: ModelSpec) -> str:
     """A name for a model's numbers and recipe, whatever its temperature and bounds: its logits depend on nothing else."""
     if id(model) in _KEYS and _KEYS[id(model)][0]() is model:
         return _KEYS[id(model)][1]
-    known = hashlib.sha256(
-        f"{spec.name} {spec.input_size} {spec.clip_len} {spec.crop} {spec.calibration.softened_share}".encode()
-    )
+    recipe = f"{spec.name} {spec.input_size} {spec.clip_len} {spec.crop} {spec.calibration.softened_share}"
+    if spec.frames_at != FramesAt():  # the name of logits of spread frames stays
+        recipe += f" {spec.frames_at}"
+    known = hashlib.sha256(recipe.encode())
     for key, tensor in sorted(model.stored_state().items()):
         known.update(key.encode() + tensor.detach().cpu().float().half().contiguous().numpy().tobytes())
     _KEYS[id(model)] = weakref.ref(model), known.hexdigest()[:24]
