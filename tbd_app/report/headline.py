@@ -52,6 +52,11 @@ def person_caption(person: Person, report: Report | None = None) -> str:
     Args:
         report: that the person is of; without it the label of the verdict alone counts.
     """
+    return f"{person_name(person.track.track_id)}: {person_words(person, report)}"
+
+
+def person_words(person: Person, report: Report | None = None) -> str:
+    """The same without the letter: "strong signs"."""
     label = person.verdict.label
     if report is not None and of_person(person, report) == "disagree":
         words = ANSWERS["disagree"]
@@ -59,7 +64,7 @@ def person_caption(person: Person, report: Report | None = None) -> str:
         words = BANDS[band(person.verdict)]
     else:
         words = ANSWERS["cannot_tell" if label == "uncertain" else "cannot_judge"]
-    return f"{person_name(person.track.track_id)}: {words.lower()}"
+    return words.lower()
 
 
 def headline(report: Report) -> str:

@@ -111,7 +111,7 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
     return {
         "name": texts.person_name(person.track.track_id),
         "colour": palette.person(person.track.track_id),
-        "caption": texts.person_caption(person, report),
+        "words": texts.person_words(person, report),
         "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
         "reasons": texts.why(person, report, without=("combined",)),  # said once, below all people

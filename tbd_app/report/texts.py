@@ -17,6 +17,7 @@ from tbd_app.report.headline import how_reached as how_reached
 from tbd_app.report.headline import opening as opening
 from tbd_app.report.headline import person_answer as person_answer
 from tbd_app.report.headline import person_caption as person_caption
+from tbd_app.report.headline import person_words as person_words
 from tbd_app.report.headline import quote as quote
 from tbd_app.report.measured import NOT_MEASURED as NOT_MEASURED
 from tbd_app.report.measured import known_auc as known_auc
