@@ -1,6 +1,7 @@
 """Fit how the default voters' scores become one, on val, and write it into the manifest.
 
     python training/combine.py --data DATA
+    python training/combine.py --data DATA --compare    # beside sums, and each voter alone; nothing is written
 
 Each voter has two numbers, from real media alone: the median of their logits and what one in twenty exceeds. They say how
 rare a score is among reals; a norm joins these rarities and a logistic regression makes a probability of it. The power of
@@ -35,7 +36,7 @@ from tbd_app.pipeline import score
 from tbd_app.pipeline.verdict import log_rarity, logit, norm
 from tbd_app.settings import AnalysisSettings
 from training.engine.metrics import auc, fake_bound
-from training.evaluation import ledger
+from training.evaluation import ledger, ways
 from training.evaluation.answers import picture_scores
 from training.evaluation.seen import CACHE, logits_of, look
 from training.faces.bank import load_or_build
@@ -55,6 +56,7 @@ class Config:
         max_fpr: of val reals that may reach the threshold, for clips and for pictures each.
         max_missed: share of val fakes that may fall below the bound for "real".
         folds: of sources.
+        compare: print how this ranks beside other ways, and write nothing.
     """
 
     data: Path = Path("../shared/data")
@@ -62,20 +64,39 @@ class Config:
     max_fpr: float = 0.05
     max_missed: float = 0.15
     folds: int = 10
+    compare: bool = False
 
 
 def main(config: Config) -> None:
     """Fit both kinds of media and write them."""
-    items = [i for i in read_index(config.data) if i.split == "val"]
+    listed = read_index(config.data)
+    items = [i for i in listed if i.split == "val"]
     voters = registry.resolve(["default"])
     fitted: dict[MeasuredKind, Combination] = {}
     for kind, (probs, judged) in (
         ("video", clip_scores(items, voters, config.cache)),
         ("image", picture_scores(items, load_or_build(items, Path("runs/cache")), voters, config.cache)),
     ):
+        if config.compare:
+            known = {i.generator for i in listed if i.split == "train"}
+            print(f"\n{kind}, {len(judged)} media\n\n{compared(probs, judged, voters, known, config.folds)}")
+            continue
         fitted[kind] = fit(probs, judged, voters, config)
         print(f"{kind}: {fitted[kind]}")
-    ledger.write_combination(fitted)
+    if not config.compare:
+        ledger.write_combination(fitted)
+
+
+def compared(
+    probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], known: set[str], folds: int
+) -> str:
+    """Each voter alone, sums, and norms of rarities as a Markdown table of AUC; as `fit`."""
+    labels, sources = np.array([i.label for i in judged]), np.array([i.source for i in judged])
+    x = np.vectorize(logit)(probs)
+    rows = dict(zip(voters, x.T, strict=True)) | ways.sums(x, judged, folds)
+    for power in POWERS:
+        rows[f"rarity, power {power:g}"] = unseen_rarity(x, labels, sources, power, folds)
+    return ways.table(judged, rows, known)
 
 
 def clip_scores(items: Sequence[Item], voters: Sequence[str], cache: Path) -> tuple[np.ndarray, list[Item]]:

@@ -14,6 +14,7 @@ from tbd_app.cli.batch import Batch, Outputs, expand
 from tbd_app.cli.scan import scan
 from tbd_app.cli.screen import Screen
 from tbd_app.errors import DeviceMissing, TBDError, WeightsCorrupt
+from tbd_app.languages import Language, of_environment, spoken
 from tbd_app.models import registry
 from tbd_app.names import shown
 from tbd_app.report.names import counted
@@ -41,6 +42,10 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"tbd {__version__}")
         raise typer.Exit
+
+
+def _speak(context: typer.Context, wanted: Language | None) -> None:
+    context.with_resource(spoken(wanted or of_environment()))
 
 
 @app.callback()
@@ -88,6 +93,13 @@ def analyze(
         typer.Option(help="Score the same faces again, slightly changed; an answer that turns is withdrawn."),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    language: Annotated[
+        Language | None,
+        typer.Option(
+            callback=_speak,
+            help="Of the answers and of the HTML reports; else as the terminal's messages are.",
+        ),
+    ] = None,
 ) -> None:
     """Analyse media. Exit code: 0 all judged, 2 some input refused or no such device, 3 nothing judged.
 

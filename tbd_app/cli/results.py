@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tbd_app.answer import Answer, of_report
 from tbd_app.errors import TBDError
+from tbd_app.languages import say, say_n
 from tbd_app.names import shown
 from tbd_app.report import palette, provenance, stability, texts
 from tbd_app.types import ModelScore, Person, Report
@@ -36,7 +37,7 @@ def table(*titles: str) -> Table:
     made = Table(*titles, box=SIMPLE_HEAD, pad_edge=False)
     for title, column in zip(titles, made.columns, strict=True):
         column.overflow = "fold"  # nothing is cut off, however narrow the terminal
-        column.no_wrap = title in ("Model", "Preset")
+        column.no_wrap = title in (say("Model"), "Preset")
         column.min_width = _longest_word(title)
     return made
 
@@ -45,7 +46,7 @@ def add(made: Table, *cells: str) -> None:
     """A row, in which only a file's name may be broken inside a word."""
     made.add_row(*cells)
     for column, cell in zip(made.columns, cells, strict=True):
-        if column.header != "File":
+        if column.header != say("File"):
             column.min_width = max(column.min_width or 0, _longest_word(Text.from_markup(cell).plain))
 
 
@@ -61,13 +62,17 @@ def full(report: Report) -> Iterator[str | Table]:
     yield from map(escape, rest)
     if detail := texts.meaning_detail(report):
         yield f"[dim]{escape(detail)}[/]"
-    yield f"Next: {escape(texts.next_step(report))}"
+    yield f"{say('Next:')} {escape(texts.next_step(report))}"
     yield from (f"[yellow]{escape(warning)}[/]" for warning in report.warnings)
     if report.people:
         yield _people(report)
         if any(s.vote and s.model not in p.verdict.voters for p in report.people for s in p.scores):
-            yield texts.SHOWN_ONLY
+            yield say(texts.SHOWN_ONLY)
     yield from map(escape, _below(report))
+
+
+def _named(person: Person) -> str:
+    return say("Person {name}", name=texts.person_name(person.track.track_id))
 
 
 def _below(report: Report) -> Iterator[str]:
@@ -76,14 +81,15 @@ def _below(report: Report) -> Iterator[str]:
         yield how
     for person in report.people:
         if own := texts.why(person, report, without=_SAID_ONCE):
-            yield f"Person {texts.person_name(person.track.track_id)}: {' '.join(own)}"
+            yield f"{_named(person)}: {' '.join(own)}"
     for person in report.people:
         if sentence := stability.sentence(person, report):
-            yield f"Person {texts.person_name(person.track.track_id)}: {sentence}"
+            yield f"{_named(person)}: {sentence}"
     lacking = {s.model: s.how_to_get for p in report.people for s in p.scores if s.how_to_get}
     yield from (f"{name}: {sentence}" for name, sentence in lacking.items())
     for name in dict.fromkeys(s.model for p in report.people for s in p.scores if s.status == "ok"):
-        yield f"Known error rate of {name}: {texts.known_error(report.model(name).known)}"
+        error = texts.known_error(report.model(name).known)
+        yield say("Known error rate of {model}: {error}", model=name, error=error)
     if vote := texts.known_vote(report):
         yield vote
     if origin := provenance.lines(report):
@@ -92,15 +98,15 @@ def _below(report: Report) -> Iterator[str]:
 
 def summary(done: Sequence[Result]) -> Iterator[str | Table]:
     """Several inputs: a row for each, how many had which answer, and once what each answer means."""
-    rows = table("File", "Answer", "Score", "Votes fake", "Why")
+    rows = table(say("File"), say("Answer"), say("Score"), say("Votes fake"), say("Why"))
     for path, result in done:
         if isinstance(result, TBDError):
-            add(rows, escape(shown(path.name)), "[red]Refused[/]", "", "", escape(result.message))
+            add(rows, escape(shown(path.name)), f"[red]{say('Refused')}[/]", "", "", escape(result.message))
             continue
         verdict, answer = result.verdict, of_report(result)
         voters = verdict.fake + verdict.real + verdict.abstain
         label = f"[{STYLES[answer]}]{texts.ANSWERS[answer]}[/]"
-        votes = f"{verdict.fake} of {voters}" if voters else ""
+        votes = say("{n} of {all}", n=verdict.fake, all=voters) if voters else ""
         add(rows, escape(shown(path.name)), label, _number(verdict.fake_prob), votes, escape(_why(result)))
     yield rows
     yield escape(_tally(done))
@@ -114,7 +120,7 @@ def _tally(done: Sequence[Result]) -> str:
     answers = Counter(of_report(result) for _, result in done if isinstance(result, Report))
     parts = [f"{answers[a]} {texts.ANSWERS[a].lower()}" for a in get_args(Answer) if answers[a]]
     if refused := len(done) - answers.total():
-        parts.append(f"{refused} refused")
+        parts.append(say_n("{n} refused", "{n} refused", refused))
     return f"{texts.counted(len(done), 'file')}: {', '.join(parts)}."
 
 
@@ -127,7 +133,7 @@ def _reached(report: Report) -> Iterator[str]:
     """How the file came to its score, and what goes unseen."""
     kind, codes = report.media.kind, report.verdict.reasons
     if bounds := texts.combined_bounds(report.verdict, report):
-        yield f"{texts.reason('combined', kind)} Of this kind of media: {bounds}."
+        yield f"{texts.reason('combined', kind)} {say('Of this kind of media: {bounds}.', bounds=bounds)}"
     elif "single_voter" in codes:
         yield texts.reason("single_voter")
     yield from (texts.reason(code, kind) for code in codes if code.startswith("blind_to_"))
@@ -140,7 +146,8 @@ def _why(report: Report) -> str:
 
 
 def _people(report: Report) -> Table:
-    rows = table("Person", "Seen", "Model", "Score", "Vote", "Real below", "Fake from")
+    titles = ("Person", "Seen", "Model", "Score", "Vote", "Real below", "Fake from")
+    rows = table(*map(say, titles))
     for person in report.people:
         for i, row in enumerate(_scores(person)):
             who = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Literal
 
 import cv2
@@ -60,14 +61,14 @@ def explain(
     for track in wanted:
         own = [s for s in judged if s.track_id == track.track_id]
         by_frame = [s for s in own if s.frame_fake_prob is not None]
-        strength = np.mean([s.frame_fake_prob or () for s in by_frame], axis=0) if by_frame else None
+        roles = _roles(by_frame, track, device)
         for s in own:
             everywhere = bool(by_frame) and s is by_frame[0]
             where, own_track = frames, track
             if (runs := neighbours.asked(registry.spec(s.model))) is not None:
                 clips = neighbours.clips_of(runs, frames, track, (sights or {}).get(runs, ()))
                 where, own_track = clips[len(clips) // 2]
-            found.append(_looked(s, own_track, where, device, strength, everywhere=everywhere))
+            found.append(_looked(s, own_track, where, device, roles, everywhere=everywhere))
     if not found:
         return Explained()
     scale = max(cam.scale_of(one.raw) for one in found)
@@ -96,15 +97,14 @@ def _looked(
     track: FaceTrack,
     frames: Frames,
     device: str,
-    strength: np.ndarray | None,
+    roles_by_row: dict[int, Role],
     *,
     everywhere: bool,
 ) -> _Looked:
-    """A model's maps: of all rows, of the extremes of `strength` (K,), or of the clip that a clip model sees."""
+    """A model's maps: of all rows, of those that have a role, or of the clip that a clip model sees."""
     spec = registry.spec(s.model)
     model, preprocess = score.loaded(s.model, device), for_spec(spec)
-    if s.frame_fake_prob is not None and strength is not None:
-        roles_by_row = _extremes(strength)
+    if s.frame_fake_prob is not None:
         rows = np.arange(len(track)) if everywhere else np.array(sorted(roles_by_row))
         images = [frames.images[int(track.positions[k])] for k in rows]
         crops = preprocess.crops(images, track.boxes[rows], track.landmarks[rows])
@@ -122,6 +122,16 @@ def _looked(
             raw = cam.grad_cam(model, spec, preprocess.tensor(crops, device)[None])
         roles = _extremes(raw.sum((1, 2)))
     return _Looked(s, track, frames, preprocess, rows, raw, crops, roles, everywhere)
+
+
+def _roles(by_frame: Sequence[ModelScore], track: FaceTrack, device: str) -> dict[int, Role]:
+    """The extreme rows by the mean of the models that score frames, among those that each of them scored."""
+    if not by_frame:
+        return {}
+    scored = [score.scored_rows(score.loaded(s.model, device), len(track)) for s in by_frame]
+    rows = reduce(np.intersect1d, scored)
+    strength = np.mean([s.frame_fake_prob or () for s in by_frame], axis=0)
+    return {int(rows[k]): role for k, role in _extremes(strength[rows]).items()}
 
 
 def _extremes(strength: np.ndarray) -> dict[int, Role]:

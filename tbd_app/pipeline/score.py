@@ -22,6 +22,9 @@ from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec, ScoreReason,
 BATCH = 32
 FEW_FRAMES = 8
 SOFTENED_EVERY = 4  # frames of a track for one that is seen a second time, without its finest detail
+TOWER_FRAMES = (
+    16  # of a track that a frame model on a tower scores, each as dear as dozens of a small network's
+)
 LogitsOf = Callable[[Detector, ModelSpec, Frames, Sequence[FaceTrack], str], dict[int, np.ndarray]]
 # Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
 MODEL_LOCK = threading.Lock()
@@ -32,7 +35,7 @@ class Parts:
     """What the logits of tracks were made of, by track_id, for who scores some of the same faces again.
 
     Attributes:
-        own: (K,) float64 logits of a frame model, before the softened share is taken off.
+        own: (K,) float64 logits of a frame model, before the softened share is taken off; see `scored_rows`.
         softened: (J,) float64 logits of the frames `softened_rows` without their finest detail, where a share is.
         features: (T,C) of a clip model that reads frame by frame.
     """
@@ -170,21 +173,21 @@ def judged(spec: ModelSpec, track: FaceTrack, logits: np.ndarray) -> ModelScore:
 
 
 def _frame_logits(
-    model: Detector,
-    spec: ModelSpec,
-    frames: Frames,
-    tracks: Sequence[FaceTrack],
-    device: str,
-    parts: Parts,
+    model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str, parts: Parts
 ) -> dict[int, np.ndarray]:
-    """Fake-minus-real logit of every frame of every track: track_id -> (K,) float64."""
-    parts.own.update(_logits_of_rows(model, spec, frames, tracks, device))
+    """Fake-minus-real logit of every frame of every track: track_id -> (K,) float64.
+
+    Of frames that are not scored (`scored_rows`) they lie on the line between their neighbours'.
+    """
+    rows = [scored_rows(model, len(t)) for t in tracks]
+    scored = _logits_of_rows(model, spec, frames, tracks, rows, device)
+    for t, mine in zip(tracks, rows, strict=True):
+        parts.own[t.track_id] = np.interp(np.arange(len(t)), mine, scored[t.track_id])
     if not (share := spec.calibration.softened_share):
         return {t.track_id: parts.own[t.track_id] for t in tracks}
     # How soft a face is changes little within a track, so a few frames say it for all.
-    parts.softened.update(
-        _logits_of_rows(model, spec, frames, tracks, device, every=SOFTENED_EVERY, soften=reduced)
-    )
+    rows = [softened_rows(len(t)) for t in tracks]
+    parts.softened.update(_logits_of_rows(model, spec, frames, tracks, rows, device, soften=reduced))
     names = [t.track_id for t in tracks]
     return {name: parts.own[name] - share * parts.softened[name].mean() for name in names}
 
@@ -194,13 +197,12 @@ def _logits_of_rows(
     spec: ModelSpec,
     frames: Frames,
     tracks: Sequence[FaceTrack],
+    rows: Sequence[np.ndarray],
     device: str,
     *,
-    every: int = 1,
     soften: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> dict[int, np.ndarray]:
-    """What the model says of every so many frames of each track, all tracks together in batches."""
-    rows = [_every(len(t), every) for t in tracks]
+    """What the model says of these rows of each track, all tracks together in batches."""
     places = [
         (frames.images[p], box, points)
         for t, r in zip(tracks, rows, strict=True)
@@ -212,27 +214,29 @@ def _logits_of_rows(
         images, boxes, landmarks = zip(*places[start : start + BATCH], strict=True)
         x = preprocess.tensor(preprocess.crops(images, np.stack(boxes), np.stack(landmarks)), device)
         parts.append(forward(model, soften(x)))
-    ends = np.cumsum([len(t.positions[r]) for t, r in zip(tracks, rows, strict=True)])[:-1]
+    ends = np.cumsum([len(r) for r in rows])[:-1]
     split = np.split(np.concatenate(parts), ends)
     return {t.track_id: part for t, part in zip(tracks, split, strict=True)}
 
 
-def _every(n: int, step: int) -> slice:
-    return slice(min(step // 2, n - 1), None, step)
+def scored_rows(model: Detector, n: int) -> np.ndarray:
+    """Rows of a track of n frames that a frame model scores: all, or of a model on a tower at most `TOWER_FRAMES`.
+
+    Those of `softened_rows` are among them, as far as their number allows.
+    """
+    step = 1
+    while isinstance(model, ClipDetector) and n > step * TOWER_FRAMES:
+        step *= 2
+    return np.arange(min((SOFTENED_EVERY // 2) % step, n - 1), n, step)
 
 
 def softened_rows(n: int) -> np.ndarray:
     """Rows of a track of n frames that are seen a second time, without their finest detail."""
-    return np.arange(n)[_every(n, SOFTENED_EVERY)]
+    return np.arange(min(SOFTENED_EVERY // 2, n - 1), n, SOFTENED_EVERY)
 
 
 def _clip_logits(
-    model: Detector,
-    spec: ModelSpec,
-    frames: Frames,
-    tracks: Sequence[FaceTrack],
-    device: str,
-    parts: Parts,
+    model: Detector, spec: ModelSpec, frames: Frames, tracks: Sequence[FaceTrack], device: str, parts: Parts
 ) -> dict[int, np.ndarray]:
     """Fake-minus-real logit of each track's clip: track_id -> (1,) float64."""
     out = {}

@@ -19,6 +19,7 @@ from av.codec import Codec
 from av.video.frame import VideoFrame
 
 from tbd_app.errors import CorruptMedia, NotMedia
+from tbd_app.languages import spoken
 from tbd_app.media import answers, sandbox, stills, video
 from tbd_app.report import overlays, palette, texts
 from tbd_app.settings import Limits
@@ -117,11 +118,13 @@ def _fit(width: int, height: int) -> tuple[int, int]:
 
 def _track(person: Person, report: Report) -> dict[str, Any]:
     """One person as plain data: boxes as shares of the width and height of the frames in which they were measured."""
+    with spoken("en"):  # the letters that OpenCV has
+        caption = texts.person_caption(person, report)
     return {
         "times_s": list(person.times_s),
         "positions": person.track.positions.tolist(),
         "boxes": (person.track.boxes / np.array(report.frames.size * 2)).tolist(),
-        "caption": texts.person_caption(person, report),
+        "caption": caption,
         "colour": palette.person(person.track.track_id),
     }
 

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 
+from tbd_app.languages import say, say_n
 from tbd_app.report import palette
 from tbd_app.report.names import counted, moment, person_name
 from tbd_app.types import ModelScore, Person, Report
@@ -62,7 +63,8 @@ class Zones:
         return [part for part in named if part[2] > part[1]]
 
     def __str__(self) -> str:
-        return f"real below {self.real_below:.2f}, fake from {self.threshold:.2f}"
+        low, high = f"{self.real_below:.2f}", f"{self.threshold:.2f}"
+        return say("real below {low}, fake from {high}", low=low, high=high)
 
 
 def zones(report: Report) -> Zones | None:
@@ -86,7 +88,7 @@ def zones_of(score: ModelScore) -> Zones | None:
 def in_words(report: Report) -> str:
     """The curves as sentences, for those who cannot see the plot."""
     said = [line_in_words(line, report) for line in lines(report)]
-    return " ".join(said) if said else NO_CURVE
+    return " ".join(said) if said else say(NO_CURVE)
 
 
 def line_in_words(line: Line, report: Report) -> str:
@@ -95,14 +97,25 @@ def line_in_words(line: Line, report: Report) -> str:
     points = [point for run in line.runs for point in run]
     probs = [prob for _, prob in points]
     (low_t, low), (high_t, high) = (f(points, key=lambda p: p[1]) for f in (min, max))
-    name = f"Person {person_name(line.track_id)}"
+    name = say("Person {name}", name=person_name(line.track_id))
     if len(points) == 1:
-        return f"{name}: the frame score is {low:.2f}."
+        return say("{person}: the frame score is {score}.", person=name, score=f"{low:.2f}")
     tail = ""
     if bounds:
         above = sum(prob >= bounds.threshold for prob in probs)
-        tail = f"; {above} of {counted(len(points), 'frame')} {'lies' if above == 1 else 'lie'} in the zone of fakes"
-    return (
-        f"{name}: the frame scores lie between {low:.2f} ({moment(low_t, kind)}) and {high:.2f} ({moment(high_t, kind)}), "
-        f"on average {sum(probs) / len(probs):.2f}{tail}."
+        tail = say_n(
+            "; {n} of {frames} lies in the zone of fakes",
+            "; {n} of {frames} lie in the zone of fakes",
+            above,
+            frames=counted(len(points), "frame"),
+        )
+    return say(
+        "{person}: the frame scores lie between {low} ({low_at}) and {high} ({high_at}), on average {mean}{tail}.",
+        person=name,
+        low=f"{low:.2f}",
+        low_at=moment(low_t, kind),
+        high=f"{high:.2f}",
+        high_at=moment(high_t, kind),
+        mean=f"{sum(probs) / len(probs):.2f}",
+        tail=tail,
     )

@@ -14,12 +14,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
 from tbd_app.answer import of_report
+from tbd_app.languages import Table, direction, language, say, spoken
 from tbd_app.report import overlays, palette, provenance, stability, texts
 from tbd_app.report.curves import Zones, in_words, lines, zones, zones_of
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
 MAX_SNAPSHOTS = 6
 SNAPSHOT_SIDE = 640
+KINDS = Table({"video": "video", "image": "picture", "frames": "zip of frames"})
 PLOT = (640, 200)  # px of the timeline's view box
 LABEL_HEIGHT = 13  # px
 PLOT_MARGIN = (36, 12, 64, 28)  # left, top, right, bottom
@@ -29,6 +31,9 @@ def render(report: Report) -> str:
     """The whole page as UTF-8 text; write it to a file or serve it as it is."""
     return _template().render(
         report=report,
+        say=say,
+        language=language(),
+        direction=direction(),
         texts=texts,
         stability=stability,
         product=f"{texts.PRODUCT} {report.versions.get('tbd', '')}".strip(),
@@ -77,28 +82,32 @@ def _template() -> Template:
 
 def _looked_at(report: Report) -> list[tuple[str, str]]:
     media, frames = report.media, report.frames
-    kind = {"video": "video", "image": "picture", "frames": "zip of frames"}[media.kind]
-    people = texts.counted(len(report.people), "person", "people") if report.people else "nobody"
-    asked = f"{frames.decoded} of {texts.counted(frames.requested, 'frame')} asked for"
+    kind = KINDS[media.kind]
+    people = texts.counted(len(report.people), "person", "people") if report.people else say("nobody")
     rows = [
-        ("File", media.name),
+        (say("File"), media.name),
         ("SHA-256", media.sha256),
-        ("Kind", f"{kind}, {media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"),
+        (say("Kind"), f"{kind}, {media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"),
     ]
     if media.duration_s is not None:
-        rows.append(("Length", f"{media.duration_s:.1f} s, {texts.counted(media.n_frames, 'frame')}"))
+        rows.append((say("Length"), f"{media.duration_s:.1f} s, {texts.counted(media.n_frames, 'frame')}"))
     if media.kind == "image":
-        rows.append(("Faces", f"{people}, {'confirmed' if frames.verified else 'none confirmed'}"))
+        sure = say("confirmed") if frames.verified else say("none confirmed")
+        rows.append((say("Faces"), f"{people}{say(', ')}{sure}"))
     else:
-        rows.append(
-            ("Frames", f"{asked}; {frames.with_face} with a face, {frames.verified} with a confirmed one")
+        seen = say(
+            "{decoded} of {asked} asked for; {faces} with a face, {verified} with a confirmed one",
+            decoded=frames.decoded,
+            asked=texts.counted(frames.requested, "frame"),
+            faces=frames.with_face,
+            verified=frames.verified,
         )
-        rows.append(("People", people))
-    return [*rows, ("Analysed", when(report))] if report.made_at else rows
+        rows += [(say("Frames"), seen), (say("People"), people)]
+    return [*rows, (say("Analysed"), when(report))] if report.made_at else rows
 
 
 def _person(person: Person, report: Report) -> dict[str, Any]:
-    quality = person.track.quality
+    side = f"{person.track.quality.median_side_px:.0f}"
     return {
         "name": texts.person_name(person.track.track_id),
         "colour": palette.person(person.track.track_id),
@@ -109,10 +118,14 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "stability": stability.sentence(person, report),
         "views": stability.rows(person, report),
         "quality": (
-            f"Face of {quality.median_side_px:.0f} px"
+            say("Face of {side} px", side=side)
             if report.media.kind == "image"
-            else f"Face of {quality.median_side_px:.0f} px, seen in {texts.counted(len(person.track), 'frame')} "
-            f"of the {report.frames.decoded} that were looked at"
+            else say(
+                "Face of {side} px, seen in {frames} of the {all} that were looked at",
+                side=side,
+                frames=texts.counted(len(person.track), "frame"),
+                all=report.frames.decoded,
+            )
         ),
         "scores": [
             {
@@ -198,17 +211,20 @@ def _some(snapshots: tuple[Snapshot, ...]) -> list[Snapshot]:
 
 def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
     labels = {p.track.track_id: texts.person_caption(p, report) for p in report.people}
+    with spoken("en"):  # the letters that OpenCV has
+        on_picture = {p.track.track_id: texts.person_caption(p, report) for p in report.people}
     when = texts.moment(snapshot.time_s, report.media.kind)
     who = ", ".join(labels[i] for i in snapshot.track_ids if i in labels)
     return {
-        "image": data_uri(overlays.draw_boxes(snapshot, labels), SNAPSHOT_SIDE),
-        "caption": ": ".join(filter(None, (when, who))) or "no person tracked",
+        "image": data_uri(overlays.draw_boxes(snapshot, on_picture), SNAPSHOT_SIDE),
+        "caption": ": ".join(filter(None, (when, who))) or say("no person tracked"),
     }
 
 
 def _pair(explanation: Explanation, report: Report) -> dict[str, str]:
     when = texts.moment(explanation.time_s, report.media.kind)
-    who = f"Person {texts.person_name(explanation.track_id)}{f', {when}' if when else ''}"
+    name = say("Person {name}", name=texts.person_name(explanation.track_id))
+    who = say(", ").join(filter(None, (name, when)))
     # A model of clips has one score for all frames, which is no frame's.
     of_frames = any(
         s.frame_fake_prob
@@ -216,12 +232,16 @@ def _pair(explanation: Explanation, report: Report) -> dict[str, str]:
         for s in p.scores
         if (p.track.track_id, s.model) == (explanation.track_id, explanation.model)
     )
-    score = f"{'frame' if of_frames else 'clip'} score {explanation.fake_prob:.2f} of {explanation.model}"
-    role = "" if report.media.kind == "image" else f"{texts.ROLES[explanation.role]}, "
+    score = say(
+        "frame score {score} of {model}" if of_frames else "clip score {score} of {model}",
+        score=f"{explanation.fake_prob:.2f}",
+        model=explanation.model,
+    )
+    role = "" if report.media.kind == "image" else f"{texts.ROLES[explanation.role]}{say(', ')}"
     return {
         "crop": data_uri(explanation.crop),
         "overlay": data_uri(explanation.overlay),
-        "alt": f"{who}, with the map of attention of {explanation.model}",
+        "alt": say("{who}, with the map of attention of {model}", who=who, model=explanation.model),
         "caption": f"{who}: {role}{score}",
     }
 

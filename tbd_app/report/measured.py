@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tbd_app.answer import Answer, of_report
 from tbd_app.known import KnownPerformance, Measured
+from tbd_app.languages import say, say_n
 from tbd_app.report.names import counted
 from tbd_app.report.reasons import media_word
 from tbd_app.types import Report
@@ -14,14 +15,17 @@ NOT_MEASURED = "not measured"
 def known_error(known: KnownPerformance | None) -> str:
     """How often real media are wrongly called fake, as measured on media of this kind; "not measured" without a figure."""
     if known is None or known.flagged_real is None:
-        return NOT_MEASURED
-    return f"wrongly flags {_share(known.flagged_real)} of {known.n_real} real items ({known.data})"
+        return say(NOT_MEASURED)
+    share = _share(known.flagged_real)
+    return say(
+        "wrongly flags {share} of {n} real items ({data})", share=share, n=known.n_real, data=known.data
+    )
 
 
 def known_auc(known: KnownPerformance | None) -> str:
     """Area under the ROC curve: "0.91 (0.86–0.95), val clips", or "not measured"."""
     if known is None or known.auc is None:
-        return NOT_MEASURED
+        return say(NOT_MEASURED)
     auc = known.auc
     return f"{auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}), {known.data}"
 
@@ -30,7 +34,7 @@ def known_vote(report: Report) -> str:
     """What several voters together were measured to do, as a sentence; "" where one votes or nobody measured it."""
     if report.known is None or len(report.verdict.voters) < 2:
         return ""
-    return f"Known error rate of the vote: {known_error(report.known)}"
+    return say("Known error rate of the vote: {error}", error=known_error(report.known))
 
 
 def judges(report: Report) -> list[str]:
@@ -53,32 +57,69 @@ def meaning(report: Report) -> str:
     names = judges(report)
     if not names:
         return ""
-    who, media = (
-        "the model that judged" if len(names) == 1 else "the models that judged",
-        media_word(report.media.kind),
+    media, known = media_word(report.media.kind), measured_of(report)
+    said = _counts(of_report(report), known.counts(), len(names), media) if known else ""
+    return said or say_n(
+        "How often the model that judged is right on {media} was not measured.",
+        "How often the models that judged are together right on {media} was not measured.",
+        len(names),
+        media=media,
     )
-    known = measured_of(report)
-    said = _counts(of_report(report), known.counts(), who, media) if known else ""
-    if said:
-        return f"In our test {said}."
-    return f"How often {who} {'is' if len(names) == 1 else 'are together'} right on {media} was not measured."
 
 
-def _counts(answer: Answer, counts: dict[str, tuple[int, int]], who: str, media: str) -> str:
-    fakes, reals = f"fake {media}", f"real {media}"
+def _counts(answer: Answer, counts: dict[str, tuple[int, int]], judges: int, media: str) -> str:
+    """Counts as sentences; "" where those that the answer needs are not there."""
     found, missed, flagged = (counts.get(k) for k in ("found_fake", "called_real_fake", "flagged_real"))
-    alarm = f"{flagged[0]} of {flagged[1]} {reals}" if flagged else ""
+    values: dict[str, object] = {"media": media}
+    for name, pair in (("found", found), ("missed", missed), ("flagged", flagged)):
+        if pair:
+            values |= {name: pair[0], f"{name}_of": pair[1]}
     if answer == "suspicious":
-        return f"{who} called {alarm} fake, too" if alarm else ""
+        return (
+            flagged
+            and say_n(
+                "In our test the model that judged called {flagged} of {flagged_of} real {media} fake, too.",
+                "In our test the models that judged called {flagged} of {flagged_of} real {media} fake, too.",
+                judges,
+                **values,
+            )
+        ) or ""
     if not found or not missed:
         return ""
     if answer == "no_signs":
         open_ones = found[1] - found[0] - missed[0]
-        tail = f"; on {counted(open_ones, 'other')} {_it(who)} gave no clear answer" if open_ones > 0 else ""
-        return f"{who} found {found[0]} of {found[1]} {fakes} and called {missed[0]} of {missed[1]} unmanipulated{tail}"
-    return f"{who} found {found[0]} of {found[1]} {fakes}" + (
-        f" and called {alarm} fake, too" if alarm else ""
+        tail = _open(open_ones, judges) if open_ones > 0 else ""
+        return say_n(
+            "In our test the model that judged found {found} of {found_of} fake {media} and called {missed} of "
+            "{missed_of} unmanipulated{tail}.",
+            "In our test the models that judged found {found} of {found_of} fake {media} and called {missed} of "
+            "{missed_of} unmanipulated{tail}.",
+            judges,
+            **values,
+            tail=tail,
+        )
+    if not flagged:
+        return say_n(
+            "In our test the model that judged found {found} of {found_of} fake {media}.",
+            "In our test the models that judged found {found} of {found_of} fake {media}.",
+            judges,
+            **values,
+        )
+    return say_n(
+        "In our test the model that judged found {found} of {found_of} fake {media} and called {flagged} of "
+        "{flagged_of} real {media} fake, too.",
+        "In our test the models that judged found {found} of {found_of} fake {media} and called {flagged} of "
+        "{flagged_of} real {media} fake, too.",
+        judges,
+        **values,
     )
+
+
+def _open(n: int, judges: int) -> str:
+    others = counted(n, "other")
+    if judges == 1:
+        return say("; on {others} it gave no clear answer", others=others)
+    return say("; on {others} they gave no clear answer", others=others)
 
 
 def meaning_detail(report: Report) -> str:
@@ -87,21 +128,17 @@ def meaning_detail(report: Report) -> str:
     if known is None or not judges(report):
         return ""
     figures = {
-        "fakes found": known.found_fake,
-        "fakes called unmanipulated": known.called_real_fake,
-        "real ones called fake": known.flagged_real,
+        say("fakes found"): known.found_fake,
+        say("fakes called unmanipulated"): known.called_real_fake,
+        say("real ones called fake"): known.flagged_real,
     }
     parts = [f"{name} {_share(figure)}" for name, figure in figures.items() if figure]
-    other = (
-        " Frames of a zip were not measured; these are figures of clips."
-        if report.media.kind == "frames"
-        else ""
-    )
-    return f"With 95 % intervals: {', '.join(parts)}; {known.data}.{other}" if parts else ""
-
-
-def _it(who: str) -> str:
-    return "it" if who == "the model that judged" else "they"
+    if not parts:
+        return ""
+    said = say("With 95 % intervals: {parts}; {data}.", parts=say(", ").join(parts), data=known.data)
+    if report.media.kind != "frames":
+        return said
+    return f"{said} {say('Frames of a zip were not measured; these are figures of clips.')}"
 
 
 def _share(figure: Measured) -> str:

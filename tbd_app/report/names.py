@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tbd_app.languages import Table, say, say_n
 from tbd_app.types import Person, Verdict
 
 Band = Literal["none", "weak", "clear", "strong"]
-BANDS: dict[Band, str] = {
-    "none": "no signs",
-    "weak": "weak signs",
-    "clear": "clear signs",
-    "strong": "strong signs",
-}
+BANDS: Table[Band] = Table(
+    {
+        "none": "no signs",
+        "weak": "weak signs",
+        "clear": "clear signs",
+        "strong": "strong signs",
+    }
+)
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
     """ "1 frame", "2 frames", "1 person", "2 people" with `plural` "people"."""
-    return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"
+    return say_n(f"{{n}} {noun}", f"{{n}} {plural or f'{noun}s'}", n)
 
 
 def person_name(track_id: int) -> str:
@@ -36,7 +39,7 @@ def moment(time_s: float, kind: str) -> str:
     """Where a frame lies: "0:03" in a video, "frame 7" in a zip (counted from 1), "" in an image."""
     if kind == "video":
         return clock(time_s)
-    return f"frame {int(time_s) + 1}" if kind == "frames" else ""
+    return say("frame {number}", number=int(time_s) + 1) if kind == "frames" else ""
 
 
 def span(person: Person, kind: str) -> str:
@@ -45,7 +48,9 @@ def span(person: Person, kind: str) -> str:
     if kind == "video":
         return clock(start) if clock(start) == clock(end) else f"{clock(start)}–{clock(end)}"
     if kind == "frames":
-        return f"frame {int(start) + 1}" if start == end else f"frames {int(start) + 1}–{int(end) + 1}"
+        first, last = int(start) + 1, int(end) + 1
+        one = say("frame {number}", number=first)
+        return one if first == last else say("frames {first}–{last}", first=first, last=last)
     return ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection
 
+from tbd_app.languages import Table, say
 from tbd_app.report.headline import ANSWERS as ANSWERS
 from tbd_app.report.headline import PRODUCT as PRODUCT
 from tbd_app.report.headline import answer_label as answer_label
@@ -42,14 +43,16 @@ LABELS: dict[str, str] = {
     "uncertain": "Cannot tell",
     "not_applicable": "Cannot judge",
 }
-STATUSES: dict[str, str] = {
-    "ok": "ok",
-    "not_applicable": "not applicable",
-    "not_installed": "not installed",
-    "failed": "failed",
-}
-VOTES: dict[str, str] = {"fake": "fake", "real": "real", "abstain": "abstains"}
-ROLES: dict[str, str] = {"highest": "most suspicious frame", "lowest": "least suspicious frame"}
+STATUSES: Table[str] = Table(
+    {
+        "ok": "ok",
+        "not_applicable": "not applicable",
+        "not_installed": "not installed",
+        "failed": "failed",
+    }
+)
+VOTES: Table[str] = Table({"fake": "fake", "real": "real", "abstain": "abstains"})
+ROLES: Table[str] = Table({"highest": "most suspicious frame", "lowest": "least suspicious frame"})
 LIMITS = (
     "This tool looks for swapped, re-enacted, edited or generated faces, and only at faces. It does not hear audio "
     "and does not see generated scenery or edits outside a face. A face that is drawn, masked or covered is not "
@@ -58,11 +61,13 @@ LIMITS = (
     "person who checks further, not proof, and “no signs found” does not mean that something is real."
 )
 # What goes unseen on one kind of media besides that.
-KIND_LIMITS = {
-    "video": "The sound is not heard, and only the frames that were looked at were judged.",
-    "frames": "There is no sound and no clock in a zip of frames; how often this errs was measured on video clips.",
-    "image": "A single picture shows no movement, so what only movement betrays goes unseen.",
-}
+KIND_LIMITS = Table(
+    {
+        "video": "The sound is not heard, and only the frames that were looked at were judged.",
+        "frames": "There is no sound and no clock in a zip of frames; how often this errs was measured on video clips.",
+        "image": "A single picture shows no movement, so what only movement betrays goes unseen.",
+    }
+)
 HEAT_NOTE = (
     "Bright areas show where the model looked, not where something was edited; all maps share one scale."
 )
@@ -83,7 +88,8 @@ def why(person: Person, report: Report, without: Collection[str] = ()) -> list[s
     """
     sentences = [reason(code, report.media.kind) for code in person.verdict.reasons if code not in without]
     if bounds := combined_bounds(person.verdict, report):
-        sentences.append(f"Together they score {person.verdict.fake_prob:.2f} ({bounds}).")
+        score = f"{person.verdict.fake_prob:.2f}"
+        sentences.append(say("Together they score {score} ({bounds}).", score=score, bounds=bounds))
     return sentences
 
 
@@ -91,21 +97,22 @@ def limits(kind: str, report: Report | None = None) -> str:
     """What a result on media of this kind does not tell, and what goes unseen by those that judged in a report."""
     codes = report.verdict.reasons if report else ()
     blind = [reason(code, kind) for code in codes if code.startswith("blind_to_")]
-    return " ".join([LIMITS, KIND_LIMITS[kind], *blind])
+    return " ".join([say(LIMITS), KIND_LIMITS[kind], *blind])
 
 
 def combined_bounds(verdict: Verdict, report: Report) -> str:
     """The bounds of a verdict by the combination: "real below 0.30, fake from 0.60"; "" where the majority gave it."""
     if report.combination is None or "combined" not in verdict.reasons:
         return ""
-    return f"real below {report.combination.real_below:.2f}, fake from {report.combination.threshold:.2f}"
+    low, high = report.combination.real_below, report.combination.threshold
+    return say("real below {low}, fake from {high}", low=f"{low:.2f}", high=f"{high:.2f}")
 
 
 def vote(score: ModelScore, voters: Collection[str]) -> str:
     """A model's vote in words, with a note where it does not count; "" where there is none."""
     if score.vote is None:
         return ""
-    return VOTES[score.vote] if score.model in voters else f"{VOTES[score.vote]}, not counted"
+    return VOTES[score.vote] if score.model in voters else say("{vote}, not counted", vote=VOTES[score.vote])
 
 
 def repeat_command(report: Report) -> str:

@@ -30,6 +30,7 @@ MODELS_INFO = "Each one votes. The models that vote by default are ticked; `tbd 
 PURPOSES = {
     "effnetv2_b0_frame": "Swapped and blended faces, frame by frame",
     "clip_b16_probe": "All kinds of fakes, also generated and talking heads",
+    "clip_b16_ln1": "Swapped faces, seen by another kind of network",
     "effnet_b0_image": "Generated portraits",
     "effnet_b0_lstm": "Changes over time in clips",
 }

@@ -19,6 +19,7 @@ from tbd_app.pipeline import score, tracks
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import Calibration, Faces, FaceTrack, Frames
 from tests.pipeline.conftest import ABSENT_MODEL, CLIP_MODEL, FRAME_MODEL, media_of
+from training.networks.towers import TOY_TOWER
 
 T = 7
 TOLERANCE = 0.02
@@ -231,3 +232,30 @@ def test_the_bundled_model_scores_alike_in_bfloat16_and_float32(frames, people, 
     full = score.score_tracks("effnetv2_b0_frame", frames, people)
     for a, b in zip(short, full, strict=True):  # the softened one is rounded, too, and its temperature is low
         assert a.fake_prob == pytest.approx(b.fake_prob, abs=1.5 * TOLERANCE)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1, 1), (16, 16), (17, 9), (32, 16), (33, 8), (64, 16)])
+def test_a_model_on_a_tower_scores_few_frames_and_those_of_the_softened_share_among_them(n, expected) -> None:
+    tower = registry.create_model("clip_b16_ln1", small=TOY_TOWER)
+    rows = score.scored_rows(tower, n)
+    assert len(rows) == expected
+    assert len(set(np.diff(rows))) <= 1
+    assert n <= 2 or set(score.softened_rows(n)) <= set(rows)
+    assert len(score.scored_rows(torch.nn.Identity(), n)) == n
+
+
+def test_frames_that_a_tower_does_not_score_lie_between_their_neighbours(monkeypatch) -> None:
+    many = media_of(4)
+    track = tracks.link(
+        many,
+        [Faces(BOXES[:1], np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32), np.ones(1, bool))] * 4,
+    )
+    monkeypatch.setattr(score, "TOWER_FRAMES", 2)
+    tower = registry.create_model("clip_b16_ln1", small=TOY_TOWER).eval()
+    spec = replace(SPECS["clip_b16_ln1"], input_size=TOY_TOWER["image_size"])
+    (logits,) = score.track_logits(tower, spec, many, track, "cpu").values()
+    monkeypatch.setattr(score, "TOWER_FRAMES", 4)
+    (every,) = score.track_logits(tower, spec, many, track, "cpu").values()
+    np.testing.assert_allclose(logits[[0, 2]], every[[0, 2]], atol=TOLERANCE)
+    assert logits[1] == pytest.approx((logits[0] + logits[2]) / 2)
+    assert np.ptp(every) > 0

@@ -60,7 +60,7 @@ def test_every_report_renders(label, kind) -> None:
 
 def test_no_signs_is_grey_and_has_no_tick() -> None:
     source = html.render(make_report(label="real"))
-    assert f'class="verdict" style="border-left-color: {palette.ANSWERS["no_signs"]}"' in source
+    assert f'class="verdict" style="border-inline-start-color: {palette.ANSWERS["no_signs"]}"' in source
     red, green, blue = ImageColor.getrgb(palette.ANSWERS["no_signs"])
     assert max(red, green, blue) - min(red, green, blue) < 40
     assert not set("✓✔☑✅") & set(source)

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from tbd_app.known import Combination
 from tbd_app.pipeline.verdict import combined_prob
-from training.combine import Config, fit, likelihood, ordinary
+from training.combine import Config, compared, fit, likelihood, ordinary
 from training.engine.metrics import auc
 from training.faces.index import Item
 
@@ -82,3 +82,13 @@ def test_rarity_never_speaks_for_real() -> None:
     gain, bias = likelihood(rarity, labels, np.full(4, 0.25))
     assert gain == 0
     assert np.isfinite(bias)
+
+
+def test_ways_are_compared_on_unseen_sources_by_family() -> None:
+    labels, probs = scores()
+    table = compared(probs, media(labels, 40), NAMES, {"made"}, 10).splitlines()
+    rows = {line.split(" | ")[0][2:]: line.split(" | ") for line in table[2:]}
+    assert list(rows)[:3] == NAMES
+    assert {len(row) for row in rows.values()} == {table[0].count("|") - 1}
+    all_of = {name: float(row[1].split(" ")[0]) for name, row in rows.items()}
+    assert all_of["rarity, power 4"] > all_of["weighed sum (logistic regression)"] > all_of["blind"]

@@ -99,6 +99,7 @@ _ORIGIN = {
     "effnetv2_b0_frame": "at first the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of "
     "`tf.keras.applications`), all weights fine-tuned",
     "clip_b16_probe": "OpenAI's CLIP ViT-B/16 (MIT), which stays as it is",
+    "clip_b16_ln1": "OpenAI's CLIP ViT-B/16 (MIT), of which the LayerNorms alone are trained",
 }
 _ALIKE = "light, blur, resolution, noise, JPEG and H.264 are chosen once per pair and applied to both."
 # What a batch is made of, by script.
@@ -108,10 +109,14 @@ _MATERIAL = {
     "training/train_video.py": f"Each pair is a real clip and a fake made of it, or a real and a generated clip; {_ALIKE}",
     "training/train_image.py": "Each picture comes with its own label, the classes weighed; light, blur, resolution, noise, "
     "JPEG and H.264 are chosen for each.",
+    "training/train_clip.py": "Over half of the pairs are a real generator's clip or picture beside a real one of its scene "
+    f"or form, the others self-blends, replaced mouths and swaps beside the real face; {_ALIKE}",
     "training/train_probe.py": "Clips and pictures of real generators, real media, and self-blends and replaced mouths of "
     "the real clips, half of these degraded; sources weigh as the root of their files, classes alike.",
 }
 _LIMITS = {
+    "training/train_clip.py": "It knows swapped faces, and hardly the rest: see the rows of the families. Of a clip it "
+    "scores 16 frames at most.",
     "training/train_probe.py": "It goes by what faces look like in the middle of CLIP and by how little they change; whether "
     "people who sit still are flagged more often was not measured.",
     "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, replaced mouths and "
@@ -133,7 +138,8 @@ def _steps(recipe: dict[str, Any], spec: ModelSpec) -> str:
         )
     loop, pairs = recipe["loop"], recipe.get("batch_pairs")
     if pairs is None:
-        kind = "pairs of clips" if recipe.get("pairs") else {"clip": "clips", "frame": "pictures"}[spec.task]
+        paired = "pairs of clips" if spec.task == "clip" else "faces, half of them the others' counterparts"
+        kind = paired if recipe.get("pairs") else {"clip": "clips", "frame": "pictures"}[spec.task]
         batch, sizes = f"{recipe['batch']} {kind}", f"at {spec.input_size} px"
     else:
         phases = zip(recipe["size_px"], recipe["size_share"], strict=True)

@@ -151,7 +151,8 @@ class ClipDetector(Detector):
         """Training mode; in the tower only what drops patches differs (`drop_patches`)."""
         super().train(mode)
         self.backbone.eval()
-        self.backbone.patch_dropout.train(mode)
+        if isinstance(self.backbone.patch_dropout, PatchDropout):
+            self.backbone.patch_dropout.train(mode)
         return self
 
     def drop_patches(self, share: float) -> None:

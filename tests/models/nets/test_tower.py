@@ -139,6 +139,22 @@ def test_the_tower_stays_in_eval_mode(name: str) -> None:
     assert not any(module.training for module in model.backbone.modules())
 
 
+def test_patches_are_left_out_in_training_alone() -> None:
+    model, x = small.create("clip_b16_ln1"), pictures()
+    model.drop_patches(0.5)
+    seen: list[int] = []
+    model.blocks[0].register_forward_pre_hook(lambda _, tokens: seen.append(tokens[0].shape[1]))
+    n_patches = model.grid[0] * model.grid[1]
+    model.train()
+    torch.manual_seed(0)
+    first, second = model(x), model(x)
+    model.eval()
+    whole, again = model(x), model(x)
+    assert seen == [1 + n_patches // 2] * 2 + [1 + n_patches] * 2
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(whole, again)
+
+
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_one_batch_is_learned_by_heart(name: str) -> None:
     torch.manual_seed(0)
