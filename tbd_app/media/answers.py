@@ -103,8 +103,9 @@ def run_numbers(info: dict[str, Any], n_frames: int, count: int) -> list[int]:
     Raises:
         CorruptMedia: it cannot be true.
     """
-    run = info.get("run")
-    _require(isinstance(run, list) and len(run) == n_frames)
+    said = info.get("run")
+    run: list[int] = said if isinstance(said, list) else []
+    _require(isinstance(said, list) and len(run) == n_frames)
     _require(all(_is_whole(r, 0, count - 1) for r in run) and all(a <= b for a, b in pairwise(run)))
     return run
 

@@ -184,10 +184,9 @@ def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
 def header_of(spec: ModelSpec) -> dict[str, Any]:
     """What a checkpoint says about itself: all that changes its scores besides the weights."""
     on = {"backbone": asdict(spec.backbone)} if spec.backbone else {}
-    if spec.options:
-        on["options"] = spec.options
     return {
         **on,
+        **({"options": spec.options} if spec.options else {}),
         **spec.frames_at.in_header(),
         "schema": 2,
         "name": spec.name,
