@@ -27,7 +27,6 @@ import numpy as np
 import tyro
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
 from tqdm import tqdm
 
 from tbd_app.known import Combination, MeasuredKind
@@ -91,11 +90,10 @@ def compared(
     probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], known: set[str], folds: int
 ) -> str:
     """Each voter alone, sums, and norms of rarities as a Markdown table of AUC; as `fit`."""
-    labels, sources = np.array([i.label for i in judged]), np.array([i.source for i in judged])
     x = np.vectorize(logit)(probs)
     rows = dict(zip(voters, x.T, strict=True)) | ways.sums(x, judged, folds)
     for power in POWERS:
-        rows[f"rarity, power {power:g}"] = unseen_rarity(x, labels, sources, power, folds)
+        rows[f"rarity, power {power:g}"] = unseen_rarity(x, judged, power, folds)
     return ways.table(judged, rows, known)
 
 
@@ -126,9 +124,8 @@ def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config
         config: bounds and folds.
     """
     labels = np.array([i.label for i in judged])
-    sources = np.array([i.source for i in judged])
-    x, share = np.vectorize(logit)(probs), even_shares(labels, sources)
-    by_power = {power: unseen_rarity(x, labels, sources, power, config.folds) for power in POWERS}
+    x, share = np.vectorize(logit)(probs), even_shares(labels, [i.source for i in judged])
+    by_power = {power: unseen_rarity(x, judged, power, config.folds) for power in POWERS}
     power = max(POWERS, key=lambda power: auc(labels, by_power[power]))
     print("AUC by power: " + ", ".join(f"{p:g}: {auc(labels, by_power[p]):.3f}" for p in POWERS))
     gain, bias = likelihood(by_power[power], labels, share)
@@ -151,22 +148,18 @@ def fit(probs: np.ndarray, judged: Sequence[Item], voters: Sequence[str], config
     return Combination(reals, power, gain, bias, threshold, round(real_below, 3))
 
 
-def unseen_rarity(
-    x: np.ndarray, labels: np.ndarray, sources: np.ndarray, power: float, folds: int
-) -> np.ndarray:
-    """(N,) `joined` of each medium, among reals of other sources.
+def unseen_rarity(x: np.ndarray, judged: Sequence[Item], power: float, folds: int) -> np.ndarray:
+    """(N,) `joined` of each medium's logits (N,V), among reals of other sources.
 
     Args:
-        x: (N,V) logits.
-        labels: (N,) 0 or 1.
-        sources: (N,) names.
+        x: logits.
+        judged: the N media.
         power: of the norm.
         folds: of sources.
     """
-    out = np.zeros(len(labels))
-    for learned, left in GroupKFold(folds).split(x, labels, sources):
-        out[left] = joined(x[left], ordinary(x[learned][labels[learned] == 0]), power)
-    return out
+    return ways.in_folds(
+        x, judged, folds, lambda x, media, left: joined(left, ordinary(x[ways.real(media)]), power)
+    )
 
 
 def ordinary(x: np.ndarray) -> list[tuple[float, float]]:

@@ -93,18 +93,9 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
     line = Timeline.unpacked(index) if index else _read_timeline(path, format_name, limits, tally)
     film = Film(path, format_name, limits, line, tally)
     found = len(line)
-    try:
-        picked = film.pictures(uniform_indices(found, n))
-    except Unreliable:
-        film.seeks = False
-        picked = film.pictures(uniform_indices(found, n))
-        if 0 < len(film.times_s) != found:  # the true number of frames is known only now
-            picked = film.pictures(uniform_indices(len(film.times_s), n))
-        if not picked:
-            raise CorruptMedia("No frame of the video can be decoded.") from None
-        if len(film.times_s) < found:
-            missing = found - len(film.times_s)
-            lost.append(f"{missing} of {found} frames of the video could not be decoded.")
+    _, picked = _picked(film, lambda times_s: [np.array(uniform_indices(len(times_s), n), int)])
+    if (missing := found - len(film.times_s)) > 0:
+        lost.append(f"{missing} of {found} frames of the video could not be decoded.")
     times = [float(film.times_s[i]) for i in picked]
     info = {"indices": list(picked), "times_s": times, "warnings": [*lost, *film.notes], "sent": tally.sent}
     return info, list(picked.values())
@@ -127,17 +118,7 @@ def decode_runs(
     if not len(line):
         raise CorruptMedia("No frame of the video can be decoded.")
     film = Film(path, format_name, limits, line, tally)
-    groups = planned(film.times_s, wanted)
-    try:
-        picked = film.pictures(_numbers(groups))
-    except Unreliable:
-        film.seeks = False
-        picked = film.pictures(_numbers(groups))
-        if 0 < len(film.times_s) != len(line):  # the true number of frames is known only now
-            groups = planned(film.times_s, wanted)
-            picked = film.pictures(_numbers(groups))
-        if not picked:
-            raise CorruptMedia("No frame of the video can be decoded.") from None
+    groups, picked = _picked(film, lambda times_s: planned(times_s, wanted))
     run_of = {int(i): number for number, group in enumerate(groups) for i in group}
     info = {
         "indices": list(picked),
@@ -147,6 +128,34 @@ def decode_runs(
         "sent": tally.sent,
     }
     return info, list(picked.values())
+
+
+def _picked(
+    film: Film, plan: Callable[[np.ndarray], list[np.ndarray]]
+) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
+    """The frames of a plan, seeking; in one pass where seeking proves unreliable.
+
+    Args:
+        plan: from the times of all frames to groups of frame numbers.
+
+    Returns:
+        The groups, and the pictures by number, of those that could be decoded.
+
+    Raises:
+        CorruptMedia: nothing can be decoded.
+    """
+    found, groups = len(film.times_s), plan(film.times_s)
+    try:
+        return groups, film.pictures(_numbers(groups))
+    except Unreliable:
+        film.seeks = False
+    picked = film.pictures(_numbers(groups))
+    if 0 < len(film.times_s) != found:  # the true number of frames is known only now
+        groups = plan(film.times_s)
+        picked = film.pictures(_numbers(groups))
+    if not picked:
+        raise CorruptMedia("No frame of the video can be decoded.")
+    return groups, picked
 
 
 def _numbers(groups: Sequence[np.ndarray]) -> list[int]:

@@ -75,15 +75,14 @@ def _counts(answer: Answer, counts: dict[str, tuple[int, int]], judges: int, med
         if pair:
             values |= {name: pair[0], f"{name}_of": pair[1]}
     if answer == "suspicious":
-        return (
-            flagged
-            and say_n(
-                "In our test the model that judged called {flagged} of {flagged_of} real {media} fake, too.",
-                "In our test the models that judged called {flagged} of {flagged_of} real {media} fake, too.",
-                judges,
-                **values,
-            )
-        ) or ""
+        if not flagged:
+            return ""
+        return say_n(
+            "In our test the model that judged called {flagged} of {flagged_of} real {media} fake, too.",
+            "In our test the models that judged called {flagged} of {flagged_of} real {media} fake, too.",
+            judges,
+            **values,
+        )
     if not found or not missed:
         return ""
     if answer == "no_signs":

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Collection
 
 from tbd_app.languages import Table, say
+from tbd_app.report.curves import Zones
 from tbd_app.report.headline import ANSWERS as ANSWERS
 from tbd_app.report.headline import PRODUCT as PRODUCT
 from tbd_app.report.headline import answer_label as answer_label
@@ -105,8 +106,7 @@ def combined_bounds(verdict: Verdict, report: Report) -> str:
     """The bounds of a verdict by the combination: "real below 0.30, fake from 0.60"; "" where the majority gave it."""
     if report.combination is None or "combined" not in verdict.reasons:
         return ""
-    low, high = report.combination.real_below, report.combination.threshold
-    return say("real below {low}, fake from {high}", low=f"{low:.2f}", high=f"{high:.2f}")
+    return str(Zones(report.combination.real_below, report.combination.threshold))
 
 
 def vote(score: ModelScore, voters: Collection[str]) -> str:

@@ -119,10 +119,14 @@ def logits_of_pictures(
     spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int], cache: Path | None = None
 ) -> np.ndarray:
     """(N,) logits of rows of a bank, each scored as serving scores a picture; in `cache` they are kept."""
-    if cache is not None:
-        return kept_logits(
-            spec, model, bank, rows, cache, lambda: logits_of_pictures(spec, model, bank, rows)
-        )
+
+    def made() -> np.ndarray:
+        return _scored(spec, model, bank, rows)
+
+    return made() if cache is None else kept_logits(spec, model, bank, rows, cache, made)
+
+
+def _scored(spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int]) -> np.ndarray:
     preprocess, parts = for_spec(spec), []
     for r in tqdm(rows, desc="pictures", unit="picture"):
         x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -77,10 +77,7 @@ def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
         if not stored.is_file():
             sights = _sights(seen, spec) if usable else {}
             found = neighbours.track_logits(model, spec, frames, usable, device, seen=sights)
-            stored.parent.mkdir(parents=True, exist_ok=True)
-            part = stored.with_suffix(".part.npz")
-            np.savez(part, **{str(name): values for name, values in found.items()})
-            part.rename(stored)
+            _save(stored, {str(name): values for name, values in found.items()})
         with np.load(stored, allow_pickle=False) as data:
             return {int(name): data[name] for name in data.files}
 
@@ -105,10 +102,7 @@ def view_logits(name: str, seen: Seen, settings: AnalysisSettings, cache: Path =
     stored = folder / f"{seen.key}.npz"
     if not stored.is_file():
         found = stability.view_logits(name, seen.frames, seen.usable, "cpu", min_face_px=settings.min_face_px)
-        folder.mkdir(parents=True, exist_ok=True)
-        part = stored.with_suffix(".part.npz")
-        np.savez(part, **{f"{track_id} {view}": values for (track_id, view), values in found.items()})
-        part.rename(stored)
+        _save(stored, {f"{track_id} {view}": values for (track_id, view), values in found.items()})
     with np.load(stored, allow_pickle=False) as data:
         return {(int(key.split()[0]), cast(ViewName, key.split()[1])): data[key] for key in data.files}
 
@@ -126,13 +120,11 @@ def kept_logits(
     for row in rows:
         for part in (bank.encoded(row), bank.boxes[row], bank.landmarks[row]):
             content.update(np.ascontiguousarray(part).tobytes())
-    stored = cache / "pictures" / f"{_weights_key(model, spec)}-{content.hexdigest()[:24]}.npy"
+    stored = cache / "pictures" / f"{_weights_key(model, spec)}-{content.hexdigest()[:24]}.npz"
     if not stored.is_file():
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = stored.with_suffix(".part.npy")
-        np.save(unfinished, made())
-        unfinished.rename(stored)
-    return np.load(stored, allow_pickle=False)
+        _save(stored, {"logits": made()})
+    with np.load(stored, allow_pickle=False) as data:
+        return data["logits"]
 
 
 _KEYS: dict[int, tuple[weakref.ref[Detector], str]] = {}
@@ -166,7 +158,6 @@ def _content(rooms: tuple[ModuleType, ...]) -> str:
 
 
 def _write(path: Path, frames: Frames, linked: Sequence[FaceTrack]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     encoded = [
         cv2.imencode(".png", i[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].ravel() for i in frames.images
     ]
@@ -175,22 +166,28 @@ def _write(path: Path, frames: Frames, linked: Sequence[FaceTrack]) -> None:
     def joined(parts: Sequence[np.ndarray], empty: tuple[int, ...], kind: type) -> np.ndarray:
         return np.concatenate(parts) if len(parts) else np.zeros(empty, kind)
 
+    kept = {
+        "blob": joined(encoded, (0,), np.uint8),
+        "ends": np.cumsum([len(e) for e in encoded]).astype(np.int64),
+        "indices": frames.indices,
+        "times_s": frames.times_s,
+        "requested": frames.requested,
+        "whose": joined(whose, (0,), np.int64),
+        "positions": joined([t.positions for t in linked], (0,), np.int64),
+        "boxes": joined([t.boxes for t in linked], (0, 4), np.float32),
+        "landmarks": joined([t.landmarks for t in linked], (0, 5, 2), np.float32),
+        "quality": np.array([astuple(t.quality) for t in linked], np.float64).reshape(-1, 3),
+        "ids": np.array([t.track_id for t in linked], np.int64),
+        "exclusions": np.array([t.exclusion or "" for t in linked], "U32"),
+    }  # fmt: skip
+    _save(path, kept)
+
+
+def _save(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a file of the cache, which is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
-    np.savez(
-        part,
-        blob=joined(encoded, (0,), np.uint8),
-        ends=np.cumsum([len(e) for e in encoded]).astype(np.int64),
-        indices=frames.indices,
-        times_s=frames.times_s,
-        requested=frames.requested,
-        whose=joined(whose, (0,), np.int64),
-        positions=joined([t.positions for t in linked], (0,), np.int64),
-        boxes=joined([t.boxes for t in linked], (0, 4), np.float32),
-        landmarks=joined([t.landmarks for t in linked], (0, 5, 2), np.float32),
-        quality=np.array([astuple(t.quality) for t in linked], np.float64).reshape(-1, 3),
-        ids=np.array([t.track_id for t in linked], np.int64),
-        exclusions=np.array([t.exclusion or "" for t in linked], "U32"),
-    )  # fmt: skip
+    np.savez(part, **arrays)
     part.rename(path)
 
 

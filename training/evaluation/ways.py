@@ -25,7 +25,7 @@ def table(media: Sequence[Item], ways: dict[str, np.ndarray], known: Collection[
         known: generators that training saw.
     """
     labels = np.array([m.label for m in media])
-    real, unseen = labels == 0, np.array([m.label == 1 and m.generator not in known for m in media])
+    reals, unseen = real(media), np.array([m.label == 1 and m.generator not in known for m in media])
     families = [f for f, n in Counter(m.family for m in media if m.label).items() if n >= FEWEST]
     groups = {"unseen generators": unseen} | {
         f: np.array([m.label == 1 and m.family == f for m in media]) for f in sorted(families)
@@ -34,8 +34,8 @@ def table(media: Sequence[Item], ways: dict[str, np.ndarray], known: Collection[
     for name, scores in ways.items():
         whole = ranking(labels, scores, np.array([m.source for m in media]))
         low, high = whole["auc_ci"]
-        parts = [auc(labels[real | group], scores[real | group]) for group in groups.values()]
-        found = (scores[~real] > np.quantile(scores[real], 0.95)).mean()
+        parts = [auc(labels[reals | group], scores[reals | group]) for group in groups.values()]
+        found = (scores[~reals] > np.quantile(scores[reals], 0.95)).mean()
         figures = [f"{whole['auc']:.2f} ({low:.2f}–{high:.2f})", *(f"{p:.2f}" for p in parts), f"{found:.2f}"]
         lines.append(f"| {name} | " + " | ".join(figures) + " |")
     return "\n".join(lines)
@@ -50,27 +50,34 @@ def sums(x: np.ndarray, media: Sequence[Item], folds: int) -> dict[str, np.ndarr
         folds: of sources.
     """
     return {
-        "sum, each by mean and spread of reals": _in_folds(x, media, folds, _standardised),
-        "weighed sum (logistic regression)": _in_folds(x, media, folds, _logistic),
+        "sum, each by mean and spread of reals": in_folds(x, media, folds, _standardised),
+        "weighed sum (logistic regression)": in_folds(x, media, folds, _logistic),
     }
 
 
-_Way = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+# Logits (N,V) and media to learn from, logits (M,V) to score -> (M,).
+Way = Callable[[np.ndarray, Sequence[Item], np.ndarray], np.ndarray]
 
 
-def _in_folds(x: np.ndarray, media: Sequence[Item], folds: int, way: _Way) -> np.ndarray:
-    labels, sources = np.array([m.label for m in media]), np.array([m.source for m in media])
+def in_folds(x: np.ndarray, media: Sequence[Item], folds: int, way: Way) -> np.ndarray:
+    """(N,) what a way makes of logits (N,V), each medium's by the media of other sources."""
     out = np.zeros(len(x))
-    for learned, left in GroupKFold(folds).split(x, labels, sources):
-        share = even_shares(labels[learned], sources[learned])
-        out[left] = way(x[learned], labels[learned], share, x[left])
+    for learned, left in GroupKFold(folds).split(x, groups=[m.source for m in media]):
+        out[left] = way(x[learned], [media[n] for n in learned], x[left])
     return out
 
 
-def _standardised(x: np.ndarray, labels: np.ndarray, _: np.ndarray, left: np.ndarray) -> np.ndarray:
-    reals = x[labels == 0]
+def real(media: Sequence[Item]) -> np.ndarray:
+    """(N,) bool."""
+    return np.array([not m.label for m in media])
+
+
+def _standardised(x: np.ndarray, media: Sequence[Item], left: np.ndarray) -> np.ndarray:
+    reals = x[real(media)]
     return ((left - reals.mean(0)) / reals.std(0)).sum(1)
 
 
-def _logistic(x: np.ndarray, labels: np.ndarray, share: np.ndarray, left: np.ndarray) -> np.ndarray:
+def _logistic(x: np.ndarray, media: Sequence[Item], left: np.ndarray) -> np.ndarray:
+    labels = np.array([m.label for m in media])
+    share = even_shares(labels, [m.source for m in media])
     return LogisticRegression(C=1.0).fit(x, labels, share * len(share)).decision_function(left)
