@@ -23,6 +23,7 @@ def main() -> None:
         sys.exit(texts.MCP_MISSING)
     signal.signal(signal.SIGTERM, _interrupt)
     rights.hide()
+    fault = ""
     try:
         uploads.prepare_temp_dir()
         from tbd_app.web.jobs import default_warm_up
@@ -31,20 +32,24 @@ def main() -> None:
         page = build_page(warm_up=default_warm_up)
         page.launch(**launch_options(page))
     except TBDError as error:
-        sys.exit(error.message)
+        fault = error.message
     except OSError as error:
         if "empty port" not in str(error):
             raise
         port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
-        sys.exit(texts.PORT_TAKEN.format(port=port, other=port + 1))
+        fault = texts.PORT_TAKEN.format(port=port, other=port + 1)
     except KeyboardInterrupt:
         pass  # before the page was up
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sandbox.close()
         uploads.close()
+    if fault:
+        print(fault, file=sys.stderr)
     sys.stdout.flush()
-    os._exit(0)  # an analysis that is still at work would be waited for
+    sys.stderr.flush()
+    # An analysis that is still at work would be waited for; models that are still being loaded would abort the process.
+    os._exit(1 if fault else 0)
 
 
 def _interrupt(*_: object) -> NoReturn:
