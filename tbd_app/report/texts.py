@@ -54,6 +54,7 @@ STATUSES: Table[str] = Table(
     }
 )
 VOTES: Table[str] = Table({"fake": "fake", "real": "real", "abstain": "abstains"})
+ZONES: Table[str] = Table({"fake": "fake", "between": "between", "real": "real"})
 ROLES: Table[str] = Table({"highest": "most suspicious frame", "lowest": "least suspicious frame"})
 LIMITS = (
     "This tool looks for swapped, re-enacted, edited or generated faces, and only at faces. It does not hear audio "

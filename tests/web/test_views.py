@@ -15,7 +15,7 @@ from tbd_app.report import texts as words
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import Limits
 from tbd_app.types import ProgressEvent, Report
-from tbd_app.web import jobs, parts, texts, views
+from tbd_app.web import jobs, parts, sentences, texts, views
 from tests.report_factory import REAL_BELOW, THRESHOLD, make_report
 
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
@@ -82,7 +82,7 @@ def test_a_brief_find_is_one_line_and_no_person():
     result = views.result(replace(report, people=(first, brief)))
     assert result.count('class="tbd-person"') == 1
     when = words.span(second, "video")
-    assert texts.BRIEF_FINDS.format(n=1, when=when) in result
+    assert sentences.brief_finds(1, when) in result
     alone = views.result(replace(report, people=(brief,)))
     assert alone.count('class="tbd-person"') == 1, "where nobody else is, it is shown with its reason"
 
