@@ -90,7 +90,7 @@ def _looked_at(report: Report) -> list[tuple[str, str]]:
         (say("Kind"), f"{kind}, {media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"),
     ]
     if media.duration_s is not None:
-        rows.append((say("Length"), f"{media.duration_s:.1f} s, {texts.counted(media.n_frames, 'frame')}"))
+        rows.append((say("Length"), texts.length(media)))
     if media.kind == "image":
         sure = say("confirmed") if frames.verified else say("none confirmed")
         rows.append((say("Faces"), f"{people}{say(', ')}{sure}"))

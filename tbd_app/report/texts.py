@@ -30,6 +30,7 @@ from tbd_app.report.names import BANDS as BANDS
 from tbd_app.report.names import band as band
 from tbd_app.report.names import clock as clock
 from tbd_app.report.names import counted as counted
+from tbd_app.report.names import length as length
 from tbd_app.report.names import moment as moment
 from tbd_app.report.names import person_name as person_name
 from tbd_app.report.names import span as span

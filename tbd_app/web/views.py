@@ -148,9 +148,7 @@ def _sections(report: Report) -> dict[str, dict[str, str]]:
         say("File"): media.name,
         say("Kind"): f"{texts.KINDS[media.kind]}{say(', ')}{media.codec}",
         say("Size"): f"{media.width} × {media.height} px, {media.bytes / 1e6:.1f} MB",
-        say("Length"): f"{media.duration_s:.1f} s{say(', ')}{words.counted(media.n_frames, 'frame')}"
-        if media.duration_s
-        else words.counted(media.n_frames, "frame"),
+        say("Length"): words.length(media),
         "SHA-256": media.sha256,
         say("Analysed"): when(report),
     }
