@@ -26,7 +26,6 @@ _ISOLATED = (
 )
 _spoken: ContextVar[Language] = ContextVar("language", default="en")
 K = TypeVar("K")
-T = TypeVar("T")
 
 
 @contextmanager
@@ -37,17 +36,6 @@ def spoken(language: Language) -> Iterator[None]:
         yield
     finally:
         _spoken.reset(token)
-
-
-def each_spoken(steps: Iterator[T], language: Language) -> Iterator[T]:
-    """The same steps, each made in this language; a server may make each of them in another context."""
-    while True:
-        with spoken(language):
-            try:
-                step = next(steps)
-            except StopIteration:
-                return
-        yield step
 
 
 def language() -> Language:

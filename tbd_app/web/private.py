@@ -27,7 +27,7 @@ class Page(gr.Blocks):
         self.waiting = Waiting()
 
     @property
-    def config(self) -> Any:
+    def config(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What Gradio sends of the page to a browser, in the language that is spoken."""
         said = self._spoken.get(language())
         if said is None:
