@@ -62,7 +62,7 @@ def test_a_result_has_a_table_per_person_with_every_model_and_both_bounds():
 
 def test_no_score_is_shown_as_a_percentage_or_made_up():
     (person, _) = make_report().people
-    row = views.result(make_report()).split("swin_tiny_mean</small>")[1].split("</tr>")[0]
+    row = views.result(make_report()).split("swin_tiny_mean</bdi></small>")[1].split("</tr>")[0]
     assert not re.search(r"0\.\d", row)
     assert f"{person.scores[0].fake_prob:.2f}" in views.result(make_report())
 
