@@ -38,6 +38,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
         html: bool = False,
         video: bool = False,
         stability: bool = DEFAULTS.stability,
+        attention: bool = DEFAULTS.attention,
     ) -> dict[str, Any]:
         """Does the face in a video, picture or zip of frames show signs of manipulation? The answer is the report as JSON.
 
@@ -50,6 +51,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
             html: add the HTML report to `files`.
             video: add the annotated video to `files`, where the file is a video.
             stability: score the same faces again, slightly changed; an answer that turns is withdrawn.
+            attention: make the maps of a model's own attention where it has any, else by Grad-CAM.
 
         Returns:
             The report; with `html` or `video` also `files`, data addresses by file name.
@@ -57,7 +59,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
         request, started = LocalContext.request.get(None), waiting.clock()
         key = str(request.session_hash) if request is not None else ""
         try:
-            chosen = jobs.settings(n_frames, face_confidence, models, explain, stability)
+            chosen = jobs.settings(n_frames, face_confidence, models, explain, stability, attention)
             with closing(jobs.events(file, chosen, desk, with_html=html, with_video=video)) as run:
                 for event in run:
                     if isinstance(event, jobs.Refused):

@@ -14,7 +14,7 @@ from tbd_app.report import palette
 from tbd_app.report import texts as words
 from tbd_app.report.anatomy import focus
 from tbd_app.report.html import data_uri, inside, jpeg
-from tbd_app.types import Explanation, FaceMap, Report, Snapshot
+from tbd_app.types import Explanation, FaceMap, MapKind, Report, Snapshot
 from tbd_app.web import texts, uploads
 
 _MAX_ALPHA = 0.65  # as in the pictures of the HTML report, and so are the colours
@@ -161,7 +161,7 @@ def _in_frame(snapshot: Snapshot, report: Report) -> Iterator[str]:
         scores = [s.frame_fake_prob[rows[0]] for s in person.scores if s.frame_fake_prob]
         said = [f"score {np.mean(scores):.2f}"] if scores else []
         if (found := maps.get(person.track.track_id)) is not None:
-            said.append(f"{found.model} {_looked(_focus_of(found))}")
+            said.append(f"{found.model} {_looked(_focus_of(found), found.kind)}")
         if said:
             yield f"{who}: {'; '.join(said)}."
 
@@ -172,17 +172,18 @@ def _focus_of(found: FaceMap) -> str | None:
     return focus(found.heat, (found.landmarks - (x0, y0)) * size)
 
 
-def _looked(place: str | None) -> str:
+def _looked(place: str | None, kind: MapKind) -> str:
     if place is None:
         return f"had {texts.NO_FOCUS}"
     if place == "outside":
-        return texts.OUTSIDE
+        return texts.OUTSIDE if kind == "grad_cam" else texts.ATTENDED_OUTSIDE
     return texts.LOOKED_AT.format(place=texts.PLACES[place])  # pyright: ignore[reportArgumentType]
 
 
 def _gallery(track_id: int, model: str, group: list[Explanation], report: Report) -> Gallery:
     high = [e for e in group if e.role == "highest"]
-    outside = sum(_place_of(e) == "outside" for e in high)
+    # Attention rests on plain background, too; evidence there is what a score should not come from.
+    outside = sum(_place_of(e) == "outside" and e.kind == "grad_cam" for e in high)
     return Gallery(
         person=texts.PERSON.format(name=words.person_name(track_id)),
         model=model,
@@ -198,13 +199,15 @@ def _place_of(e: Explanation) -> str | None:
 
 def _crop(e: Explanation, report: Report) -> Crop:
     when = words.moment(e.time_s, report.media.kind)
-    looked = _looked(_place_of(e))
+    looked = _looked(_place_of(e), e.kind)
+    shows = "" if e.kind == "grad_cam" else f"{words.map_named(e.kind, e.part)}: "
+    share = f"; {found}" if (found := words.map_in_time(e)) else ""
     return Crop(
         position=e.position,
         image=data_uri(e.crop),
         heat=heat_uri(e.heat),
         when=when,
-        caption=f"{e.fake_prob:.2f}, {looked}",
+        caption=f"{e.fake_prob:.2f}, {shows}{looked}{share}",
         alt=f"{texts.FACE_OF.format(name=words.person_name(e.track_id))}{f' at {when}' if when else ''}",
     )
 

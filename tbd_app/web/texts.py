@@ -38,6 +38,7 @@ ADVANCED = "More settings"
 CONFIDENCE = "Face confidence"
 CONFIDENCE_INFO = "How sure the face detector must be. Lower finds more faces, and more that are none."
 EXPLAIN = "Show where the models looked (Grad-CAM)"
+ATTENTION = "Show it by the models' own attention, where they have any"
 STABILITY = "Ask again about the same faces, slightly changed; an answer that turns is withdrawn"
 ANALYZE = "Analyse"
 STOP = "Stop"
@@ -85,7 +86,6 @@ SAVE_FRAME = "Save this frame"
 OPEN_LARGE = "Open large"
 CLOSE = "Close"
 HEAT = "Show where the models looked"
-HEAT_LOW, HEAT_HIGH = "no evidence for “fake”", "the strongest in this result"
 HEAT_ONLY = "The map of a frame is that of {model}."
 KEY_FRAMES = "The most and the least suspicious frames"
 HIGHEST, LOWEST = "Highest scores", "Lowest scores"
@@ -157,6 +157,7 @@ PLACES: dict[Place, str] = {
 }
 LOOKED_AT = "looked mostly at {place}"
 OUTSIDE = "looked outside the face: give this score little weight"
+ATTENDED_OUTSIDE = "looked mostly outside the face"
 OUTSIDE_WARNING = (
     "In {n} of the {total} highest pictures the model looked outside the face: give its score little weight."
 )
