@@ -52,6 +52,7 @@ def explain(
     sights: neighbours.Sights | None = None,
     *,
     attention: bool = False,
+    every_frame: bool = True,
 ) -> Explained:
     """Maps of where models looked, on one colour scale of each kind for the whole report.
 
@@ -62,6 +63,7 @@ def explain(
         device: "cpu" or "cuda".
         sights: of the tracks, for models on runs of frames: the middle clip is explained.
         attention: show a model's own attention where it has any, of the same frames as Grad-CAM would.
+        every_frame: make the maps of every frame, too.
     """
     judged = [s for s in scores if s.status == "ok"]
     wanted = [t for t in tracks if any(s.track_id == t.track_id for s in judged)][:MAX_PEOPLE]
@@ -71,7 +73,7 @@ def explain(
         by_frame = [s for s in own if s.frame_fake_prob is not None]
         roles = _roles(by_frame, track, device)
         for s in own:
-            everywhere = bool(by_frame) and s is by_frame[0]
+            everywhere = every_frame and bool(by_frame) and s is by_frame[0]
             where, own_track = frames, track
             if (runs := neighbours.asked(registry.spec(s.model))) is not None:
                 clips = neighbours.clips_of(runs, frames, track, (sights or {}).get(runs, ()))
