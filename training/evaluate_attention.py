@@ -24,7 +24,7 @@ from tbd_app.cli.batch import expand
 from tbd_app.errors import TBDError
 from tbd_app.models import registry
 from tbd_app.settings import AnalysisSettings
-from training.evaluation import sheet
+from training.benchmark import sheet
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,7 @@ import pytest
 from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDError, UnknownModel
 from tbd_app.media import sandbox
 from tbd_app.models import registry
-from tbd_app.pipeline.analyze import (
-    STAGE_ENDS,
-    THUMBNAIL_PX,
-    analyze,
-    analyze_events,
-)
+from tbd_app.pipeline.analyze import STAGE_ENDS, THUMBNAIL_PX, analyze, analyze_events
 from tbd_app.pipeline.explain import HIGHEST, LOWEST, SNAPSHOT_SIDE_PX
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits

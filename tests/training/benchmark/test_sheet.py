@@ -11,9 +11,11 @@ import pytest
 from tbd_app.errors import NotMedia
 from tbd_app.models import registry
 from tbd_app.pipeline import grad_cam
+from tbd_app.settings import AnalysisSettings
+from tests import media_factory
 from tests.report_factory import make_report
 from training import evaluate_attention
-from training.evaluation import sheet
+from training.benchmark import sheet
 
 
 def row(n_maps: int, strongest: float = 4.0) -> sheet.Row:
@@ -45,6 +47,20 @@ def test_each_query_has_a_column_and_many_rows_several_sheets() -> None:
     heights = [s.height for s in sheet.sheets("clip_b16_ln1", [row(1)] * (sheet.ROWS + 1))]
     assert len(heights) == 2
     assert heights[0] > heights[1]
+
+
+def test_rows_of_a_file_hold_both_maps_of_the_same_face(tmp_path: Path) -> None:
+    name = "clip_b16_ln1"
+    if not registry.is_installed(name):
+        pytest.skip(f"{name} is not installed")
+    path = media_factory.portrait_image(tmp_path / "face.png")
+    settings = AnalysisSettings(n_frames=8, models=(name,), device="cpu")
+    (one,) = sheet.rows_of(path, name, settings, faces=1)
+    (own,) = one.attention
+    assert (one.file, one.evidence.kind, own.kind) == ("face.png", "grad_cam", "rollout")
+    np.testing.assert_array_equal(own.crop, one.evidence.crop)
+    assert own.fake_prob == one.evidence.fake_prob
+    assert own.heat.max() > 0
 
 
 def test_the_command_goes_on_past_a_file_that_is_refused(
