@@ -41,6 +41,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "combination": report.combination.to_dict() if report.combination else None,
             "stability": report.stability.to_dict() if report.stability else None,
             "provenance": report.provenance,
+            "maps": report.maps,
             "warnings": report.warnings,
             "versions": report.versions,
             "timings_s": report.timings_s,

@@ -111,7 +111,8 @@ class AnalysisSettings:
         n_frames: frames sampled over the whole timeline, 8 to 64.
         face_confidence: least detector probability of a face, 0.5 to 1.
         models: model names, or ("default",) for the default voters, or ("all",) for every registered model.
-        explain: make Grad-CAM overlays.
+        explain: make maps of where the models looked.
+        attention: make them of a model's own attention where it has any to show, else by Grad-CAM.
         stability: score the same faces again in changed views, and give no answer where one of them turns it.
         device: "auto" takes CUDA when present.
         min_face_px: faces with a smaller median side (longer side of the box, px) are reported, not scored.
@@ -122,6 +123,7 @@ class AnalysisSettings:
     face_confidence: float = 0.9
     models: tuple[str, ...] = ("default",)
     explain: bool = True
+    attention: bool = False
     stability: bool = False
     device: Device = "auto"
     min_face_px: int = 64

@@ -5,7 +5,7 @@ All are frozen; arrays are RGB uint8 unless a line says otherwise; boxes are xyx
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,11 @@ from tbd_app.model_spec import Backbone as Backbone
 from tbd_app.model_spec import Calibration as Calibration
 from tbd_app.model_spec import CropRecipe as CropRecipe
 from tbd_app.model_spec import ModelSpec as ModelSpec
+from tbd_app.pictures import Explanation as Explanation
+from tbd_app.pictures import FaceMap as FaceMap
+from tbd_app.pictures import FacePart as FacePart
+from tbd_app.pictures import MapKind as MapKind
+from tbd_app.pictures import Snapshot as Snapshot
 from tbd_app.plain import to_dict
 from tbd_app.steady import Stability
 from tbd_app.steady import ViewName as ViewName
@@ -164,67 +169,6 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """Where a model looked in one crop; held in memory for views, never in the JSON.
-
-    Attributes:
-        crop: (h,w,3) uint8 RGB, as the model saw it, less what was mirrored at the picture's border.
-        heat: (h,w) float32 in [0,1] on one scale for the whole report.
-        overlay: (h,w,3) uint8 RGB, crop with the heat drawn over it.
-        role: among the "highest" or the "lowest" frames of the track.
-        landmarks: (5,2) float32 px of the crop, as in `Faces`; None where nobody knows them.
-    """
-
-    track_id: int
-    model: str
-    position: int
-    time_s: float
-    fake_prob: float
-    role: Literal["highest", "lowest"]
-    crop: np.ndarray
-    heat: np.ndarray
-    overlay: np.ndarray
-    landmarks: np.ndarray | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FaceMap:
-    """Where a model looked in one frame; in memory only.
-
-    Attributes:
-        xyxy: (4,) float32 px of the frame that the map covers.
-        heat: (h,w) float32 in [0,1], on the scale of the report's explanations.
-        landmarks: (5,2) float32 px of the frame.
-    """
-
-    track_id: int
-    model: str
-    position: int
-    xyxy: np.ndarray
-    heat: np.ndarray
-    landmarks: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A sampled frame made small for display, with its faces; held in memory only.
-
-    Attributes:
-        image: (h,w,3) uint8 RGB, 800 px at most on the longer side.
-        boxes: (N,4) float32 in pixels of `image`.
-        track_ids: (N,) int, -1 for a face outside every track.
-        maps: of the people in it, their places in pixels of `image`.
-    """
-
-    position: int
-    time_s: float
-    image: np.ndarray
-    boxes: np.ndarray
-    track_ids: tuple[int, ...]
-    maps: tuple[FaceMap, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class FrameCounts:
     """How many frames were asked for, decoded, showed a face, and showed one that the second pass confirmed.
 
@@ -251,6 +195,7 @@ class Report:
         known: what the vote was measured to do, where exactly these voters were measured and all of them judged.
         combination: the one that gave the verdict of some person; None where the majority gave all of them.
         stability: what changed views of the same faces made of the answers; None where they were not asked.
+        maps: of which kind the maps of each explained model are, by its name.
         made_at: when the analysis ended, ISO 8601 in UTC to the second; "" where nobody noted it.
     """
 
@@ -267,6 +212,7 @@ class Report:
     combination: Combination | None = None
     explanations: tuple[Explanation, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
+    maps: dict[str, MapKind] = field(default_factory=dict)
     stability: Stability | None = None
     provenance: dict[str, Any] | None = None
     made_at: str = ""

@@ -90,6 +90,7 @@ def make_report(
             "asked": [*MODELS, ABSENT],
             "models": [*MODELS, ABSENT],
             "explain": explain,
+            "attention": False,
             "stability": False,
             "min_face_px": 64,
             "min_track_share": 0.25,
@@ -107,6 +108,7 @@ def make_report(
         timings_s={"frames": 0.31, "faces": 1.42, "score": 0.87},
         explanations=tuple(e for p in people for e in _explanations(p)) if explain else (),
         snapshots=tuple(_snapshot(i, t, people) for i, t in enumerate(times_s)),
+        maps={MODELS[0]: "grad_cam"} if explain and people else {},
         made_at="2026-11-30T01:22:03Z",
     )
 

@@ -33,10 +33,11 @@ from tbd_app.types import ModelSpec
 from training.attacks.learn import AttackerConfig, Learner, load_attacker, save_attacker
 from training.attacks.space import PixelSpace
 from training.attacks.unet import UNetAttacker
+from training.benchmark import sight
 from training.datasets.batches import Balanced, batches
 from training.datasets.clips import choose
 from training.datasets.pictures import Pictures, every_face
-from training.evaluation import robustness, sight
+from training.evaluation import robustness
 from training.evaluation.marked import replaced
 from training.evaluation.plots import FIGURES
 from training.evaluation.robustness import SCENARIOS, USUAL, Crops, Scenario

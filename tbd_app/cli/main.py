@@ -88,6 +88,10 @@ def analyze(
         Path | None, typer.Option(metavar="DIR", help="Write an annotated mp4 per video into a folder.")
     ] = None,
     explain: Annotated[bool, typer.Option(help="Show where the models looked (Grad-CAM).")] = True,
+    attention: Annotated[
+        bool,
+        typer.Option(help="Show it by the models' own attention, where they have any, in place of Grad-CAM."),
+    ] = False,
     stability: Annotated[
         bool,
         typer.Option(help="Score the same faces again, slightly changed; an answer that turns is withdrawn."),
@@ -112,6 +116,7 @@ def analyze(
             face_confidence=face_confidence,
             models=_names(models),
             explain=explain,
+            attention=attention,
             stability=stability,
             device=device,  # type: ignore[arg-type] - checked by the settings
         )

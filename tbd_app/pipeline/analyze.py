@@ -143,7 +143,7 @@ def analyze_events(
     explained = explain.Explained()
     if settings.explain:
         yield _event("explain", 0, 1, "Drawing where the models looked")
-        explained = explain.explain(sampled, linked, scores, device, sights)
+        explained = explain.explain(sampled, linked, scores, device, sights, attention=settings.attention)
     clock.lap("explain")
 
     models = tuple(_info(name, media.kind) for name in names)
@@ -178,6 +178,7 @@ def analyze_events(
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explained.shown,
         snapshots=tuple(explain.snapshots(sampled, linked, explained.maps)),
+        maps=explained.kinds,
         stability=steady,
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         provenance=origin,

@@ -4,7 +4,7 @@ frame, by one model that judges single frames."""
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Literal
 
@@ -13,9 +13,10 @@ import numpy as np
 
 from tbd_app.models import registry
 from tbd_app.pipeline import grad_cam as cam
+from tbd_app.pipeline import maps as kinds
 from tbd_app.pipeline import neighbours, score
 from tbd_app.pipeline.crops import Preprocess, for_spec
-from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, ModelScore, Snapshot
+from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, MapKind, ModelScore, Snapshot
 
 MAX_PEOPLE = 3  # the largest ones
 CROP_PX = 224
@@ -28,15 +29,19 @@ Role = Literal["highest", "lowest"]
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Pictures of where models looked, all on one scale.
+    """Pictures of where models looked, all of a kind on one scale.
 
     Attributes:
         shown: crops of the highest and lowest frames.
         maps: of every frame of a person, for one model.
+        kinds: of the maps, by model.
+        strongest: logits that the hottest colour of Grad-CAM stands for.
     """
 
     shown: tuple[Explanation, ...] = ()
     maps: tuple[FaceMap, ...] = ()
+    kinds: dict[str, MapKind] = field(default_factory=dict)
+    strongest: float = cam.FLOOR_LOGITS
 
 
 def explain(
@@ -45,8 +50,11 @@ def explain(
     scores: Sequence[ModelScore],
     device: str,
     sights: neighbours.Sights | None = None,
+    *,
+    attention: bool = False,
+    every_frame: bool = True,
 ) -> Explained:
-    """Grad-CAM overlays on one colour scale for the whole report.
+    """Maps of where models looked, on one colour scale of each kind for the whole report.
 
     Args:
         frames: the sampled frames.
@@ -54,6 +62,8 @@ def explain(
         scores: of every model on every track.
         device: "cpu" or "cuda".
         sights: of the tracks, for models on runs of frames: the middle clip is explained.
+        attention: show a model's own attention where it has any, of the same frames as Grad-CAM would.
+        every_frame: make the maps of every frame, too.
     """
     judged = [s for s in scores if s.status == "ok"]
     wanted = [t for t in tracks if any(s.track_id == t.track_id for s in judged)][:MAX_PEOPLE]
@@ -63,30 +73,33 @@ def explain(
         by_frame = [s for s in own if s.frame_fake_prob is not None]
         roles = _roles(by_frame, track, device)
         for s in own:
-            everywhere = bool(by_frame) and s is by_frame[0]
+            everywhere = every_frame and bool(by_frame) and s is by_frame[0]
             where, own_track = frames, track
             if (runs := neighbours.asked(registry.spec(s.model))) is not None:
                 clips = neighbours.clips_of(runs, frames, track, (sights or {}).get(runs, ()))
                 where, own_track = clips[len(clips) // 2]
-            found.append(_looked(s, own_track, where, device, roles, everywhere=everywhere))
+            found.append(
+                _looked(s, own_track, where, device, roles, everywhere=everywhere, attention=attention)
+            )
     if not found:
         return Explained()
-    scale = max(cam.scale_of(one.raw) for one in found)
-    shown = [e for one in found for e in _shown(one, frames, scale)]
-    maps = [m for one in found if one.everywhere for m in _maps(one, frames, scale)]
-    return Explained(tuple(shown), tuple(maps))
+    evidence = [one.maps.raw for one in found if one.maps.kind == "grad_cam"]
+    strongest = max([cam.scale_of(raw) for raw in evidence], default=cam.FLOOR_LOGITS)
+    shown = [e for one in found for e in _shown(one, frames, strongest)]
+    maps = [m for one in found if one.everywhere for m in _maps(one, frames, strongest)]
+    return Explained(tuple(shown), tuple(maps), {one.score.model: one.maps.kind for one in found}, strongest)
 
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """Raw maps (n,S,S) of some rows of a track, and which of them are shown in which role."""
+    """Maps of some rows of a track, and which of them are shown in which role."""
 
     score: ModelScore
     track: FaceTrack
     frames: Frames  # in which the track's positions count
     preprocess: Preprocess
     rows: np.ndarray  # (n,)
-    raw: np.ndarray  # (n,S,S) float32
+    maps: kinds.Maps  # of n frames
     crops: np.ndarray  # (n,S,S,3) uint8
     roles: dict[int, Role]  # by index into rows
     everywhere: bool
@@ -100,6 +113,7 @@ def _looked(
     roles_by_row: dict[int, Role],
     *,
     everywhere: bool,
+    attention: bool,
 ) -> _Looked:
     """A model's maps: of all rows, of those that have a role, or of the clip that a clip model sees."""
     spec = registry.spec(s.model)
@@ -112,16 +126,21 @@ def _looked(
         for start in range(0, len(rows), BATCH):
             with score.MODEL_LOCK:
                 x = preprocess.tensor(crops[start : start + BATCH], device)
-                parts.append(cam.grad_cam(model, spec, x))
-        raw = np.concatenate(parts)
+                own = kinds.by_attention(model, x) if attention else None
+                parts.append(own or kinds.by_evidence(model, spec, x))
+        found = kinds.joined(parts)
         places = [int(row) for row in rows]
         roles: dict[int, Role] = {places.index(row): role for row, role in roles_by_row.items()}
     else:
         rows, crops = score.clip_rows(spec, track), score.clip_crops(spec, frames, track)
         with score.MODEL_LOCK:
-            raw = cam.grad_cam(model, spec, preprocess.tensor(crops, device)[None])
-        roles = _extremes(raw.sum((1, 2)))
-    return _Looked(s, track, frames, preprocess, rows, raw, crops, roles, everywhere)
+            x = preprocess.tensor(crops, device)[None]
+            evidence = kinds.by_evidence(model, spec, x)
+            found = (kinds.by_attention(model, x) if attention else None) or evidence
+        roles = _extremes(evidence.raw[:, 0].sum((1, 2)))
+        if len(found.parts) > 1:  # each frame has several pictures, so fewer frames are shown
+            roles = _first_of_each(roles)
+    return _Looked(s, track, frames, preprocess, rows, found, crops, roles, everywhere)
 
 
 def _roles(by_frame: Sequence[ModelScore], track: FaceTrack, device: str) -> dict[int, Role]:
@@ -146,8 +165,16 @@ def _extremes(strength: np.ndarray) -> dict[int, Role]:
     return roles
 
 
-def _shown(one: _Looked, frames: Frames, scale: float) -> list[Explanation]:
-    """The crops to show, without what was mirrored at the picture's border."""
+def _first_of_each(roles: dict[int, Role]) -> dict[int, Role]:
+    """The first row of each role."""
+    first: dict[Role, int] = {}
+    for row, role in roles.items():
+        first.setdefault(role, row)
+    return {row: role for role, row in first.items()}
+
+
+def _shown(one: _Looked, frames: Frames, strongest: float) -> list[Explanation]:
+    """The crops to show, one for each query of a model, without what was mirrored at the picture's border."""
     out = []
     size = (CROP_PX, CROP_PX)
     for i, role in one.roles.items():
@@ -157,32 +184,36 @@ def _shown(one: _Looked, frames: Frames, scale: float) -> list[Explanation]:
         time_s = float(one.frames.times_s[position])
         if one.frames is not frames:  # a view shows the sampled frame beside it
             position = int(np.abs(frames.times_s - time_s).argmin())
-        heat = cv2.resize(one.raw[i], size, interpolation=cv2.INTER_LINEAR) / scale
         crop = cv2.resize(one.crops[i], size)
         to_crop = one.preprocess.to_crop(image.shape, box, points) * (CROP_PX / one.preprocess.size)
         left, top, right, bottom = one.preprocess.inside(image.shape, box, CROP_PX)
         crop = np.ascontiguousarray(crop[top:bottom, left:right])
-        heat = heat[top:bottom, left:right].astype(np.float32).clip(0, 1)
         by_frame = one.score.frame_fake_prob
         prob = one.score.fake_prob if by_frame is None else by_frame[row]
-        out.append(
-            Explanation(
-                track_id=one.track.track_id,
-                model=one.score.model,
-                position=position,
-                time_s=time_s,
-                fake_prob=float(prob if prob is not None else 0.0),
-                role=role,
-                crop=crop,
-                heat=heat,
-                overlay=cam.blend(crop, heat),
-                landmarks=(_moved(points, to_crop) - (left, top)).astype(np.float32),
+        for raw, part in zip(one.maps.raw[i], one.maps.parts, strict=True):
+            heat = kinds.heat(one.maps.kind, cv2.resize(raw, size, interpolation=cv2.INTER_LINEAR), strongest)
+            heat = heat[top:bottom, left:right]
+            out.append(
+                Explanation(
+                    track_id=one.track.track_id,
+                    model=one.score.model,
+                    position=position,
+                    time_s=time_s,
+                    fake_prob=float(prob if prob is not None else 0.0),
+                    role=role,
+                    crop=crop,
+                    heat=heat,
+                    overlay=cam.blend(crop, heat),
+                    landmarks=(_moved(points, to_crop) - (left, top)).astype(np.float32),
+                    kind=one.maps.kind,
+                    part=part,
+                    over_time=None if one.maps.over_time is None else float(one.maps.over_time[i]),
+                )
             )
-        )
     return out
 
 
-def _maps(one: _Looked, frames: Frames, scale: float) -> list[FaceMap]:
+def _maps(one: _Looked, frames: Frames, strongest: float) -> list[FaceMap]:
     """The same maps where they lie in the frames."""
     out = []
     for i, row in enumerate(int(r) for r in one.rows):
@@ -199,8 +230,8 @@ def _maps(one: _Looked, frames: Frames, scale: float) -> list[FaceMap]:
         if x1 - x0 < 1 or y1 - y0 < 1:
             continue
         cell = np.array([[(x1 - x0) / MAP_PX, 0, x0], [0, (y1 - y0) / MAP_PX, y0], [0, 0, 1]])
-        raw = cv2.resize(one.raw[i], (side, side), interpolation=cv2.INTER_LINEAR)
-        heat = cv2.warpAffine(
+        raw = cv2.resize(one.maps.raw[i, 0], (side, side), interpolation=cv2.INTER_LINEAR)
+        raw = cv2.warpAffine(
             raw, to_crop @ cell, (MAP_PX, MAP_PX), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
         out.append(
@@ -209,8 +240,9 @@ def _maps(one: _Looked, frames: Frames, scale: float) -> list[FaceMap]:
                 model=one.score.model,
                 position=position,
                 xyxy=np.array([x0, y0, x1, y1], np.float32),
-                heat=(heat / scale).astype(np.float32).clip(0, 1),
+                heat=kinds.heat(one.maps.kind, raw, strongest),
                 landmarks=points.astype(np.float32),
+                kind=one.maps.kind,
             )
         )
     return out

@@ -32,6 +32,7 @@ def settings_of(settings: AnalysisSettings, names: list[str]) -> dict[str, Any]:
         "asked": list(settings.models),
         "models": names,
         "explain": settings.explain,
+        "attention": settings.attention,
         "stability": settings.stability,
         "min_face_px": settings.min_face_px,
         "min_track_share": settings.min_track_share,

@@ -246,9 +246,20 @@ def _pair(explanation: Explanation, report: Report) -> dict[str, str]:
     return {
         "crop": data_uri(explanation.crop),
         "overlay": data_uri(explanation.overlay),
-        "alt": say("{who}, with the map of attention of {model}", who=who, model=explanation.model),
-        "caption": f"{who}: {role}{score}",
+        "alt": say("{who}, with the map of {model}", who=who, model=explanation.model),
+        "caption": f"{who}: {role}{score}{_map_words(explanation)}",
     }
+
+
+def _map_words(one: Explanation) -> str:
+    """What a map of attention shows, behind a caption; "" for Grad-CAM, which is said once for all."""
+    if one.kind == "grad_cam":
+        return ""
+    return "".join(
+        f"{say(', ')}{words}"
+        for words in (texts.map_named(one.kind, one.part), texts.map_in_time(one))
+        if words
+    )
 
 
 def data_uri(image: np.ndarray, max_side: int | None = None) -> str:

@@ -20,6 +20,10 @@ from tbd_app.report.headline import person_answer as person_answer
 from tbd_app.report.headline import person_caption as person_caption
 from tbd_app.report.headline import person_words as person_words
 from tbd_app.report.headline import quote as quote
+from tbd_app.report.maps import map_in_time as map_in_time
+from tbd_app.report.maps import map_named as map_named
+from tbd_app.report.maps import map_notes as map_notes
+from tbd_app.report.maps import map_scales as map_scales
 from tbd_app.report.measured import NOT_MEASURED as NOT_MEASURED
 from tbd_app.report.measured import known_auc as known_auc
 from tbd_app.report.measured import known_error as known_error
@@ -71,9 +75,6 @@ KIND_LIMITS = Table(
         "frames": "There is no sound and no clock in a zip of frames; how often this errs was measured on video clips.",
         "image": "A single picture shows no movement, so what only movement betrays goes unseen.",
     }
-)
-HEAT_NOTE = (
-    "Bright areas show where the model looked, not where something was edited; all maps share one scale."
 )
 CURVE_NOTE = (
     "The bounds hold for the mean over all frames, not for a single frame: single peaks are common in real video, too. "
@@ -130,4 +131,5 @@ def repeat_command(report: Report) -> str:
     ]
     words += ["--frames", str(s["n_frames"]), "--face-confidence", str(s["face_confidence"])]
     words += ["--stability"] if s.get("stability") else []
+    words += ["--attention"] if s.get("attention") else []
     return shlex.join([*words, "--explain" if s["explain"] else "--no-explain"])

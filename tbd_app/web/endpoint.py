@@ -39,6 +39,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
         html: bool = False,
         video: bool = False,
         stability: bool = DEFAULTS.stability,
+        attention: bool = DEFAULTS.attention,
         language: str = "en",
     ) -> dict[str, Any]:
         """Does the face in a video, picture or zip of frames show signs of manipulation? The answer is the report as JSON.
@@ -52,6 +53,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
             html: add the HTML report to `files`.
             video: add the annotated video to `files`, where the file is a video.
             stability: score the same faces again, slightly changed; an answer that turns is withdrawn.
+            attention: make the maps of a model's own attention where it has any, else by Grad-CAM.
             language: of the HTML report and of error messages: "en", "hi" or "ar"; the JSON is the same in each.
 
         Returns:
@@ -62,7 +64,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
         try:
             if language not in LANGUAGES:
                 raise BadSetting(texts.BAD_LANGUAGE)
-            chosen = jobs.settings(n_frames, face_confidence, models, explain, stability)
+            chosen = jobs.settings(n_frames, face_confidence, models, explain, stability, attention)
             with (
                 spoken(language),
                 closing(jobs.events(file, chosen, desk, with_html=html, with_video=video)) as run,

@@ -162,7 +162,7 @@ def _in_frame(snapshot: Snapshot, report: Report) -> Iterator[str]:
         scores = [s.frame_fake_prob[rows[0]] for s in person.scores if s.frame_fake_prob]
         score = f"{np.mean(scores):.2f}" if scores else ""
         found = maps.get(person.track.track_id)
-        model, looked = (found.model, sentences.looked(_focus_of(found))) if found else ("", "")
+        model, looked = (found.model, sentences.looked(_focus_of(found), found.kind)) if found else ("", "")
         if score or model:
             yield sentences.in_frame(who, score, model, looked)
 
@@ -175,7 +175,8 @@ def _focus_of(found: FaceMap) -> Place | None:
 
 def _gallery(track_id: int, model: str, group: list[Explanation], report: Report) -> Gallery:
     high = [e for e in group if e.role == "highest"]
-    outside = sum(_place_of(e) == "outside" for e in high)
+    # Attention rests on plain background, too; evidence there is what a score should not come from.
+    outside = sum(_place_of(e) == "outside" and e.kind == "grad_cam" for e in high)
     return Gallery(
         person=sentences.person(words.person_name(track_id)),
         model=model,
@@ -191,13 +192,15 @@ def _place_of(e: Explanation) -> Place | None:
 
 def _crop(e: Explanation, report: Report) -> Crop:
     when = words.moment(e.time_s, report.media.kind)
-    looked = sentences.looked(_place_of(e))
+    shown = [sentences.looked(_place_of(e), e.kind), words.map_in_time(e)]
+    if e.kind != "grad_cam":
+        shown.insert(0, words.map_named(e.kind, e.part))
     return Crop(
         position=e.position,
         image=data_uri(e.crop),
         heat=heat_uri(e.heat),
         when=when,
-        caption=f"{e.fake_prob:.2f}{say(', ')}{looked}",
+        caption=say(", ").join([f"{e.fake_prob:.2f}", *filter(None, shown)]),
         alt=sentences.face_of(words.person_name(e.track_id), when),
     )
 

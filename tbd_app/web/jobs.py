@@ -148,6 +148,7 @@ def settings(
     models: Any,
     explain: Any,
     stability: Any = False,
+    attention: Any = False,
     *,
     ticked: bool = False,
 ) -> AnalysisSettings:
@@ -170,6 +171,7 @@ def settings(
             models=catalogue.asked_by(words) if ticked else words,
             explain=bool(explain),
             stability=bool(stability),
+            attention=bool(attention),
         )
     except (TypeError, ValueError) as error:
         raise BadSetting(texts.BAD_VALUES) from error

@@ -150,6 +150,7 @@ def _inputs(models: Sequence[ModelRow]) -> SimpleNamespace:
             0.5, 1.0, DEFAULTS.face_confidence, step=0.01, label=texts.CONFIDENCE, info=texts.CONFIDENCE_INFO
         )
         asked.explain = gr.Checkbox(DEFAULTS.explain, label=texts.EXPLAIN)
+        asked.attention = gr.Checkbox(DEFAULTS.attention, label=texts.ATTENTION)
         asked.stability = gr.Checkbox(DEFAULTS.stability, label=texts.STABILITY)
     # What the browser puts in place of these: files that it just sent, and the number of a result.
     asked.sent = gr.JSON(visible="hidden")
@@ -187,13 +188,13 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, other
     run = Run(asked, shown, desk)
 
     def on_analyze(
-        sent: Any, n_frames: Any, confidence: Any, models: Any, explain: Any, stability: Any
+        sent: Any, n_frames: Any, confidence: Any, models: Any, explain: Any, stability: Any, attention: Any
     ) -> Iterator[dict]:
         try:
             if isinstance(sent, dict) and "problem" in sent:
                 uploads.discard(sent.get("sent"))
                 raise FileMissing(texts.UPLOAD_FAILED)
-            chosen = jobs.settings(n_frames, confidence, models, explain, stability, ticked=True)
+            chosen = jobs.settings(n_frames, confidence, models, explain, stability, attention, ticked=True)
             yield from run.of(sent, chosen)
         except TBDError as error:
             uploads.discard(sent)
@@ -211,7 +212,7 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, other
 
     quick = private(asked, shown)
     now = quick | {"queue": False}
-    inputs = [asked.sent, asked.n_frames, asked.confidence, asked.models, asked.explain, asked.stability]
+    inputs = [asked.sent, *_settings(asked)]
     started = asked.analyze.click(run.pressed, **now).then(
         on_analyze, inputs, js="(...a) => tbd.run(...a)", **quick, **_ANALYSIS
     )
@@ -245,8 +246,14 @@ def _wire_examples(
 
 
 def _initial(asked: SimpleNamespace) -> dict[Any, Any]:
-    inputs = (asked.n_frames, asked.confidence, asked.models, asked.explain, asked.stability)
-    return {component: component.value for component in inputs}
+    return {component: component.value for component in _settings(asked)}
+
+
+def _settings(asked: SimpleNamespace) -> list[Any]:
+    """The settings in the order in which `on_analyze` takes them."""
+    return [
+        asked.n_frames, asked.confidence, asked.models, asked.explain, asked.stability, asked.attention,
+    ]  # fmt: skip
 
 
 def _feedback(asked: SimpleNamespace, shown: SimpleNamespace) -> None:

@@ -8,6 +8,7 @@ from tbd_app.report.names import counted
 from tbd_app.report.quality import Remark
 from tbd_app.report.reasons import listed
 from tbd_app.settings import Limits
+from tbd_app.types import MapKind
 from tbd_app.web.texts import PLACES, REMARKS, STAGES
 
 
@@ -96,10 +97,12 @@ def heat_only(model: str) -> str:
     return say("The map of a frame is that of {model}.", model=model)
 
 
-def looked(place: Place | None) -> str:
-    """Where a model looked."""
+def looked(place: Place | None, kind: MapKind) -> str:
+    """Where a model looked; attention rests on plain background, too, evidence there is a warning."""
     if place is None:
         return say("had no strong focus")
+    if place == "outside" and kind != "grad_cam":
+        return say("looked mostly outside the face")
     if place == "outside":
         return say("looked outside the face: give this score little weight")
     return say("looked mostly at {place}", place=PLACES[place])

@@ -44,6 +44,7 @@ _WORDS: Table[str] = Table(
             "How sure the face detector must be. Lower finds more faces, and more that are none."
         ),
         "EXPLAIN": "Show where the models looked (Grad-CAM)",
+        "ATTENTION": "Show it by the models' own attention, where they have any",
         "STABILITY": "Ask again about the same faces, slightly changed; an answer that turns is withdrawn",
         "ANALYZE": "Analyse",
         "STOP": "Stop",
@@ -80,8 +81,6 @@ _WORDS: Table[str] = Table(
         "OPEN_LARGE": "Open large",
         "CLOSE": "Close",
         "HEAT": "Show where the models looked",
-        "HEAT_LOW": "no evidence for “fake”",
-        "HEAT_HIGH": "the strongest in this result",
         "KEY_FRAMES": "The most and the least suspicious frames",
         "HIGHEST": "Highest scores",
         "LOWEST": "Lowest scores",

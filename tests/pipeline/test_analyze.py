@@ -15,12 +15,7 @@ import pytest
 from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDError, UnknownModel
 from tbd_app.media import sandbox
 from tbd_app.models import registry
-from tbd_app.pipeline.analyze import (
-    STAGE_ENDS,
-    THUMBNAIL_PX,
-    analyze,
-    analyze_events,
-)
+from tbd_app.pipeline.analyze import STAGE_ENDS, THUMBNAIL_PX, analyze, analyze_events
 from tbd_app.pipeline.explain import HIGHEST, LOWEST, SNAPSHOT_SIDE_PX
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits
@@ -120,6 +115,7 @@ def test_the_settings_that_shape_the_answer_are_told(clip, report) -> None:
         "asked": ["default"],
         "models": [FRAME_MODEL, CLIP_MODEL],
         "explain": True,
+        "attention": False,
         "stability": True,
         "min_face_px": 64,
         "min_track_share": 0.25,
@@ -131,6 +127,7 @@ def test_the_settings_that_shape_the_answer_are_told(clip, report) -> None:
         "asked": [CLIP_MODEL],
         "models": [CLIP_MODEL],
         "explain": False,
+        "attention": False,
         "stability": False,
         "min_face_px": 48,
         "min_track_share": 0.5,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from tbd_app.report import html, palette, texts
+from tbd_app.report import html, maps, palette, texts
 from tbd_app.report.curves import Zones, frame_probs, lines, zones
 from tests.report_factory import MODELS, REAL_BELOW, THRESHOLD, make_report, with_combination, with_known_vote
 
@@ -183,8 +183,8 @@ def test_evidence_pairs_come_with_words() -> None:
     report = make_report(n_people=1)
     page = Page(html.render(report))
     assert page.text.count("most suspicious frame") == 1
-    assert texts.HEAT_NOTE in page.text
-    assert texts.HEAT_NOTE not in Page(html.render(make_report(explain=False))).text
+    assert maps.EVIDENCE_NOTE in page.text
+    assert maps.EVIDENCE_NOTE not in Page(html.render(make_report(explain=False))).text
 
 
 def test_the_plot_is_valid_svg_with_a_text_alternative() -> None:

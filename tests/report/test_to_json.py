@@ -102,7 +102,7 @@ def test_the_documented_keys_in_their_order() -> None:
     person = document["people"][0]
     assert " ".join(document) == (
         "schema_version media made_at verdict answer people frames settings models known_performance combination stability "
-        "provenance warnings versions timings_s"
+        "provenance maps warnings versions timings_s"
     )
     assert " ".join(document["media"]) == "name kind sha256 width height fps duration_s n_frames codec"
     assert " ".join(document["verdict"]) == "label fake_prob votes reasons voters"

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tbd_app.models import registry
-from training.evaluation import sight
-from training.evaluation.sight import BANDS, CELLS, NOISE_RMS, ZONES, banded, by_source, zones_of
+from training.benchmark import sight
+from training.benchmark.sight import BANDS, CELLS, NOISE_RMS, ZONES, banded, by_source, zones_of
 
 LANDMARKS = np.array([(10, 11), (18, 11), (14, 15), (11, 19), (17, 19)], float)  # in cells
 
