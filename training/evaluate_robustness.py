@@ -3,6 +3,7 @@
     python training/evaluate_robustness.py --data DATA --models effnet_vit_base=runs/effnet_vit_base/model.safetensors \
         effnet_vit_robust=runs/effnet_vit_robust/model.safetensors
     python training/evaluate_robustness.py --data DATA --split test --attackers effnet_vit_base=FILE effnet_vit_robust=FILE
+    python training/evaluate_robustness.py --data DATA --record     # docs/robustness.md and its figure, too
 
 The last model is compared with the first. A U-Net is trained against each frozen model on the train split and never sees the
 measured one; `--attackers` takes trained ones instead, such as a run's own attacker.safetensors.
@@ -23,10 +24,10 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import numpy as np
 import torch
 import tyro
-from torch import nn
 from tqdm import tqdm
 
 from tbd_app.models import registry
+from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import ModelSpec
 from training.attacks.learn import AttackerConfig, Learner, load_attacker, save_attacker
@@ -35,10 +36,15 @@ from training.attacks.unet import UNetAttacker
 from training.datasets.batches import Balanced, batches
 from training.datasets.clips import choose
 from training.datasets.pictures import Pictures, every_face
-from training.evaluation import robustness
+from training.evaluation import robustness, sight
+from training.evaluation.marked import replaced
+from training.evaluation.plots import FIGURES
 from training.evaluation.robustness import SCENARIOS, USUAL, Crops, Scenario
 from training.faces.open import Faces, open_faces
 from training.networks.softened import AgainstReduced
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "robustness.md"
+MARKS = ("<!-- table: begin, written by evaluate_robustness.py --record -->", "<!-- table: end -->")
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,13 @@ class Config:
         attacker_steps: batches that it sees.
         attacker_batch: train faces in each.
         eps: largest change of a pixel by PGD.
-        n_frames: faces of each medium.
+        frames: cut from each video of an index.csv.
+        n_frames: faces of each medium, spread over them.
         n_media: measured media of each class, spread over the index; 0 for all.
         device: torch's name of it.
         seed: of the fresh U-Nets and of PGD's starts.
-        out: where table.md, table.json and the U-Nets go.
+        out: where table.md, table.json, sight.png and the U-Nets go.
+        record: write table and figure into docs/, too.
     """
 
     data: Path = Path("../shared/data")
@@ -73,11 +81,13 @@ class Config:
     attacker_steps: int = 1000
     attacker_batch: int = 32
     eps: float = 8 / 255
+    frames: int = 12
     n_frames: int = 4
     n_media: int = 0
     device: str = "cpu"
     seed: int = 1
     out: Path = Path("runs/robustness")
+    record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,12 @@ class Judge:
     """A model as it is served, with its spec."""
 
     spec: ModelSpec
-    model: nn.Module
+    network: Detector
+
+    @property
+    def model(self) -> AgainstReduced:
+        """What is judged and attacked."""
+        return AgainstReduced(self.network, self.spec.calibration.softened_share).eval()
 
     @property
     def space(self) -> PixelSpace:
@@ -101,7 +116,7 @@ def main(config: Config) -> None:
     wanted = {s.attack for s in scenarios}
     fresh = [name for name in judges if name not in given] if "unet" in wanted else []
     splits = ("train", config.split) if fresh else (config.split,)
-    faces = open_faces(config.data, n_frames=config.n_frames, splits=splits)
+    faces = open_faces(config.data, n_frames=config.frames, splits=splits)
     config.out.mkdir(parents=True, exist_ok=True)
     for name in fresh:
         given[name] = train_attacker(config, judges[name], faces["train"], name)
@@ -122,7 +137,8 @@ def main(config: Config) -> None:
         told[scenario.name] = {name: robustness.figures(crops[name], p) for name, p in probs.items()}
         if len(judges) > 1:
             gains[scenario.name] = robustness.gain(crops[last], probs[last], probs[first])
-    write(config, told, gains, crops[first])
+    looks = {name: look_of(judge, crops[name]) for name, judge in judges.items()}
+    write(config, told, gains, crops[first], looks)
 
 
 def named(given: Sequence[str]) -> dict[str, Path | None]:
@@ -156,8 +172,7 @@ def load(name: str, path: Path | None, device: str) -> Judge:
     spec = registry.spec(name, path)
     if spec.task != "frame":
         raise SystemExit(f"{name} looks at clips; this command measures frame models.")
-    model = registry.load(name, device, path)
-    return Judge(spec, AgainstReduced(model, spec.calibration.softened_share).eval())
+    return Judge(spec, registry.load(name, device, path))
 
 
 def cut(config: Config, spec: ModelSpec, faces: Faces) -> Crops:
@@ -171,12 +186,24 @@ def cut(config: Config, spec: ModelSpec, faces: Faces) -> Crops:
         media = np.sort(np.concatenate(parts))
     rows = [faces.rows(int(n)) for n in media]
     rows = [r[choose(len(r), config.n_frames, "spread")] for r in rows]
+    preprocess, bank = for_spec(spec), faces.bank
+    places = []
+    for k in np.concatenate(rows):
+        to_crop = preprocess.to_crop(bank.image(k).shape, bank.boxes[k], bank.landmarks[k])
+        places.append(np.c_[bank.landmarks[k], np.ones(len(bank.landmarks[k]))] @ to_crop.T)
     return Crops(
         pictures=np.stack([crop(int(k)) for r in rows for k in r]),
+        landmarks=np.stack(places),
         owner=np.repeat(np.arange(len(rows)), [len(r) for r in rows]),
         labels=np.array([faces.items[n].label for n in media]),
         groups=tuple(faces.items[n].group for n in media),
     )
+
+
+def look_of(judge: Judge, crops: Crops) -> sight.Sight:
+    """Where a model looks on the measured faces, and what noise does to it."""
+    owners = [crops.groups[n] for n in crops.owner]
+    return sight.sight(judge.network, judge.spec, crops.pictures, crops.landmarks, owners)
 
 
 def train_attacker(config: Config, judge: Judge, faces: Faces, name: str) -> UNetAttacker:
@@ -198,8 +225,9 @@ def write(
     told: dict[str, dict[str, dict[str, list[float]]]],
     gains: dict[str, list[float]],
     crops: Crops,
+    looks: dict[str, sight.Sight],
 ) -> None:
-    """table.md for readers and table.json for programs."""
+    """table.md for readers and table.json for programs, and the figure."""
     n_fake, n_sources = int(crops.labels.sum()), len(set(crops.groups))
     head = (
         f"{len(crops.labels) - n_fake} real and {n_fake} fake media of {n_sources} sources ({config.split}), "
@@ -207,11 +235,15 @@ def write(
         f"with 95 % intervals over drawn sources. PGD knows the labels "
         f"and the weights (eps {config.eps * 255:.3g}/255, ten steps); U-Nets learned on train.\n\n"
     )
-    text = head + robustness.table(told, gains)
+    text = head + robustness.table(told, gains) + "\n" + sight.table(looks)
+    sight.picture(looks, config.out / "sight.png")
     (config.out / "table.md").write_text(text, encoding="utf-8")
     found = {"scenarios": told, "gains": gains}
     (config.out / "table.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(text)
+    if config.record:
+        sight.picture(looks, FIGURES / "robustness.png")
+        PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), MARKS, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -44,9 +44,9 @@ GAIN = 4.0  # targets of -1 and 1 become logits; the temperature is chosen later
 class Shares:
     """Weight of each variant: media as they are, degraded copies, pseudo-fakes of the reals; 0 leaves one out."""
 
-    clean: float = 0.9
+    clean: float = 1.0
     degraded: float = 0.0
-    twin: float = 0.1
+    twin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Config(RunConfig):
         supports: examples that it compares with.
         gamma: of the Gaussian, over the mean squared distance of two examples.
         ridge: weight of the penalty.
+        clip_line: weight of the line between the means of reals and of fakes, in the head for clips; 0 leaves it out.
+        picture_line: the same in the head for pictures.
         clip_shares: weight of each variant of the clips.
         picture_shares: weight of each variant of the pictures.
     """
@@ -79,10 +81,12 @@ class Config(RunConfig):
     components: int = 48
     reduced: int = 256
     supports: int = 2048
-    gamma: float = 0.6
+    gamma: float = 1.0
     ridge: float = 0.1
+    clip_line: float = 20.0
+    picture_line: float = 3.0
     clip_shares: Shares = field(default_factory=Shares)
-    picture_shares: Shares = field(default_factory=lambda: Shares(clean=0.5, degraded=0.5, twin=0.0))
+    picture_shares: Shares = field(default_factory=lambda: Shares(clean=0.8, degraded=0.2, twin=0.0))
 
 
 def main(config: Config) -> None:
@@ -192,13 +196,13 @@ def fit(model: ClipProbe, moving: Weighted, still: Weighted, config: Config) -> 
             centred = torch.from_numpy(frames[:, row] - frames[:, row].mean(0))
             _, vectors = torch.linalg.eigh(centred.T @ centred)
             model.basis[row].copy_(vectors[:, -config.components :].flip(1))
-    for head, part, numbers_of in (
-        (model.clip_head, moving, clip_numbers),
-        (model.picture_head, still, picture_numbers),
+    for head, part, numbers_of, line in (
+        (model.clip_head, moving, clip_numbers, config.clip_line),
+        (model.picture_head, still, picture_numbers, config.picture_line),
     ):
         numbers = np.concatenate([numbers_of(model, e) for e in part.examples])
         labels = np.array([e.label for e in part.examples])
-        fit_head(head, numbers, labels, part.weights, config)
+        fit_head(head, numbers, labels, part.weights, config, line)
 
 
 def clip_numbers(model: ClipProbe, example: Example) -> np.ndarray:
@@ -215,16 +219,22 @@ def picture_numbers(model: ClipProbe, example: Example) -> np.ndarray:
 
 
 def fit_head(
-    head: KernelHead, numbers: np.ndarray, labels: np.ndarray, weights: np.ndarray, config: Config
+    head: KernelHead,
+    numbers: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    config: Config,
+    line: float = 0.0,
 ) -> None:
-    """Weighted kernel ridge on a few supports (Nystroem), targets -1 and 1.
+    """Weighted kernel ridge on a few supports (Nystroem), targets -1 and 1, and the line between the means of the classes.
 
     Args:
         head: takes the result.
         numbers: (N,D) float32.
         labels: (N,) 0 or 1.
         weights: (N,), mean 1.
-        config: supports, gamma, ridge.
+        config: gamma, ridge and the seed.
+        line: weight of the line.
     """
     share = weights / weights.sum()
     mean = share @ numbers
@@ -247,10 +257,11 @@ def fit_head(
     target = 2.0 * labels - 1
     left = near.T @ (near * weights[:, None]) + config.ridge * own + 1e-6 * len(own) * np.eye(len(own))
     solved = np.linalg.solve(left, near.T @ (weights * target))
+    reals, fakes = (np.average(placed, axis=0, weights=share * (labels == label)) for label in (0, 1))
     with torch.no_grad():
         for parameter, value in (
             (head.shift, mean), (head.scale, 1 / deviation), (head.reduce, basis), (head.supports, supports),
-            (head.weights, solved * GAIN), (head.bias, np.zeros(1)),
+            (head.weights, solved * GAIN), (head.line, line * (fakes - reals) * GAIN), (head.bias, np.zeros(1)),
         ):  # fmt: skip
             parameter.copy_(torch.from_numpy(np.asarray(value, np.float32)))
 

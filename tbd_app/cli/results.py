@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tbd_app.answer import Answer, of_report
 from tbd_app.errors import TBDError
-from tbd_app.languages import say, say_n
+from tbd_app.languages import say, say_n, translated
 from tbd_app.names import shown
 from tbd_app.report import palette, provenance, stability, texts
 from tbd_app.types import ModelScore, Person, Report
@@ -63,7 +63,7 @@ def full(report: Report) -> Iterator[str | Table]:
     if detail := texts.meaning_detail(report):
         yield f"[dim]{escape(detail)}[/]"
     yield f"{say('Next:')} {escape(texts.next_step(report))}"
-    yield from (f"[yellow]{escape(warning)}[/]" for warning in report.warnings)
+    yield from (f"[yellow]{escape(translated(warning))}[/]" for warning in report.warnings)
     if report.people:
         yield _people(report)
         if any(s.vote and s.model not in p.verdict.voters for p in report.people for s in p.scores):
@@ -101,7 +101,14 @@ def summary(done: Sequence[Result]) -> Iterator[str | Table]:
     rows = table(say("File"), say("Answer"), say("Score"), say("Votes fake"), say("Why"))
     for path, result in done:
         if isinstance(result, TBDError):
-            add(rows, escape(shown(path.name)), f"[red]{say('Refused')}[/]", "", "", escape(result.message))
+            add(
+                rows,
+                escape(shown(path.name)),
+                f"[red]{say('Refused')}[/]",
+                "",
+                "",
+                escape(translated(result.message)),
+            )
             continue
         verdict, answer = result.verdict, of_report(result)
         voters = verdict.fake + verdict.real + verdict.abstain

@@ -15,6 +15,7 @@ from rich.table import Table
 from tbd_app.cli import results
 from tbd_app.cli.results import Result
 from tbd_app.errors import TBDError
+from tbd_app.languages import translated
 from tbd_app.report import texts
 from tbd_app.types import ProgressEvent, Report
 
@@ -44,7 +45,7 @@ class Screen:
     def refused(self, name: str, error: TBDError) -> None:
         """Why an input, or with an empty name the whole command, was refused."""
         self.err.print(
-            f"[red]{escape(f'{name}: ' if name else '')}{escape(error.message)}[/]",
+            f"[red]{escape(f'{name}: ' if name else '')}{escape(translated(error.message))}[/]",
             highlight=False,
             soft_wrap=True,  # commands in it are copied
         )

@@ -7,6 +7,7 @@ missing there is said in English. JSON, codes and names of models are English al
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,7 +26,6 @@ _ISOLATED = (
 )
 _spoken: ContextVar[Language] = ContextVar("language", default="en")
 K = TypeVar("K")
-T = TypeVar("T")
 
 
 @contextmanager
@@ -36,17 +36,6 @@ def spoken(language: Language) -> Iterator[None]:
         yield
     finally:
         _spoken.reset(token)
-
-
-def each_spoken(steps: Iterator[T], language: Language) -> Iterator[T]:
-    """The same steps, each made in this language; a server may make each of them in another context."""
-    while True:
-        with spoken(language):
-            try:
-                step = next(steps)
-            except StopIteration:
-                return
-        yield step
 
 
 def language() -> Language:
@@ -83,12 +72,34 @@ def _filled(sentence: str, values: Mapping[str, Any]) -> str:
     return sentence.format(**values)
 
 
+def translated(sentence: str) -> str:
+    """An English sentence that is made already, such as an error's, in the language that is spoken.
+
+    The table has it whole, or with numbers in braces, `{0}`, for what was put in; one that is not there stays English.
+    """
+    if language() == "en" or not sentence:
+        return sentence
+    if (whole := _table(language()).gettext(sentence)) != sentence:
+        return whole
+    for pattern, template in _made(language()):
+        if found := pattern.fullmatch(sentence):
+            values = [translated(value) for value in found.groups()]
+            if direction() == "rtl":
+                values = [_ISOLATED.format(value) for value in values]
+            return _table(language()).gettext(template).format(*values)
+    return sentence
+
+
 class Table(dict[K, str]):
     """Sentences by a code, each said in the language that is spoken when it is read."""
 
     def __getitem__(self, key: K) -> str:
         """The sentence of a code."""
         return say(super().__getitem__(key))
+
+    def said(self, key: K, **values: Any) -> str:
+        """The sentence of a code, with values put in."""
+        return say(super().__getitem__(key), **values)
 
     def get(self, key: K, default: Any = None) -> Any:
         """The sentence of a code, or the default as it is."""
@@ -101,6 +112,16 @@ class Table(dict[K, str]):
     def items(self) -> Any:
         """All codes with their sentences."""
         return [(key, self[key]) for key in self]
+
+
+def of_visitor(asked: str, accepted: str) -> Language:
+    """The language of a page.
+
+    Args:
+        asked: what the visitor chose, "" where nothing was.
+        accepted: the header Accept-Language.
+    """
+    return _known(asked) or of_browser(accepted)
 
 
 def of_environment() -> Language:
@@ -141,3 +162,14 @@ def _table(language: Language) -> NullTranslations:
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return GNUTranslations(compiled)
+
+
+@lru_cache
+def _made(language: Language) -> list[tuple[re.Pattern[str], str]]:
+    """Sentences with numbers in braces, the longest first, each with what matches it once values are in it."""
+    catalogue = getattr(_table(language), "_catalog", {})
+    numbered = [text for text in catalogue if isinstance(text, str) and "{0}" in text]
+    return [
+        (re.compile(re.sub(r"\\\{\d\\\}", "(.*?)", re.escape(text)), re.DOTALL), text)
+        for text in sorted(numbered, key=len, reverse=True)
+    ]

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
 from tbd_app.answer import of_report
-from tbd_app.languages import Table, direction, language, say, spoken
+from tbd_app.languages import Table, direction, language, say, spoken, translated
 from tbd_app.report import overlays, palette, provenance, stability, texts
 from tbd_app.report.curves import Zones, in_words, lines, zones, zones_of
 from tbd_app.types import Explanation, Person, Report, Snapshot
@@ -53,7 +53,7 @@ def render(report: Report) -> str:
         plot=_plot(report),
         snapshots=[_snapshot(s, report) for s in _some(report.snapshots)],
         pairs=[_pair(e, report) for e in report.explanations],
-        warnings=report.warnings,
+        warnings=[translated(warning) for warning in report.warnings],
         origin_title=provenance.TITLE,
         origin=provenance.lines(report),
         command=texts.repeat_command(report),
@@ -90,7 +90,7 @@ def _looked_at(report: Report) -> list[tuple[str, str]]:
         (say("Kind"), f"{kind}, {media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"),
     ]
     if media.duration_s is not None:
-        rows.append((say("Length"), f"{media.duration_s:.1f} s, {texts.counted(media.n_frames, 'frame')}"))
+        rows.append((say("Length"), texts.length(media)))
     if media.kind == "image":
         sure = say("confirmed") if frames.verified else say("none confirmed")
         rows.append((say("Faces"), f"{people}{say(', ')}{sure}"))
@@ -173,7 +173,12 @@ def _plot(report: Report) -> dict[str, Any] | None:
         "floor": y(0),
         "levels": [(y(v), f"{v:g}") for v in (0, 1)],
         "zones": [
-            {"name": name, "colour": palette.ZONES[name], "y": y(high), "height": round(y(low) - y(high), 1)}
+            {
+                "name": texts.ZONES[name],
+                "colour": palette.ZONES[name],
+                "y": y(high),
+                "height": round(y(low) - y(high), 1),
+            }
             for name, low, high in (bounds.parts() if bounds else ())
         ],
         "bounds": _bound_labels(bounds, y) if bounds else [],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tbd_app.languages import Table, say, say_n
-from tbd_app.types import Person, Verdict
+from tbd_app.types import Media, Person, Verdict
 
 Band = Literal["none", "weak", "clear", "strong"]
 BANDS: Table[Band] = Table(
@@ -52,6 +52,14 @@ def span(person: Person, kind: str) -> str:
         one = say("frame {number}", number=first)
         return one if first == last else say("frames {first}–{last}", first=first, last=last)
     return ""
+
+
+def length(media: Media) -> str:
+    """How long a file is: "6.0 s, 144 frames"; without seconds where it has none."""
+    frames = counted(media.n_frames, "frame")
+    if not media.duration_s:
+        return frames
+    return say("{seconds} s, {frames}", seconds=f"{media.duration_s:.1f}", frames=frames)
 
 
 def band(verdict: Verdict) -> Band:

@@ -34,6 +34,7 @@ from tbd_app.report.names import BANDS as BANDS
 from tbd_app.report.names import band as band
 from tbd_app.report.names import clock as clock
 from tbd_app.report.names import counted as counted
+from tbd_app.report.names import length as length
 from tbd_app.report.names import moment as moment
 from tbd_app.report.names import person_name as person_name
 from tbd_app.report.names import span as span
@@ -58,6 +59,7 @@ STATUSES: Table[str] = Table(
     }
 )
 VOTES: Table[str] = Table({"fake": "fake", "real": "real", "abstain": "abstains"})
+ZONES: Table[str] = Table({"fake": "fake", "between": "between", "real": "real"})
 ROLES: Table[str] = Table({"highest": "most suspicious frame", "lowest": "least suspicious frame"})
 LIMITS = (
     "This tool looks for swapped, re-enacted, edited or generated faces, and only at faces. It does not hear audio "

@@ -20,8 +20,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tbd_app.errors import FileMissing
+from tbd_app.languages import spoken
 from tbd_app.settings import Edge as Settings
-from tbd_app.web import intake, metrics, texts, uploads
+from tbd_app.web import intake, metrics, texts, uploads, visitor
 
 API = "/gradio_api"
 UPLOAD, FILE, STARTED, HEALTH, METRICS = (
@@ -79,6 +80,10 @@ class Edge:
             await self.app(scope, receive, send)
             return
 
+        with spoken(visitor.of_request(Request(scope))):
+            await self._answer(scope, receive, visitor.rooted(send) if scope["path"] == "/" else send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
                 metrics.answered(message["status"])

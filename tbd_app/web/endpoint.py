@@ -10,7 +10,8 @@ from gradio import events as gr_events
 from gradio.context import LocalContext
 from gradio.data_classes import FileDataDict
 
-from tbd_app.errors import TBDError
+from tbd_app.errors import BadSetting, TBDError
+from tbd_app.languages import LANGUAGES, spoken, translated
 from tbd_app.report.html import inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.web import jobs, texts, uploads
@@ -38,6 +39,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
         html: bool = False,
         video: bool = False,
         stability: bool = DEFAULTS.stability,
+        language: str = "en",
         attention: bool = DEFAULTS.attention,
     ) -> dict[str, Any]:
         """Does the face in a video, picture or zip of frames show signs of manipulation? The answer is the report as JSON.
@@ -51,6 +53,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
             html: add the HTML report to `files`.
             video: add the annotated video to `files`, where the file is a video.
             stability: score the same faces again, slightly changed; an answer that turns is withdrawn.
+            language: of the HTML report and of error messages: "en", "hi" or "ar"; the JSON is the same in each.
             attention: make the maps of a model's own attention where it has any, else by Grad-CAM.
 
         Returns:
@@ -59,8 +62,13 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
         request, started = LocalContext.request.get(None), waiting.clock()
         key = str(request.session_hash) if request is not None else ""
         try:
+            if language not in LANGUAGES:
+                raise BadSetting(texts.BAD_LANGUAGE)
             chosen = jobs.settings(n_frames, face_confidence, models, explain, stability, attention)
-            with closing(jobs.events(file, chosen, desk, with_html=html, with_video=video)) as run:
+            with (
+                spoken(language),
+                closing(jobs.events(file, chosen, desk, with_html=html, with_video=video)) as run,
+            ):
                 for event in run:
                     if isinstance(event, jobs.Refused):
                         raise event.error
@@ -70,7 +78,9 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
                         raise gr.Error(f"abandoned: {texts.ABANDONED}", print_exception=False)
         except TBDError as error:
             uploads.discard(file)
-            raise gr.Error(f"{error.code}: {error.message}", print_exception=False) from error
+            with spoken(language if language in LANGUAGES else "en"):
+                message = translated(error.message)
+            raise gr.Error(f"{error.code}: {message}", print_exception=False) from error
         raise RuntimeError("the analysis ended without a report")
 
     gr_events.api(analyze, api_name="analyze", **event)

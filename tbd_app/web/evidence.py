@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from tbd_app.languages import say, spoken
 from tbd_app.report import palette
 from tbd_app.report import texts as words
-from tbd_app.report.anatomy import focus
+from tbd_app.report.anatomy import Place, focus
 from tbd_app.report.html import data_uri, inside, jpeg
-from tbd_app.types import Explanation, FaceMap, MapKind, Report, Snapshot
-from tbd_app.web import texts, uploads
+from tbd_app.types import Explanation, FaceMap, Report, Snapshot
+from tbd_app.web import sentences, uploads
 
 _MAX_ALPHA = 0.65  # as in the pictures of the HTML report, and so are the colours
 _VIRIDIS = (
@@ -25,7 +26,7 @@ _VIRIDIS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Box:
     """A rectangle on a picture, in per cent, with a colour and a caption."""
 
     left: float
@@ -41,7 +42,7 @@ class Layer:
     """A map that lies over a picture."""
 
     image: str
-    place: Place
+    place: Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Frame:
 
     position: int
     image: str
-    boxes: tuple[Place, ...]
+    boxes: tuple[Box, ...]
     maps: tuple[Layer, ...]
     title: str
     sentences: tuple[str, ...]
@@ -128,7 +129,7 @@ def heat_uri(heat: np.ndarray) -> str:
 
 def _frame(snapshot: Snapshot, k: int, report: Report) -> Frame:
     when = words.moment(snapshot.time_s, report.media.kind)
-    title = texts.FRAME_OF.format(k=k + 1, n=len(report.snapshots)) if len(report.snapshots) > 1 else ""
+    title = sentences.frame_of(k + 1, len(report.snapshots)) if len(report.snapshots) > 1 else ""
     if when and report.media.kind == "video":
         title = f"{when} · {title}"
     return Frame(
@@ -157,27 +158,19 @@ def _in_frame(snapshot: Snapshot, report: Report) -> Iterator[str]:
         rows = np.flatnonzero(person.track.positions == snapshot.position)
         if not len(rows):
             continue
-        who = texts.PERSON.format(name=words.person_name(person.track.track_id))
+        who = sentences.person(words.person_name(person.track.track_id))
         scores = [s.frame_fake_prob[rows[0]] for s in person.scores if s.frame_fake_prob]
-        said = [f"score {np.mean(scores):.2f}"] if scores else []
-        if (found := maps.get(person.track.track_id)) is not None:
-            said.append(f"{found.model} {_looked(_focus_of(found), found.kind)}")
-        if said:
-            yield f"{who}: {'; '.join(said)}."
+        score = f"{np.mean(scores):.2f}" if scores else ""
+        found = maps.get(person.track.track_id)
+        model, looked = (found.model, sentences.looked(_focus_of(found), found.kind)) if found else ("", "")
+        if score or model:
+            yield sentences.in_frame(who, score, model, looked)
 
 
-def _focus_of(found: FaceMap) -> str | None:
+def _focus_of(found: FaceMap) -> Place | None:
     x0, y0, x1, y1 = found.xyxy
     size = np.array(found.heat.shape[::-1]) / (max(x1 - x0, 1), max(y1 - y0, 1))
     return focus(found.heat, (found.landmarks - (x0, y0)) * size)
-
-
-def _looked(place: str | None, kind: MapKind) -> str:
-    if place is None:
-        return f"had {texts.NO_FOCUS}"
-    if place == "outside":
-        return texts.OUTSIDE if kind == "grad_cam" else texts.ATTENDED_OUTSIDE
-    return texts.LOOKED_AT.format(place=texts.PLACES[place])  # pyright: ignore[reportArgumentType]
 
 
 def _gallery(track_id: int, model: str, group: list[Explanation], report: Report) -> Gallery:
@@ -185,38 +178,38 @@ def _gallery(track_id: int, model: str, group: list[Explanation], report: Report
     # Attention rests on plain background, too; evidence there is what a score should not come from.
     outside = sum(_place_of(e) == "outside" and e.kind == "grad_cam" for e in high)
     return Gallery(
-        person=texts.PERSON.format(name=words.person_name(track_id)),
+        person=sentences.person(words.person_name(track_id)),
         model=model,
         highest=tuple(_crop(e, report) for e in high),
         lowest=tuple(_crop(e, report) for e in group if e.role == "lowest"),
-        warning=texts.OUTSIDE_WARNING.format(n=outside, total=len(high)) if 2 * outside > len(high) else "",
+        warning=sentences.outside_warning(outside, len(high)) if 2 * outside > len(high) else "",
     )
 
 
-def _place_of(e: Explanation) -> str | None:
+def _place_of(e: Explanation) -> Place | None:
     return None if e.landmarks is None else focus(e.heat, e.landmarks)
 
 
 def _crop(e: Explanation, report: Report) -> Crop:
     when = words.moment(e.time_s, report.media.kind)
-    looked = _looked(_place_of(e), e.kind)
+    looked = sentences.looked(_place_of(e), e.kind)
     shows = "" if e.kind == "grad_cam" else f"{words.map_named(e.kind, e.part)}: "
-    share = f"; {found}" if (found := words.map_in_time(e)) else ""
+    share = f"{say(', ')}{found}" if (found := words.map_in_time(e)) else ""
     return Crop(
         position=e.position,
         image=data_uri(e.crop),
         heat=heat_uri(e.heat),
         when=when,
-        caption=f"{e.fake_prob:.2f}, {shows}{looked}{share}",
-        alt=f"{texts.FACE_OF.format(name=words.person_name(e.track_id))}{f' at {when}' if when else ''}",
+        caption=f"{e.fake_prob:.2f}{say(', ')}{shows}{looked}{share}",
+        alt=sentences.face_of(words.person_name(e.track_id), when),
     )
 
 
-def _place(xyxy: np.ndarray, image: np.ndarray, colour: str, caption: str) -> Place:
+def _place(xyxy: np.ndarray, image: np.ndarray, colour: str, caption: str) -> Box:
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (float(v) for v in xyxy)
     x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
-    return Place(
+    return Box(
         round(100 * x0 / width, 2),
         round(100 * y0 / height, 2),
         round(100 * (x1 - x0) / width, 2),
@@ -227,7 +220,8 @@ def _place(xyxy: np.ndarray, image: np.ndarray, colour: str, caption: str) -> Pl
 
 
 def _file_name(snapshot: Snapshot, report: Report) -> str:
-    when = words.moment(snapshot.time_s, report.media.kind).replace(":", "-").replace(" ", "-")
+    with spoken("en"):  # a file has the same name for everybody
+        when = words.moment(snapshot.time_s, report.media.kind).replace(":", "-").replace(" ", "-")
     return (
         "-".join(filter(None, (uploads.stem(report.media.name), f"{snapshot.position + 1:02}", when)))
         + ".jpg"

@@ -17,10 +17,11 @@ from starlette.middleware import Middleware
 from tbd_app import catalogue
 from tbd_app.catalogue import ModelRow
 from tbd_app.errors import FileMissing, TBDError
+from tbd_app.languages import LANGUAGES, spoken
 from tbd_app.settings import AnalysisSettings, Limits, feedback_dir
 from tbd_app.settings import Edge as EdgeSettings
 from tbd_app.types import Report
-from tbd_app.web import endpoint, evidence, film, jobs, metrics, parts, stored, texts, uploads
+from tbd_app.web import endpoint, evidence, film, jobs, metrics, parts, sentences, stored, texts, uploads
 from tbd_app.web.edge import Edge
 from tbd_app.web.private import Page
 from tbd_app.web.run import Run, private
@@ -43,9 +44,20 @@ def build_page(engine: jobs.Engine = jobs.default_engine, warm_up: Callable[[], 
         warm_up: loads the models; it starts at once, in the background.
     """
     desk = jobs.Desk(engine, warm_up)
+    examples = stored.current(EXAMPLES, list(texts.EXAMPLE_FILES))
+    page = _built(desk, examples)
+    for language in LANGUAGES:
+        with spoken(language):
+            page.speak(language, page if language == "en" else _built(desk, examples), _head())
+    metrics.watch_queue(lambda: len(page._queue))
+    # Closed: what is called past the queue would not be bounded by it.
+    return page.queue(max_size=20, default_concurrency_limit=4, api_open=False)
+
+
+def _built(desk: jobs.Desk, examples: dict[str, Report | None]) -> Page:
+    """The page in the language that is spoken."""
     with Page(title=texts.TITLE, analytics_enabled=False, delete_cache=(600, KEEP_S)) as page:
         models = catalogue.listing()
-        examples = stored.current(EXAMPLES, list(texts.EXAMPLE_FILES))
         gr.HTML(parts.header())
         with gr.Row(elem_classes="tbd-columns"):
             with gr.Column(scale=4, min_width=320):
@@ -58,9 +70,7 @@ def build_page(engine: jobs.Engine = jobs.default_engine, warm_up: Callable[[], 
         if feedback_dir() is not None:
             _feedback(asked, shown)
         endpoint.add(desk, page.waiting, **_ANALYSIS)
-    metrics.watch_queue(lambda: len(page._queue))
-    # Closed: what is called past the queue would not be bounded by it.
-    return page.queue(max_size=20, default_concurrency_limit=4, api_open=False)
+    return page
 
 
 def launch_options(page: Page) -> dict[str, Any]:
@@ -79,7 +89,6 @@ def launch_options(page: Page) -> dict[str, Any]:
         "app_kwargs": {"middleware": [edge]},
         "theme": look(),
         "css_paths": [HERE / "style.css"],
-        "head": _head(),
         "max_file_size": int(Limits.from_env().max_file_mb * 1e6),
         "allowed_paths": [],
         "run_history": False,
@@ -101,7 +110,7 @@ def _head() -> str:
     said = {
         "maxBytes": int(limits.max_file_mb * 1e6),
         "maxFiles": jobs.MAX_FILES,
-        "tooMany": texts.too_many(jobs.MAX_FILES),
+        "tooMany": sentences.too_many(jobs.MAX_FILES),
         "tooBig": texts.TOO_BIG,
         "remove": texts.REMOVE,
         "preview": texts.PREVIEW,

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from tbd_app.answer import of_report
 from tbd_app.catalogue import ModelRow
 from tbd_app.errors import TBDError
+from tbd_app.languages import LANGUAGES, NAMES, language, say, translated
 from tbd_app.report import texts as words
 from tbd_app.settings import Limits
 from tbd_app.types import Report
-from tbd_app.web import jobs, texts
+from tbd_app.web import jobs, sentences, texts
 from tbd_app.web.render import render
 from tbd_app.web.views import download
 
@@ -20,17 +21,17 @@ from tbd_app.web.views import download
 def status(event: jobs.Event, names: Sequence[str] = ()) -> str:
     """What is being done, as HTML; names are those of the run's files."""
     if isinstance(event, jobs.Waiting):
-        return busy(texts.waiting(event.before))
+        return busy(sentences.waiting(event.before))
     if isinstance(event, jobs.Preparing):
         return busy(texts.PREPARING)
     if not isinstance(event, jobs.Step):
         return busy(texts.STARTING)
     step = event.event
-    text = texts.stage(step.stage, step.done, step.total)
+    text = sentences.stage(step.stage, step.done, step.total)
     if len(names) > 1:
-        text = f"{texts.of_files(event.index, len(names), names[event.index])}: {text}"
+        text = f"{sentences.of_files(event.index, len(names), names[event.index])}: {text}"
     if event.left_s is not None:
-        text = f"{text}, {texts.left(event.left_s)}"
+        text = f"{text}{say(', ')}{sentences.left(event.left_s)}"
     share = (event.index + step.fraction) / max(len(names), 1)
     return render("status.html", kind="busy", text=text, percent=round(100 * share))
 
@@ -47,7 +48,7 @@ def notice(text: str) -> str:
 
 def failure(error: TBDError) -> str:
     """What went wrong and what to do, as HTML."""
-    return render("status.html", kind="failed", text=error.message, code=error.code)
+    return render("status.html", kind="failed", text=translated(error.message), code=error.code)
 
 
 def unexpected() -> str:
@@ -84,18 +85,18 @@ def model_choices(models: Iterable[ModelRow]) -> list[tuple[str, str]]:
 def footer(models: Sequence[ModelRow]) -> str:
     """What a result means and what happens to a file, as HTML; always visible."""
     voters = [m.name for m in models if m.default_voter]
-    ensemble = texts.ensemble(voters, sum(m.installed for m in models))
-    return render("footer.html", limits=words.LIMITS, ensemble=ensemble, privacy=texts.PRIVACY)
+    ensemble = sentences.ensemble(voters, sum(m.installed for m in models))
+    return render("footer.html", limits=say(words.LIMITS), ensemble=ensemble, privacy=texts.PRIVACY)
 
 
 def header() -> str:
-    """The page's name, its question and where it runs, as HTML."""
-    return render("header.html")
+    """The page's name, its question, where it runs and the choice of a language, as HTML."""
+    return render("header.html", languages=[(code, NAMES[code]) for code in LANGUAGES], spoken=language())
 
 
 def drop_zone(limits: Limits) -> str:
     """Where files are chosen, as HTML; the browser keeps them."""
-    return render("drop.html", limits=texts.limits(limits))
+    return render("drop.html", limits=sentences.limits(limits))
 
 
 def cards(examples: Mapping[str, Report | None], pictures: Mapping[str, str]) -> str:

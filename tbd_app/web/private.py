@@ -9,7 +9,8 @@ import gradio as gr
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
 from tbd_app.errors import FileMissing
-from tbd_app.web import texts, uploads
+from tbd_app.languages import Language, language, spoken
+from tbd_app.web import texts, uploads, visitor
 from tbd_app.web.edge import Waiting
 
 
@@ -20,11 +21,44 @@ class Page(gr.Blocks):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._config: Any = None
+        self._spoken: dict[Language, dict[str, Any]] = {}
         super().__init__(*args, **kwargs)
         self.waiting = Waiting()
 
+    @property
+    def config(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What Gradio sends of the page to a browser, in the language that is spoken."""
+        said = self._spoken.get(language())
+        if said is None:
+            return self._config
+        parts = zip(self._config["components"], said["components"], strict=True)
+        return (
+            self._config | said | {"components": [mine | {"props": other["props"]} for mine, other in parts]}
+        )
+
+    @config.setter
+    def config(self, value: Any) -> None:
+        self._config = value
+
+    def speak(self, language: Language, page: Page, head: str) -> None:
+        """Let visitors see the words of another page, which was built in their language and has the same parts.
+
+        Args:
+            head: what stands in the head of the document.
+        """
+        self._spoken[language] = {"components": page.config["components"], "head": head}
+
+    async def process_api(
+        self, *args: Any, request: gr.Request | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """As Gradio's, in the visitor's language."""
+        with spoken(visitor.of_request(request) if request else "en"):
+            return await super().process_api(*args, request=request, **kwargs)
+
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        """As Gradio's, for names of uploads."""
+        """As Gradio's, for names of uploads; a call from before the last values were added gets their defaults."""
+        inputs = [*inputs, *(block.value for block in block_fn.inputs[len(inputs) :])]
         inputs = traverse(inputs, _server_file, is_file_obj_with_meta)
         return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
 

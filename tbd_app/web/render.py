@@ -6,9 +6,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tbd_app.languages import say
 from tbd_app.report import palette
 from tbd_app.report import texts as words
-from tbd_app.web import texts
+from tbd_app.web import sentences, texts
 
 VOTE_ICONS = {"fake": "▲", "real": "○", "abstain": "◆"}
 
@@ -24,5 +25,11 @@ _templates = Environment(
 def render(template: str, **values: Any) -> str:
     """A template of this package as HTML; it also sees all words, texts and icons."""
     return _templates.get_template(template).render(
-        words=words, texts=texts, icons=palette.ICONS, vote_icons=VOTE_ICONS, **values
+        words=words,
+        texts=texts,
+        sentences=sentences,
+        say=say,
+        icons=palette.ICONS,
+        vote_icons=VOTE_ICONS,
+        **values,
     )

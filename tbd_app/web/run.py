@@ -9,10 +9,11 @@ from typing import Any
 import gradio as gr
 
 from tbd_app.answer import of_report
+from tbd_app.languages import translated
 from tbd_app.report import texts as words
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Report
-from tbd_app.web import jobs, parts, texts, views
+from tbd_app.web import jobs, parts, sentences, texts, views
 
 Updates = dict[Any, Any]
 
@@ -101,7 +102,11 @@ class Run:
                     update = {shown.queue: parts.queue(rows)}
             elif isinstance(event, jobs.Refused):
                 error = event
-                rows[event.index] = (event.name, "failed", f"{texts.ROW_FAILED}: {event.error.message}")
+                rows[event.index] = (
+                    event.name,
+                    "failed",
+                    f"{texts.ROW_FAILED}: {translated(event.error.message)}",
+                )
                 update = {shown.queue: parts.queue(rows)}
             elif isinstance(event, jobs.Finished):
                 rows[event.index] = (
@@ -121,7 +126,7 @@ class Run:
             yield update
         end = self.idle()
         if len(names) > 1:
-            end |= {shown.status: parts.notice(texts.DONE_SEVERAL.format(n=len(names)))}
+            end |= {shown.status: parts.notice(sentences.done_with(len(names)))}
             end |= {shown.archive: parts.archive(files)} if files else {}
         elif error is not None:
             end |= {shown.status: parts.failure(error.error)}

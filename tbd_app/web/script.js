@@ -8,12 +8,13 @@
 
   const one = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const say = (text, values = {}) => text.replace(/{(\w+)}/g, (whole, key) => values[key] ?? whole);
+  const rightToLeft = document.documentElement.dir === "rtl";
+  const apart = (value) => (rightToLeft ? `\u2068${value}\u2069` : value); // keeps its own order in such a line
+  const say = (text, values = {}) => text.replace(/{(\w+)}/g, (whole, key) => apart(values[key] ?? whole));
 
   const local = ["localhost", "127.0.0.1", "[::1]", "::1"].includes(location.hostname);
   document.documentElement.classList.toggle("tbd-local", local);
   document.documentElement.classList.toggle("tbd-no-mcp", !tbdTexts.mcp);
-  document.documentElement.lang ||= "en";
 
   // Chosen files
 
@@ -48,9 +49,11 @@
     if (picture) item.append(picture);
     const name = document.createElement("span");
     name.className = "tbd-name";
+    name.dir = "auto";
     name.textContent = file.name;
     const size = document.createElement("span");
     size.className = "tbd-hint";
+    size.dir = "ltr";
     size.textContent = file.size < 1e6 ? `${Math.ceil(file.size / 1e3)} kB` : `${(file.size / 1e6).toFixed(1)} MB`;
     const remove = document.createElement("button");
     remove.type = "button";
@@ -266,7 +269,12 @@
     const target = event.target;
     const act = (selector) => target.closest(selector);
     let found;
-    if ((found = act("[data-webcam]"))) film(found);
+    if ((found = act("[data-language]"))) {
+      event.preventDefault(); // the address keeps what else it says
+      const address = new URL(location.href);
+      address.searchParams.set("language", found.dataset.language);
+      location.assign(address);
+    } else if ((found = act("[data-webcam]"))) film(found);
     else if ((found = act("[data-example]"))) one(`#example-${found.dataset.example}`)?.click();
     else if ((found = act(".tbd-area"))) {
       const box = found.getBoundingClientRect();

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tbd_app.report import curves, palette
 from tbd_app.report import texts as words
 from tbd_app.types import Report
-from tbd_app.web import texts
+from tbd_app.web import sentences, texts
 
 _LEAST_GAP = 9.0  # per cent of the height between two labels
 _LEAST_ZONE = 0.12  # share of the height that can hold its name
@@ -67,7 +67,7 @@ def of_report(report: Report) -> Timeline | None:
     return Timeline(
         curves=tuple(
             Curve(
-                texts.PERSON.format(name=words.person_name(line.track_id)),
+                sentences.person(words.person_name(line.track_id)),
                 palette.person(line.track_id),
                 tuple(tuple((across(t), _down(p)) for t, p in run) for run in line.runs),
             )
@@ -76,7 +76,7 @@ def of_report(report: Report) -> Timeline | None:
         zones=tuple(
             Zone(
                 name,
-                texts.ZONES[name] if high - low >= _LEAST_ZONE else "",
+                words.ZONES[name] if high - low >= _LEAST_ZONE else "",
                 _down(high),
                 round(100 * (high - low), 2),
             )
@@ -110,6 +110,7 @@ def _ticks(report: Report, start: float, end: float) -> tuple[tuple[str, float],
     """Up to five marks, each label once."""
     found: dict[str, float] = {}
     for k in range(5):
-        moment = words.moment(start + (end - start) * k / 4, report.media.kind)
-        found.setdefault(moment.removeprefix(f"{texts.FRAME_AXIS} "), 25.0 * k)
+        time_s = start + (end - start) * k / 4
+        number = report.media.kind == "frames"
+        found.setdefault(str(int(time_s) + 1) if number else words.clock(time_s), 25.0 * k)
     return tuple(found.items())

@@ -19,7 +19,7 @@ from typing import IO, Any
 from tbd_app.errors import FileMissing, NoRoom
 from tbd_app.names import shown
 from tbd_app.settings import Edge
-from tbd_app.web import texts
+from tbd_app.web import sentences, texts
 
 _PREFIX = "upload-"
 KEEP_S = 3600  # that an upload may wait
@@ -152,7 +152,7 @@ def claimed(payload: Any, at_most: int = 1) -> Iterator[list[Upload]]:
     try:
         if len(entries) > at_most:
             discard(payload)
-            raise FileMissing(texts.too_many(at_most))
+            raise FileMissing(sentences.too_many(at_most))
         yield [_take(entry, folder / str(i)) for i, entry in enumerate(entries)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tbd_app.answer import of_person, of_report
+from tbd_app.languages import say, translated
 from tbd_app.report import html
 from tbd_app.report import texts as words
 from tbd_app.report.curves import zones_of
@@ -13,7 +14,7 @@ from tbd_app.report.html import data_uri, inside, when
 from tbd_app.report.quality import remarks
 from tbd_app.report.to_json import pretty
 from tbd_app.types import Person, Report
-from tbd_app.web import evidence, texts, timeline, uploads
+from tbd_app.web import evidence, sentences, texts, timeline, uploads
 from tbd_app.web.render import render
 
 
@@ -37,9 +38,9 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
         next_step=words.next_step(report),
         how_reached=words.how_reached(report),
         # What holds for every result stands at the foot of the page.
-        limits=words.limits(report.media.kind, report).removeprefix(words.LIMITS).strip(),
+        limits=words.limits(report.media.kind, report).removeprefix(say(words.LIMITS)).strip(),
         facts=list(facts(report)),
-        notes=[*([note] if note else []), *report.warnings],
+        notes=[*([note] if note else []), *map(translated, report.warnings)],
         people=[_person(p, report) for p in _lasting(report)],
         brief=_brief(report),
         quote=words.quote(report),
@@ -58,15 +59,19 @@ def facts(report: Report) -> Iterator[str]:
     """What was looked at, in short phrases."""
     counts, people = report.frames, len(report.people)
     if report.media.kind == "image":
-        yield "1 picture"
+        yield words.counted(1, "picture")
     else:
-        yield f"{words.counted(counts.decoded, 'frame')} looked at"
-        yield f"a face in {counts.with_face}, confirmed in {counts.verified}"
-    yield words.counted(people, "person", "people") if people else "nobody found"
+        yield say("{frames} looked at", frames=words.counted(counts.decoded, "frame"))
+        yield say("a face in {n}, confirmed in {verified}", n=counts.with_face, verified=counts.verified)
+    yield words.counted(people, "person", "people") if people else say("nobody found")
     sides = [p.track.quality.median_side_px for p in report.people]
     if sides:
         low, high = round(min(sides)), round(max(sides))
-        yield f"faces of {low} px" if low == high else f"faces of {low} to {high} px"
+        yield (
+            say("faces of {low} px", low=low)
+            if low == high
+            else say("faces of {low} to {high} px", low=low, high=high)
+        )
 
 
 def downloads(report: Report) -> list[dict[str, str]]:
@@ -106,9 +111,8 @@ def _brief(report: Report) -> str:
     brief = [p for p in report.people if p not in _lasting(report)]
     if not brief:
         return ""
-    when = ", ".join(filter(None, (words.span(p, report.media.kind) for p in brief)))
-    text = texts.BRIEF_FINDS if len(brief) == 1 else texts.BRIEF_FINDS_MANY
-    return text.format(n=len(brief), when=when)
+    when = say(", ").join(filter(None, (words.span(p, report.media.kind) for p in brief)))
+    return sentences.brief_finds(len(brief), when)
 
 
 def _person(person: Person, report: Report) -> dict[str, Any]:
@@ -121,7 +125,7 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "verdict": person.verdict,
         "answer": of_person(person, report),
         "reasons": words.why(person, report, without=("combined",)),  # said once, in how_reached
-        "remarks": [texts.REMARKS[code].format(value=value) for code, value in remarks(person, report.media)],
+        "remarks": [sentences.remark(code, value) for code, value in remarks(person, report.media)],
         "rows": [
             {
                 "score": score,
@@ -141,14 +145,12 @@ def _sections(report: Report) -> dict[str, dict[str, str]]:
     """File, settings, versions and times, as rows."""
     media = report.media
     file = {
-        "file": media.name,
-        "kind": f"{texts.KINDS[media.kind]}, {media.codec}",
-        "size": f"{media.width} × {media.height} px, {media.bytes / 1e6:.1f} MB",
-        "length": f"{media.duration_s:.1f} s, {words.counted(media.n_frames, 'frame')}"
-        if media.duration_s
-        else words.counted(media.n_frames, "frame"),
+        say("File"): media.name,
+        say("Kind"): f"{texts.KINDS[media.kind]}{say(', ')}{media.codec}",
+        say("Size"): f"{media.width} × {media.height} px, {media.bytes / 1e6:.1f} MB",
+        say("Length"): words.length(media),
         "SHA-256": media.sha256,
-        "analysed": when(report),
+        say("Analysed"): when(report),
     }
     return {
         texts.SECTIONS["file"]: file,

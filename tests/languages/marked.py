@@ -11,16 +11,35 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import tbd_app
+from tbd_app.media import sniff
 from tbd_app.report import texts
 
 ROOT = Path(tbd_app.__file__).parent
 CALLS = ("say", "Table")
+# Where sentences are made in English, for JSON, and said in other languages afterwards (`languages.translated`).
+MADE = ("media/*.py", "pipeline/analyze.py", "pipeline/neighbours.py", "report/annotate.py", "settings.py")
+SENTENCE = re.compile(r"[A-Z].* .*([.](\{0\})?|: \{\d\})", re.DOTALL)
+FRAGMENTS = (
+    *(
+        " of {0} s",
+        ", this one has {0}",
+        " It holds {0}.",
+        "{0} and {1} more",
+        "first",
+        "largest",
+        "frame",
+        "picture",
+    ),
+    *("it looks like {0}", "its content is not recognised", sniff.RAW, sniff.OTHER_ARCHIVE),
+    *(name for _, _, name in sniff._OTHER_MAGIC),
+)
+OPERATORS = re.compile(r"TBD_|\{0\} must be")  # said to who starts the program
 Marked = str | tuple[str, str]  # a sentence, or its singular and plural in English
 
 
 def marked() -> set[Marked]:
     """Every sentence that is marked."""
-    found: set[Marked] = set()
+    found: set[Marked] = set(FRAGMENTS)
     for path in [*ROOT.glob("report/*.py"), *ROOT.glob("cli/*.py"), *ROOT.glob("web/*.py")]:
         found.update(_in_code(path))
     for path in [*ROOT.glob("report/*.html"), *ROOT.glob("web/templates/*.html")]:
@@ -28,7 +47,27 @@ def marked() -> set[Marked]:
         for _, _, text in extract_from_ast(Environment(autoescape=True).parse(source), ("say",)):
             found.update([text] if isinstance(text, str) else filter(None, (text or ())[:1]))
         found.update(getattr(texts, name) for name in re.findall(r"say\(texts\.([A-Z_]+)\)", source))
+    for path in [path for pattern in MADE for path in ROOT.glob(pattern)]:
+        found.update(_made(path))
     return found
+
+
+def _made(path: Path) -> Iterator[str]:
+    """The sentences of a module, with numbers in braces for the values in them; docstrings are none."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    inner |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            values = (part for part in node.values if isinstance(part, ast.FormattedValue))
+            numbers = {value: f"{{{n}}}" for n, value in enumerate(values)}
+            text = "".join(numbers.get(part) or part.value for part in node.values)  # type: ignore[arg-type, union-attr]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inner:
+            text = node.value
+        else:
+            continue
+        if SENTENCE.fullmatch(text) and not OPERATORS.search(text):
+            yield text
 
 
 def _in_code(path: Path) -> Iterator[Marked]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -16,7 +15,7 @@ from tbd_app import languages
 from tbd_app.answer import Answer
 from tbd_app.cli import results
 from tbd_app.cli.main import app
-from tbd_app.languages import Language, each_spoken, of_browser, of_environment, say, say_n, spoken
+from tbd_app.languages import Language, of_browser, of_environment, say, say_n, spoken
 from tbd_app.report import html, texts
 from tests.languages.marked import marked
 from tests.report_factory import make_report
@@ -94,17 +93,6 @@ def test_terminal_says_its_language(monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_environment() == "hi"
     monkeypatch.setenv("LC_MESSAGES", "C")
     assert of_environment() == "en"
-
-
-def test_steps_are_made_in_a_language_that_does_not_leak() -> None:
-    def steps() -> Iterator[str]:
-        yield say("Suspicious")
-        yield say("Cannot tell")
-
-    said = each_spoken(steps(), "hi")
-    assert next(said) == "संदिग्ध"
-    assert languages.language() == "en"
-    assert next(said) == "कहा नहीं जा सकता"
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -62,7 +62,8 @@ def test_the_command_writes_a_row_for_each_scenario_and_model(tmp_path, models, 
     assert low <= high
     text = (tmp_path / "out/table.md").read_text(encoding="utf-8")
     assert "3 real and 3 fake media of 6 sources (val)" in text
-    assert text.count("| `effnet_vit_base` |") == len(rows)
+    assert text.count("| `effnet_vit_base` |") == len(rows) + 2  # the heads of the tables of sight
+    assert (tmp_path / "out/sight.png").is_file()
     assert str(tmp_path) not in text
 
 

@@ -39,6 +39,21 @@ def test_a_kernel_tells_apart_what_no_line_can() -> None:
     assert ((said > 0) == theirs).mean() > 0.95
 
 
+def test_far_from_all_examples_the_line_still_speaks() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 200)
+    numbers = (rng.normal(0, 1, (200, 4)) + labels[:, None] * (2, 0, 0, 0)).astype(np.float32)
+    far = torch.tensor([[-60.0, 0, 0, 0], [60.0, 0, 0, 0]])
+    said = {}
+    for line in (0.0, 1.0):
+        head = KernelHead(4, 4, 60)
+        fit_head(head, numbers, labels, np.ones(200), Config(gamma=1.0, ridge=0.1), line)
+        with torch.inference_mode():
+            said[line] = head(far).tolist()
+    assert said[0.0] == pytest.approx([0, 0], abs=1e-3)
+    assert said[1.0][0] < -1 < 1 < said[1.0][1]
+
+
 def test_an_example_without_weight_does_not_count() -> None:
     config = Config(gamma=2.0, ridge=0.1)
     numbers, labels = rings(200, 2)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tbd_app.errors import NotMedia, TBDError
 from tbd_app.report import texts as words
-from tbd_app.web import texts
+from tbd_app.web import sentences, texts
 from tbd_app.web.page import EXAMPLES
 from tests.report_factory import make_report
 from tests.web.actions import (
@@ -67,7 +67,7 @@ def test_several_files_are_rows_and_one_zip(page, server, refused, artifacts):
     third = CLIP | {"name": "third.mp4", "buffer": b"%PDF-1.7"}
     server.engine.errors = {"third.mp4": refused}
     analyse(page, CLIP, second, third)
-    expect(page.locator("#status")).to_contain_text(texts.DONE_SEVERAL.format(n=3))
+    expect(page.locator("#status")).to_contain_text(sentences.done_with(3))
     rows = page.locator(".tbd-queue li")
     expect(rows).to_have_count(3)
     expect(rows.nth(1)).to_contain_text(words.ANSWERS["suspicious"])
@@ -141,7 +141,7 @@ def test_a_file_chosen_during_a_run_stays_and_a_second_visitor_waits(page, serve
     second = chromium.new_page()
     second.goto(server.url)
     analyse(second, CLIP | {"buffer": CLIP["buffer"] + b"2"})
-    expect(second.locator("#status")).to_contain_text(texts.waiting(1))
+    expect(second.locator("#status")).to_contain_text(sentences.waiting(1))
     second.click("#stop")
     expect(second.locator("#status")).to_contain_text(texts.STOPPED)
     second.close()

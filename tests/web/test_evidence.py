@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from tbd_app.web import evidence, texts
+from tbd_app.web import evidence, sentences, texts
 from tests.report_factory import make_report
 
 
@@ -53,7 +53,7 @@ def test_a_model_that_looked_outside_the_face_is_warned_of():
     heat[158, 2] = 1
     report = replace(report, explanations=tuple(replace(e, heat=heat) for e in report.explanations))
     (gallery,) = evidence.galleries(report)
-    assert texts.OUTSIDE in gallery.highest[0].caption
+    assert sentences.looked("outside", "grad_cam") in gallery.highest[0].caption
     assert "1 of the 1 highest" in gallery.warning
 
 

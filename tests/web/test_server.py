@@ -66,6 +66,7 @@ def test_there_is_exactly_one_public_endpoint(client):
         "html",
         "video",
         "stability",
+        "language",
         "attention",
     ]
     assert parameters["n_frames"]["parameter_default"] == 32

@@ -15,7 +15,7 @@ from tbd_app.report import texts as words
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import Limits
 from tbd_app.types import ProgressEvent, Report
-from tbd_app.web import jobs, parts, texts, views
+from tbd_app.web import jobs, parts, sentences, texts, views
 from tests.report_factory import REAL_BELOW, THRESHOLD, make_report
 
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
@@ -62,7 +62,7 @@ def test_a_result_has_a_table_per_person_with_every_model_and_both_bounds():
 
 def test_no_score_is_shown_as_a_percentage_or_made_up():
     (person, _) = make_report().people
-    row = views.result(make_report()).split("swin_tiny_mean</small>")[1].split("</tr>")[0]
+    row = views.result(make_report()).split("swin_tiny_mean</bdi></small>")[1].split("</tr>")[0]
     assert not re.search(r"0\.\d", row)
     assert f"{person.scores[0].fake_prob:.2f}" in views.result(make_report())
 
@@ -82,7 +82,7 @@ def test_a_brief_find_is_one_line_and_no_person():
     result = views.result(replace(report, people=(first, brief)))
     assert result.count('class="tbd-person"') == 1
     when = words.span(second, "video")
-    assert texts.BRIEF_FINDS.format(n=1, when=when) in result
+    assert sentences.brief_finds(1, when) in result
     alone = views.result(replace(report, people=(brief,)))
     assert alone.count('class="tbd-person"') == 1, "where nobody else is, it is shown with its reason"
 

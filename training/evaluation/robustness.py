@@ -85,12 +85,14 @@ class Crops:
 
     Attributes:
         pictures: (M,S,S,3) uint8 RGB.
+        landmarks: (M,5,2) px of the crop.
         owner: (M,) the medium of each, counting from 0.
         labels: (N,) of the media, fake = 1.
         groups: (N,) their sources.
     """
 
     pictures: np.ndarray
+    landmarks: np.ndarray
     owner: np.ndarray
     labels: np.ndarray
     groups: tuple[str, ...]

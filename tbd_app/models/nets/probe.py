@@ -27,7 +27,9 @@ FEW = 2  # frames, below which there is no time to speak of and the head for pic
 
 
 class KernelHead(nn.Module):
-    """Numbers (B,D) -> how fake (B,): a weighted sum of Gaussian likenesses to supports.
+    """Numbers (B,D) -> how fake (B,): a weighted sum of Gaussian likenesses to supports, and a line.
+
+    The line says how far an example lies from the mean of reals to the mean of fakes: far from all supports it still speaks.
 
     Args:
         n_in: D.
@@ -42,6 +44,7 @@ class KernelHead(nn.Module):
         self.reduce = nn.Parameter(torch.randn(n_in, reduced) * n_in**-0.5)
         self.supports = nn.Parameter(torch.randn(n_supports, reduced))
         self.weights = nn.Parameter(torch.randn(n_supports) / n_supports)
+        self.line = nn.Parameter(torch.zeros(reduced))
         self.bias = nn.Parameter(torch.zeros(1))
 
     def place(self, numbers: Tensor) -> Tensor:
@@ -51,7 +54,7 @@ class KernelHead(nn.Module):
     def forward(self, numbers: Tensor) -> Tensor:
         at = self.place(numbers)
         squared = at.square().sum(1, keepdim=True) + self.supports.square().sum(1) - 2 * at @ self.supports.T
-        return (-squared.clamp(min=0)).exp() @ self.weights + self.bias
+        return (-squared.clamp(min=0)).exp() @ self.weights + at @ self.line + self.bias
 
 
 class ClipProbe(ClipDetector):

@@ -15,6 +15,8 @@ from training.engine.metrics import draws_by_source
 from training.evaluation import robustness
 from training.evaluation.robustness import CODECS, SCENARIOS, Crops, Scenario, figures, gain, recoded, table
 
+FACE = np.zeros((0, 5, 2))  # landmarks, of which attacks and codecs know nothing
+
 
 class Bright(nn.Module):
     """Calls a face as fake as it is bright: logits (-b, b) of ten times its mean less the middle."""
@@ -32,7 +34,7 @@ def crops() -> Crops:
     """Four media of two faces each; the fakes are brighter by 4 of 255."""
     levels = np.repeat([125, 126, 129, 130], 2).astype(np.uint8)
     pictures = np.broadcast_to(levels[:, None, None, None], (8, 16, 16, 3)).copy()
-    return Crops(pictures, np.repeat(np.arange(4), 2), np.array([0, 0, 1, 1]), ("a", "b", "c", "d"))
+    return Crops(pictures, FACE, np.repeat(np.arange(4), 2), np.array([0, 0, 1, 1]), ("a", "b", "c", "d"))
 
 
 def psnr(one: np.ndarray, other: np.ndarray) -> float:
@@ -144,8 +146,8 @@ def test_one_source_counts_once_however_many_media_it_has() -> None:
     """A hundred copies of a source give no narrower interval than one."""
     rng = np.random.default_rng(0)
     probs, labels = rng.random(12), np.tile([0, 1], 6)
-    few = Crops(np.zeros(0), np.arange(12), labels, tuple("aabbccddeeff"))
-    many = Crops(np.zeros(0), np.arange(0), np.tile(labels, 50), few.groups * 50)
+    few = Crops(np.zeros(0), FACE, np.arange(12), labels, tuple("aabbccddeeff"))
+    many = Crops(np.zeros(0), FACE, np.arange(0), np.tile(labels, 50), few.groups * 50)
     assert figures(many, np.tile(probs, 50))["auc"] == pytest.approx(figures(few, probs)["auc"], abs=1e-9)
 
 
@@ -153,7 +155,7 @@ def test_a_gain_is_paired() -> None:
     """Two models that say the same differ by nothing, for certain, whatever their own intervals."""
     rng = np.random.default_rng(1)
     labels, probs = np.tile([0, 1], 20), rng.random(40)
-    some = Crops(np.zeros(0), np.arange(40), labels, tuple(map(str, range(40))))
+    some = Crops(np.zeros(0), FACE, np.arange(40), labels, tuple(map(str, range(40))))
     assert gain(some, probs, probs) == [0, 0, 0]
     value, low, high = gain(some, probs + labels, probs)
     assert 0 < low <= value <= high

@@ -1,0 +1,276 @@
+"""Loads the real page with many clients at once, good and hostile files mixed, and writes the table of docs/security.md.
+
+python benchmarks/soak.py                          50 clients, 10 minutes
+python benchmarks/soak.py --clients 8 --minutes 1 --no-write
+
+Each file is sent once by itself first: what is answered then, a report or a code, must be answered under load, too.
+Afterwards the server is killed, started again and ended, and its folder must be empty. The command fails where one of this
+does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+
+from tests import hostile
+from training.evaluation.marked import replaced
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "security.md"
+MARKS = ("<!-- soak: begin, written by benchmarks/soak.py -->", "<!-- soak: end -->")
+GOOD = 0.5  # share of requests with a file that can be judged
+LARGEST = 300_000  # bytes of a hostile file that is sent again and again
+# One of them would hold the only place for a minute.
+SLOW = ("GIF: 1,500 large frames", "WebP: 400 large frames")
+SAMPLE_S = 5.0
+WARM_UP = 0.3  # of the time, before the slope of memory is taken
+MAX_SLOPE = 1.0  # MiB a minute
+START_S = 120.0
+BUSY = "busy"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file with its name, and the codes that are right answers; none for a report alone."""
+
+    name: str
+    content: bytes
+    answers: frozenset[str] = frozenset({hostile.OK})
+
+
+@dataclass
+class Counts:
+    """What all clients saw."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    by_client: Counter[int] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+
+class Server:
+    """The page in a process of its own, with its uploads below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.uploads = folder / "uploads"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/"
+        env = os.environ | {
+            "GRADIO_TEMP_DIR": str(self.uploads),
+            "TBD_FEEDBACK_DIR": str(folder / "feedback"),
+            "GRADIO_SERVER_PORT": str(port),
+            "TBD_REQUESTS_PER_MINUTE": "1000000",  # all clients have one address here
+        }
+        command = [sys.executable, "app.py"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)  # noqa: S603
+        self._wait()
+
+    def _wait(self) -> None:
+        until = time.monotonic() + START_S
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}healthz", timeout=5).status_code == httpx.codes.OK:
+                    return
+            time.sleep(0.2)
+        sys.exit("The page did not start.")
+
+    def memory_mib(self) -> float:
+        """Of the server alone: its decoders come and go."""
+        return psutil.Process(self.process.pid).memory_info().rss / 2**20
+
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal and wait for the end."""
+        self.process.send_signal(number)
+        self.process.wait(60)
+
+    def left(self) -> list[str]:
+        """Files below its folder, but for its lock."""
+        return [f for _, _, files in os.walk(self.uploads) for f in files if f != ".lock"]
+
+
+def files(folder: Path) -> tuple[list[File], list[File]]:
+    """Good files and hostile ones."""
+    good = [File(p.name, p.read_bytes()) for p in sorted((ROOT / "examples").glob("*.mp4"))]
+    bad = []
+    for name, case in hostile.CASES.items():
+        content = case.make(folder)
+        if len(content) <= LARGEST and name not in SLOW:
+            bad.append(File(f"{name}.bin", content, case.answers))
+    return good, bad
+
+
+def ask(url: str, file: File) -> tuple[str, str]:
+    """One upload and analysis: a kind ("report", "code", "busy", "fault") and what was said."""
+    with httpx.Client(timeout=600) as client:
+        sent = client.post(f"{url}gradio_api/upload", files={"files": (file.name, file.content)})
+        if sent.status_code != httpx.codes.OK:
+            return _refused(sent, "upload")
+        data = {"path": sent.json()[0], "orig_name": file.name, "meta": {"_type": "gradio.FileData"}}
+        body = {"data": [data, 8, 0.9, ["default"], False, False, False, False]}
+        asked = client.post(f"{url}gradio_api/call/analyze", json=body)
+        if asked.status_code != httpx.codes.OK:
+            return _refused(asked, "call")
+        return said(client.get(f"{url}gradio_api/call/analyze/{asked.json()['event_id']}").text)
+
+
+def _refused(answer: httpx.Response, what: str) -> tuple[str, str]:
+    if answer.status_code in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
+        return BUSY, str(answer.status_code)
+    with contextlib.suppress(ValueError):
+        if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR and (code := answer.json().get("code")):
+            return "code", code
+    return "fault", f"{what} {answer.status_code}: {answer.text[:100]}"
+
+
+def said(events: str) -> tuple[str, str]:
+    """The last event of an answer, as `ask` says it."""
+    event, _, data = events.strip().rpartition("event: ")[2].partition("\ndata: ")
+    if event == "complete":
+        report = json.loads(data)[0]
+        report |= {"timings_s": None, "made_at": ""}
+        return "report", json.dumps(report, sort_keys=True)
+    text = str(json.loads(data)) if event == "error" else ""
+    if "queue" in text.lower():
+        return BUSY, text
+    code = text.removeprefix("{'error': ").strip("\"'{}").partition(":")[0]
+    return ("code", code) if code.replace("_", "").isalpha() and code.islower() else ("fault", events[-200:])
+
+
+def client(
+    number: int, url: str, pools: tuple[list[File], list[File]], expected: dict[str, tuple[str, str]],
+    until: float, counts: Counts, lock: threading.Lock,
+) -> None:  # fmt: skip
+    """Asks until the time is over; who finds no place comes again a second later."""
+    rng = random.Random(number)  # noqa: S311
+    while time.monotonic() < until:
+        file = rng.choice(pools[rng.random() >= GOOD])
+        start = time.monotonic()
+        try:
+            kind, text = ask(url, file)
+        except httpx.HTTPError as error:
+            kind, text = "fault", type(error).__name__
+        with lock:
+            counts.kinds[kind] += 1
+            if kind == "fault":
+                counts.faults[text] += 1
+            elif kind != BUSY:
+                counts.by_client[number] += 1
+                counts.seconds.append(time.monotonic() - start)
+                if (kind, text) != expected[file.name]:
+                    counts.faults[f"{file.name}: another answer than alone"] += 1
+        if kind == BUSY:
+            time.sleep(1)
+
+
+def watched(server: Server, until: float) -> Iterator[tuple[float, float]]:
+    """(minutes, MiB) from now until a time."""
+    start = time.monotonic()
+    while time.monotonic() < until:
+        yield (time.monotonic() - start) / 60, server.memory_mib()
+        time.sleep(SAMPLE_S)
+
+
+def soak(n_clients: int, minutes: float, folder: Path) -> tuple[str, list[str]]:
+    """The table, and what did not hold."""
+    pools = files(folder)
+    server = Server(folder)
+    expected = {file.name: ask(server.url, file) for pool in pools for file in pool}
+    wrong = [
+        f"{file.name}: {expected[file.name][1][:80]}"
+        for pool in pools
+        for file in pool
+        if (hostile.OK if expected[file.name][0] == "report" else expected[file.name][1]) not in file.answers
+    ]
+    counts, lock = Counts(), threading.Lock()
+    until = time.monotonic() + minutes * 60
+    arguments = (server.url, pools, expected, until, counts, lock)
+    threads = [threading.Thread(target=client, args=(n, *arguments), daemon=True) for n in range(n_clients)]
+    for thread in threads:
+        thread.start()
+    memory = np.array(list(watched(server, until)))
+    for thread in threads:
+        thread.join(600)
+    warm = memory[memory[:, 0] >= WARM_UP * minutes]
+    slope = float(np.polyfit(warm[:, 0], warm[:, 1], 1)[0]) if len(warm) > 1 else 0.0
+    left_idle = settled(server)
+    server.end(signal.SIGKILL)
+    again = Server(folder)
+    left_killed = settled(again)
+    again.end(signal.SIGTERM)
+    left_ended = again.left()
+    wrong += [f"{n} x {text}" for text, n in counts.faults.most_common(10)]
+    if slope > MAX_SLOPE:
+        wrong.append(f"memory grows by {slope:.1f} MiB a minute")
+    wrong += [
+        f"{len(left)} files left {when}"
+        for left, when in ((left_idle, "when idle"), (left_killed, "after a kill and a start"), (left_ended, "at the end"))
+        if left
+    ]  # fmt: skip
+    shares = [counts.by_client[n] for n in range(n_clients)]
+    rows = {
+        "clients, minutes": f"{n_clients}, {minutes:g}",
+        "different files": f"{len(pools[0])} good, {len(pools[1])} hostile",
+        "answered": f"{counts.kinds['report']} reports, {counts.kinds['code']} codes",
+        "found no place and came again": str(counts.kinds[BUSY]),
+        "answers that were not those of a lone visitor, or none": str(sum(counts.faults.values())),
+        "answers of one client": f"{min(shares)} to {max(shares)}",
+        "seconds to an answer, median and 95 %": " and ".join(
+            f"{q:.1f}" for q in np.quantile(counts.seconds or [0], [0.5, 0.95])
+        ),
+        "memory after the warm-up": f"{warm[0, 1]:.0f} MiB, {slope:+.2f} MiB a minute",
+        "files left: idle, after kill and start, after the end": f"{len(left_idle)}, {len(left_killed)}, {len(left_ended)}",
+    }
+    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+    load = f"{os.cpu_count()} cores of {platform.machine()}, load {os.getloadavg()[0]:.1f}"
+    return "\n".join([*lines, "", f"Measured {time.strftime('%Y-%m-%d')}, {load}."]), wrong
+
+
+def settled(server: Server) -> list[str]:
+    """Files that are left once a running deletion had its time."""
+    for _ in range(100):
+        if not (left := server.left()):
+            break
+        time.sleep(0.1)
+    return left
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--no-write", action="store_true")
+    config = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tbd-soak-") as folder:
+        table, wrong = soak(config.clients, config.minutes, Path(folder))
+    print(table)
+    if wrong:
+        sys.exit("\n".join(wrong))
+    if not config.no_write:
+        PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), MARKS, table), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
