@@ -22,11 +22,12 @@ def of(name: str) -> dict[str, Any]:
 
     Returns:
         `{"n_params", "file_mb", "gflops", "clip_s", "frames", "threads"}`; a multiply-add counts as two operations, and both
-        operations and seconds (median of a few runs) are those of one clip: 32 frames of a frame model, `clip_len` of a clip
-        model.
+        operations and seconds (median of a few runs) are those of one clip: of 32 frames those that serving scores for a
+        frame model, `clip_len` for a clip model.
     """
     spec, model = registry.spec(name), score.loaded(name, "cpu")
-    side, length = spec.input_size, spec.clip_len if spec.task == "clip" else FRAMES
+    side = spec.input_size
+    length = spec.clip_len if spec.task == "clip" else len(score.scored_rows(model, FRAMES))
     x = torch.zeros((1, length, 3, side, side) if spec.task == "clip" else (length, 3, side, side))
     passes = [x, reduced(x[:: score.SOFTENED_EVERY])] if spec.calibration.softened_share else [x]
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
