@@ -120,9 +120,10 @@ def require_room(n_bytes: int, settings: Edge) -> None:
         NoRoom: the disk is nearly full, or too much waits already.
     """
     stored = 0
-    for file in temp_dir().rglob("*"):
-        with suppress(OSError):  # it may just be deleted
-            stored += file.lstat().st_size
+    for folder, _, files in os.walk(temp_dir()):  # which passes over folders that are just deleted
+        for name in files:
+            with suppress(OSError):  # so may be the file
+                stored += os.lstat(os.path.join(folder, name)).st_size
     free = shutil.disk_usage(temp_dir()).free
     if n_bytes + settings.spare_disk_mb * 1e6 > free or stored + n_bytes > settings.stored_uploads_mb * 1e6:
         raise NoRoom(texts.NO_ROOM)

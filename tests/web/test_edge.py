@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import threading
 import time
@@ -125,6 +126,29 @@ def test_room_is_what_the_disk_and_the_operator_leave(monkeypatch, tmp_path):
         uploads.require_room(2_000_000, Settings(stored_uploads_mb=2.5, spare_disk_mb=1))
     with pytest.raises(NoRoom):
         uploads.require_room(1, Settings(spare_disk_mb=1e12))
+
+
+def test_room_is_counted_while_others_delete_their_uploads(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            folder = uploads.new_folder()
+            (folder / "0").mkdir()
+            (folder / "0" / "clip.mp4").write_bytes(b"clip")
+            shutil.rmtree(folder)
+
+    others = [threading.Thread(target=come_and_go) for _ in range(2)]
+    for other in others:
+        other.start()
+    try:
+        for _ in range(2000):
+            uploads.require_room(10, Settings(spare_disk_mb=1))
+    finally:
+        over.set()
+        for other in others:
+            other.join()
 
 
 def test_what_nobody_claims_is_swept_and_what_is_worked_on_is_not(monkeypatch, tmp_path):
