@@ -265,11 +265,12 @@ def main() -> None:
     config = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tbd-soak-") as folder:
         table, wrong = soak(config.clients, config.minutes, Path(folder))
-    print(table)
     if wrong:
-        sys.exit("\n".join(wrong))
+        table += "\n\nDid not hold: " + "; ".join(wrong) + "."
+    print(table)
     if not config.no_write:
         PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), MARKS, table), encoding="utf-8")
+    sys.exit(bool(wrong))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,20 @@ class Page(gr.Blocks):
         """
         self._spoken[language] = {"components": page.config["components"], "head": head}
 
+    def queue(self, *args: Any, **kwargs: Any) -> Page:
+        """As Gradio's; the files of a request that finds no place in it are deleted at once."""
+        super().queue(*args, **kwargs)
+        push = self._queue.push
+
+        async def push_or_delete(*args: Any, **kwargs: Any) -> Any:
+            answer = await push(*args, **kwargs)
+            if not answer[0]:
+                traverse((args[0] if args else kwargs["body"]).data, _deleted, is_file_obj_with_meta)
+            return answer
+
+        self._queue.push = push_or_delete  # pyright: ignore[reportAttributeAccessIssue]
+        return self
+
     async def process_api(
         self, *args: Any, request: gr.Request | None = None, **kwargs: Any
     ) -> dict[str, Any]:
@@ -75,6 +89,11 @@ def _server_file(file: dict[str, Any]) -> dict[str, Any]:
     if Path(path).is_absolute() or ".." in Path(path).parts:
         raise gr.Error(f"{FileMissing.code}: {texts.NOT_ARRIVED}", print_exception=False)
     return {**file, "path": str(uploads.temp_dir() / path)}
+
+
+def _deleted(file: dict[str, Any]) -> dict[str, Any]:
+    uploads.discard(file)
+    return file
 
 
 def _named_file(file: dict[str, Any]) -> dict[str, Any]:

@@ -202,6 +202,14 @@ def test_who_leaves_gives_the_place_free(server):
     waiting.clock = time.monotonic
 
 
+def test_who_finds_no_place_leaves_no_file(server, monkeypatch):
+    monkeypatch.setattr(server.blocks._queue, "max_size", 0)
+    (path,) = put(server.url).json()
+    assert server.leftovers(1) != []
+    assert "Queue is full" in ask(server.url, path)
+    assert server.leftovers() == []
+
+
 def test_every_answer_carries_the_headers(server):
     for path in ("", "healthz", "gradio_api/info", "nowhere"):
         headers = httpx.get(f"{server.url}{path}").headers

@@ -107,7 +107,7 @@ def test_ticks_on_the_page_ask_for_default_or_for_names(server, extra):
     (press,) = (fn.fn for fn in server.blocks.fns.values() if fn.name == "on_analyze")
     example = uploads.stage(EXAMPLES / "no_face.mp4")
     upload = [{"path": str(example), "orig_name": example.name, "meta": {"_type": "gradio.FileData"}}]
-    deque(press(upload, 32, 0.9, ticked, True, True), maxlen=0)
+    deque(press(upload, 32, 0.9, ticked, True, True, False), maxlen=0)
     assert server.engine.seen[0][2].models == (tuple(ticked) if extra else ("default",))
     assert server.leftovers() == []
 
@@ -116,7 +116,7 @@ def test_what_could_not_be_sent_whole_is_deleted(server):
     (press,) = (fn.fn for fn in server.blocks.fns.values() if fn.name == "on_analyze")
     example = uploads.stage(EXAMPLES / "no_face.mp4")
     sent = [{"path": str(example), "orig_name": example.name}]
-    *_, last = press({"sent": sent, "problem": "413"}, 32, 0.9, ["default"], True, True)
+    *_, last = press({"sent": sent, "problem": "413"}, 32, 0.9, ["default"], True, True, False)
     assert texts.UPLOAD_FAILED in str(last)
     assert server.engine.seen == []
     assert server.leftovers() == []
