@@ -28,6 +28,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+
+# isort: split
+
 import httpx
 import numpy as np
 import psutil
