@@ -112,7 +112,7 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
             clip_len=5,
             architecture="CLIP ViT-B/16, frozen, a kernel on its upper blocks over time",
             n_params=88_683_142,
-            n_trainable=2_883_206,
+            n_trainable=2_883_718,
             backbone=CLIP_B16_INT8,
             paper="https://arxiv.org/abs/2103.00020",
         ),
