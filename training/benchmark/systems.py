@@ -84,7 +84,7 @@ REFERENCES: dict[str, Reference] = {
         "no reference",
         "Nothing of the tower is trained; what stands on it is fitted in closed form. The baseline of those on CLIP.",
         None,
-        2_883_206,
+        2_883_718,
     ),
     "clip_b16_ln1": Reference(
         "FF++ .996",
