@@ -55,7 +55,7 @@ BUSY = "busy"
 
 @dataclass(frozen=True)
 class File:
-    """A file with its name, and the codes that are right answers; none for a report alone."""
+    """A file with its name, and the codes that are right answers; "ok" for a report."""
 
     name: str
     content: bytes
@@ -140,11 +140,8 @@ def ask(url: str, file: File) -> tuple[str, str]:
 
 
 def _refused(answer: httpx.Response, what: str) -> tuple[str, str]:
-    if answer.status_code in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
-        return BUSY, str(answer.status_code)
-    with contextlib.suppress(ValueError):
-        if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR and (code := answer.json().get("code")):
-            return "code", code
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # the queue is full
+        return BUSY, ""
     return "fault", f"{what} {answer.status_code}: {answer.text[:100]}"
 
 
@@ -156,8 +153,6 @@ def said(events: str) -> tuple[str, str]:
         report |= {"timings_s": None, "made_at": ""}
         return "report", json.dumps(report, sort_keys=True)
     text = str(json.loads(data)) if event == "error" else ""
-    if "queue" in text.lower():
-        return BUSY, text
     code = text.removeprefix("{'error': ").strip("\"'{}").partition(":")[0]
     return ("code", code) if code.replace("_", "").isalpha() and code.islower() else ("fault", events[-200:])
 

@@ -1,7 +1,6 @@
-"""Make the examples: python examples/make_examples.py
+"""Make the three example clips: python examples/make_examples.py
 
-The clips are drawn, without a photograph or anything downloaded; `drawn_face.py` draws the faces. The photograph comes with
-scikit-image: the astronaut Eileen Collins, taken by NASA, in the public domain.
+All of it is drawn, without a photograph or anything downloaded; `drawn_face.py` draws the faces.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import av
 import cv2
 import numpy as np
 from drawn_face import CENTRE, OTHER, PERSON, UNIT, U, V, inside, line, paint, portrait
-from PIL import Image
-from skimage.data import astronaut
 
 HERE = Path(__file__).resolve().parent
 SIZE = 480  # px
@@ -25,8 +22,7 @@ BLINKS, BLINK_S = (0.8, 2.2), 0.14
 
 
 def main() -> None:
-    """Write them beside this script."""
-    Image.fromarray(astronaut()).save(HERE / "photograph.jpg", quality=92)
+    """Write the clips beside this script."""
     write(HERE / "drawn_face.mp4", (moved(portrait(PERSON, lids(t)), t) for t in times()))
     write(HERE / "drawn_face_edited.mp4", (moved(edited(lids(t)), t) for t in times()))
     write(HERE / "no_face.mp4", (hills(t) for t in times()))

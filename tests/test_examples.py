@@ -13,7 +13,7 @@ from tbd_app.web.texts import EXAMPLE_FILES
 
 
 @pytest.mark.parametrize("name", list(EXAMPLE_FILES))
-def test_a_face_is_found_in_nearly_every_frame_and_no_other(name):
+def test_a_drawn_face_is_found_in_nearly_every_frame_and_no_other(name):
     limits = Limits()
     frames = sample(open_media(EXAMPLES / name, limits), 32, limits)
     verified = [int(faces.verified.sum()) for faces in FaceDetector().detect(frames.images)]
@@ -21,4 +21,4 @@ def test_a_face_is_found_in_nearly_every_frame_and_no_other(name):
         assert verified == [0] * 32
     else:
         assert max(verified) == 1
-        assert sum(verified) >= 0.9 * len(frames.images)
+        assert sum(verified) >= 30

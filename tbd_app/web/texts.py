@@ -51,8 +51,8 @@ _WORDS: Table[str] = Table(
         "CLEAR": "Clear",
         "EXAMPLES": "See a result at once",
         "EXAMPLES_NOTE": (
-            "The photograph is NASA's, in the public domain; the other two were drawn by the project. They show "
-            "what a result looks like, not how good the detector is."
+            "All three were drawn by the project. They show what a result looks like, not how good the detector "
+            "is: the models were made for faces that a camera filmed."
         ),
         "STORED": "This is a stored result. The same version with the same models made it beforehand.",
         "DONE": "Done. The server deleted its copy; your file is still chosen here.",
@@ -128,14 +128,14 @@ PURPOSES = Table(
 )
 EXAMPLE_FILES = Table(
     {
-        "photograph.jpg": "Photograph",
+        "drawn_face.mp4": "Drawn face",
         "drawn_face_edited.mp4": "Edited face",
         "no_face.mp4": "No face",
     }
 )
 EXAMPLE_HINTS = Table(
     {
-        "photograph.jpg": "A portrait as it was taken",
+        "drawn_face.mp4": "Untouched after it was drawn",
         "drawn_face_edited.mp4": "Eyes, nose and mouth of another one",
         "no_face.mp4": "Hills at sunset",
     }
