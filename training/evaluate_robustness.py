@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector
-from tbd_app.pipeline.crops import for_spec
+from tbd_app.pipeline.crops import for_spec, moved
 from tbd_app.types import ModelSpec
 from training.attacks.learn import AttackerConfig, Learner, load_attacker, save_attacker
 from training.attacks.space import PixelSpace
@@ -191,7 +191,7 @@ def cut(config: Config, spec: ModelSpec, faces: Faces) -> Crops:
     places = []
     for k in np.concatenate(rows):
         to_crop = preprocess.to_crop(bank.image(k).shape, bank.boxes[k], bank.landmarks[k])
-        places.append(np.c_[bank.landmarks[k], np.ones(len(bank.landmarks[k]))] @ to_crop.T)
+        places.append(moved(bank.landmarks[k], to_crop))
     return Crops(
         pictures=np.stack([crop(int(k)) for r in rows for k in r]),
         landmarks=np.stack(places),

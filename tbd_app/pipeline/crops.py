@@ -189,6 +189,11 @@ def cut_aligned(image: np.ndarray, landmarks: np.ndarray, recipe: CropRecipe, si
     return cv2.warpAffine(image, to_crop, (size, size), flags=cv2.INTER_LINEAR)
 
 
+def moved(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Points (n,2) under an affine map (2,3), such as that of `Preprocess.to_crop`."""
+    return points @ affine[:, :2].T + affine[:, 2]
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocess:
     """Crops and normalisation of one model; make it with `for_spec`."""

@@ -15,7 +15,7 @@ from tbd_app.models import registry
 from tbd_app.pipeline import grad_cam as cam
 from tbd_app.pipeline import maps as kinds
 from tbd_app.pipeline import neighbours, score
-from tbd_app.pipeline.crops import Preprocess, for_spec
+from tbd_app.pipeline.crops import Preprocess, for_spec, moved
 from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, MapKind, ModelScore, Snapshot
 
 MAX_PEOPLE = 3  # the largest ones
@@ -204,7 +204,7 @@ def _shown(one: _Looked, frames: Frames, strongest: float) -> list[Explanation]:
                     crop=crop,
                     heat=heat,
                     overlay=cam.blend(crop, heat),
-                    landmarks=(_moved(points, to_crop) - (left, top)).astype(np.float32),
+                    landmarks=(moved(points, to_crop) - (left, top)).astype(np.float32),
                     kind=one.maps.kind,
                     part=part,
                     over_time=None if one.maps.over_time is None else float(one.maps.over_time[i]),
@@ -224,7 +224,7 @@ def _maps(one: _Looked, frames: Frames, strongest: float) -> list[FaceMap]:
         to_crop = one.preprocess.to_crop(image.shape, box, points)
         back = cv2.invertAffineTransform(to_crop)
         side = one.preprocess.size
-        corners = _moved(np.array([(0, 0), (side, 0), (0, side), (side, side)], np.float64), back)
+        corners = moved(np.array([(0, 0), (side, 0), (0, side), (side, side)], np.float64), back)
         x0, y0 = np.maximum(corners.min(0), 0)
         x1, y1 = np.minimum(corners.max(0), (width, height))
         if x1 - x0 < 1 or y1 - y0 < 1:
@@ -271,8 +271,3 @@ def snapshots(sampled: Frames, linked: Sequence[FaceTrack], maps: Sequence[FaceM
                 if m.position == position
             ),
         )
-
-
-def _moved(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Points (n,2) under an affine map (2,3)."""
-    return points @ affine[:, :2].T + affine[:, 2]
