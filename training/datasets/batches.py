@@ -83,9 +83,20 @@ def batches(dataset: Dataset[Any], size: int, start: int, stop: int, workers: in
     world = PartialState()
     parts = [k * world.num_processes + world.process_index for k in range(start, stop)]
     numbers = [range(part * size, (part + 1) * size) for part in parts]
+    return loader(dataset, workers, batch_sampler=numbers)
+
+
+def loader(dataset: Dataset[Any], workers: int, **how: Any) -> DataLoader[Any]:
+    """A loader of so many processes, none for 0.
+
+    Args:
+        dataset: goes to each of them.
+        workers: their number.
+        how: `batch_sampler` or `batch_size`.
+    """
     return DataLoader(
         dataset,
-        batch_sampler=numbers,
+        **how,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         # A forked worker inherits the locks of OpenCV's and OpenMP's threads and may hang.

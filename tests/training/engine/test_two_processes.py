@@ -50,7 +50,8 @@ def test_two_processes_give_the_loss_curve_of_one_with_twice_the_accumulation(
     done = subprocess.run(
         [*launch, str(tmp_path / "script.py"), *FLAGS, "--out", str(tmp_path / "two")],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
+        env=os.environ
+        | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=240,
