@@ -1,4 +1,4 @@
-"""Memory of training on all of FaceForensics++'s train split, on a stand-in of its size; writes the table of training/README.md.
+"""Memory of training on FaceForensics++'s train split, on a stand-in of its size; writes the table of training/README.md.
 
 python benchmarks/train_memory.py                     8 loader processes, faces by number and as a stream
 python benchmarks/train_memory.py --workers 2 --no-write
@@ -109,18 +109,19 @@ def main() -> None:
 
 def table(result: dict) -> str:
     """What the page says of a result."""
+    size = f"{result['videos']:,} videos, {result['faces']:,} faces of {result['bytes_a_face'] / 1e3:.0f} kB"
     rows = [
         f"| {name} | {peak['shared_once'] / 2**30:.2f} | {peak['own'] / 2**30:.2f} | {peak['resident'] / 2**30:.2f} |"
         for name, peak in result["peaks"].items()
     ]
+    made = f"{result['measured_at']}, torch {result['torch']}, {result['machine']}"
     return "\n".join(
         [
-            f"`train_frame.py --preset paper --workers {result['workers']}` on a stand-in of FaceForensics++'s train split "
-            f"({result['videos']:,} videos, {result['faces']:,} faces of {result['bytes_a_face'] / 1e3:.0f} kB), a tiny network "
-            "in place of the real one, whose memory is the GPU's. The most of the script and its loader processes together, in GiB "
-            f"({result['measured_at']}, torch {result['torch']}, {result['machine']}):",
+            f"`train_frame.py --preset paper --workers {result['workers']}` on a stand-in of FaceForensics++'s train split",
+            f"({size}), with a tiny network in place of the real one, whose memory is the GPU's.",
+            f"The most that the script and its loader processes had together, in GiB ({made}):",
             "",
-            "| faces | shared pages counted once (PSS) | pages of one process alone (USS) | shared pages counted for each (RSS) |",
+            "| faces | PSS: shared pages count once | USS: pages of one process alone | RSS: shared pages count for each |",
             "|---|---|---|---|",
             *rows,
         ]
@@ -189,9 +190,9 @@ def train(data: Path, out: Path, workers: int, steps: int, flags: list[str]) -> 
         SystemExit: it failed.
     """
     command = [
-        sys.executable, "training/train_frame.py", "--preset", "paper", "--model", "timm:test_efficientnet", "--no-pretrained",
-        "--data", str(data), "--out", str(out), "--workers", str(workers), "--loop.unit", "step", "--loop.steps", str(steps),
-        "--loop.validate-every", str(steps), *flags,
+        sys.executable, "training/train_frame.py", "--preset", "paper", "--model", "timm:test_efficientnet",
+        "--no-pretrained", "--data", str(data), "--out", str(out), "--workers", str(workers),
+        "--loop.unit", "step", "--loop.steps", str(steps), "--loop.validate-every", str(steps), *flags,
     ]  # fmt: skip
     peak = Peak()
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}) as started:  # noqa: S603
