@@ -135,8 +135,10 @@ class FaceStore:
         return FaceBank(
             blob=blob,
             offsets=blob.offsets,
-            boxes=np.stack([self.box(row) for row in rows]),
-            landmarks=np.stack([self.landmarks(row) for row in rows]),
+            boxes=np.stack(self.table.loc[rows, "box"].tolist()).astype(np.float32),
+            landmarks=np.stack(self.table.loc[rows, "landmarks"].tolist())
+            .astype(np.float32)
+            .reshape(-1, 5, 2),
             item=np.array(owners, np.int32),
             position=self.table.loc[rows, "frame"].to_numpy(np.int32),
         ), items
