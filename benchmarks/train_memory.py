@@ -118,8 +118,8 @@ def table(result: dict) -> str:
     return "\n".join(
         [
             f"`train_frame.py --preset paper --workers {result['workers']}` on a stand-in of FaceForensics++'s train split",
-            f"({size}), with a tiny network on the CPU in place of the real one, whose memory is the GPU's; what CUDA itself takes",
-            "of the machine's memory is not in it.",
+            f"({size}), with a tiny network on the CPU in place of the real one, whose memory is the GPU's;",
+            "what CUDA itself takes of the machine's memory is not in it.",
             f"The most that the script and its loader processes had together, in GiB ({made}):",
             "",
             "| faces | PSS: shared pages count once | USS: pages of one process alone | RSS: shared pages count for each |",
