@@ -133,7 +133,7 @@ def analyze_events(
     if settings.stability:
         yield _event("stability", 0, 1, "Scoring the same faces again, slightly changed")
         steady = stability.check(
-            sampled, linked, verdicts, scores, combination, parts, device,
+            sampled, linked, verdicts, scores, combination, parts, device, sights,
             min_face_px=settings.min_face_px,
         )  # fmt: skip
         if steady is not None:

@@ -155,7 +155,7 @@ def track_logits(
     """`score.track_logits`, of the clips that the model asks for: (C,) float64 of a model on runs, one value a clip.
 
     Args:
-        parts: is filled for models on spread frames.
+        parts: is filled with what they are made of.
         seen: of these people.
     """
     runs = asked(spec)
@@ -166,4 +166,6 @@ def track_logits(
         clips = clips_of(runs, frames, track, (seen or {}).get(runs, ()))
         found = [score.track_logits(model, spec, f, [t], device)[track.track_id] for f, t in clips]
         out[track.track_id] = np.concatenate(found)
+    if parts is not None:
+        parts.own.update(out)
     return out

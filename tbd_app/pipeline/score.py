@@ -35,7 +35,8 @@ class Parts:
     """What the logits of tracks were made of, by track_id, for who scores some of the same faces again.
 
     Attributes:
-        own: (K,) float64 logits of a frame model, before the softened share is taken off; see `scored_rows`.
+        own: (K,) float64 logits of a frame model, before the softened share is taken off (see `scored_rows`), or (C,) of a
+            clip model on runs of frames, one a clip.
         softened: (J,) float64 logits of the frames `softened_rows` without their finest detail, where a share is.
         features: (T,C) of a clip model that reads frame by frame.
     """

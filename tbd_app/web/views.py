@@ -49,7 +49,7 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
         frames=frames,
         shown=evidence.first_shown(report),
         galleries=evidence.galleries(report),
-        map_model=next((m.model for s in report.snapshots for m in s.maps), ""),
+        mapped=next((m for s in report.snapshots for m in s.maps), None),
         sections=_sections(report),
         command=words.repeat_command(report),
     )

@@ -91,7 +91,7 @@ class ClipReader:
         """Frames of a medium, at a working size; None takes what serving takes."""
         bank, rows = self.faces.bank, self.faces.rows(number)
         rows = rows[choose(len(rows), self.length, self.at, rng)]
-        return [_reduced(bank.image(r), bank.boxes[r], bank.landmarks[r]) for r in rows]
+        return [working_size(bank.image(r), bank.boxes[r], bank.landmarks[r]) for r in rows]
 
     def crops(self, frames: Sequence[Frame], rng: np.random.Generator | None) -> list[np.ndarray]:
         """Crops (S,S,3) uint8 RGB, all jittered by one draw, because detectors jitter too."""
@@ -109,6 +109,15 @@ class ClipReader:
     def tensor(self, crops: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """`clip_tensor` of crops."""
         return clip_tensor(crops, self.length, self.preprocess)
+
+    def labelled(
+        self, frames: Sequence[Frame], label: int, augment: Augment, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """An example of `LabelledClips`: {"x": (T,3,S,S), "mask": (T,), "y": ()}."""
+        own = augment == "project"
+        treat = extreme if own else TREATMENTS[augment]
+        x, mask = self.tensor(treat(self.crops(frames, rng if own else None), rng))
+        return {"x": x, "mask": mask, "y": torch.tensor(label)}
 
 
 class LabelledClips:
@@ -133,11 +142,7 @@ class LabelledClips:
     def example(self, row: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """The clip of a row."""
         frames = self.reader.frames(int(self.media[row]), None if self.augment == "none" else rng)
-        own = self.augment == "project"
-        crops = self.reader.crops(frames, rng if own else None)
-        treat = extreme if own else TREATMENTS[self.augment]
-        x, mask = self.reader.tensor(treat(crops, rng))
-        return {"x": x, "mask": mask, "y": torch.tensor(self.labels[row])}
+        return self.reader.labelled(frames, self.labels[row], self.augment, rng)
 
 
 class ClipPairs(Dataset[dict[str, Tensor]]):
@@ -230,7 +235,8 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))[1:]
 
 
-def _reduced(image: np.ndarray, box: np.ndarray, points: np.ndarray) -> Frame:
+def working_size(image: np.ndarray, box: np.ndarray, points: np.ndarray) -> Frame:
+    """A face at `WORK_SIDE_PX` at most."""
     scale = min(1.0, WORK_SIDE_PX / max(image.shape[:2]))
     if scale == 1:
         return image, box, points

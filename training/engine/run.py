@@ -31,7 +31,7 @@ from training.faces.index import Item
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = 12  # generators, or sources, that a sentence lists
 # Where things lie and how long one session lasts is no part of a recipe.
-_PLACES = ("data", "out", "resume", "workers")
+_PLACES = ("data", "out", "resume", "workers", "shards")
 
 
 class Run:
@@ -154,7 +154,7 @@ def recipe(config: RunConfig, script: str) -> dict[str, Any]:
     """What made a checkpoint, without the places of files: paths shrink to their names."""
     told = dataclasses.asdict(config)
     for place in _PLACES:
-        del told[place]
+        told.pop(place, None)
     del told["loop"]["max_minutes"]
     named = json.loads(json.dumps(told, default=lambda path: path.name))
     return {"script": f"training/{script}.py", **named}

@@ -102,7 +102,9 @@ def view_logits(name: str, seen: Seen, settings: AnalysisSettings, cache: Path =
     folder = cache / "views" / f"{_weights_key(model, spec)}-{_content(_VIEW_ROOMS)[:16]}"
     stored = folder / f"{seen.key}.npz"
     if not stored.is_file():
-        found = stability.view_logits(name, seen.frames, seen.usable, "cpu", min_face_px=settings.min_face_px)
+        found = stability.view_logits(
+            name, seen.frames, seen.usable, "cpu", seen=_sights(seen, spec), min_face_px=settings.min_face_px
+        )
         _save(stored, {f"{track_id} {view}": values for (track_id, view), values in found.items()})
     with np.load(stored, allow_pickle=False) as data:
         return {(int(key.split()[0]), cast(ViewName, key.split()[1])): data[key] for key in data.files}
