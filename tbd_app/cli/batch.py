@@ -122,8 +122,8 @@ class Outputs:
                 from tbd_app.report import annotate
 
                 out = self.video / f"{stem}.mp4"
-                annotate.write(report, path, out)
-                notes.append(f"wrote {out}")
+                mute = annotate.write(report, path, out)
+                notes.append(f"wrote {out}" + (", whose sound could not be read" if mute else ""))
         except TBDError as error:
             notes.append(error.message)
         except OSError as error:

@@ -248,12 +248,12 @@ def _made(report: Report, path: Path, *, with_html: bool, with_video: bool) -> d
     stem = uploads.stem(report.media.name)
     files = {f"{stem}.tbd.html": html.render(report).encode()} if with_html else {}
     if with_video and report.media.kind == "video":
-        files[f"{stem}.tbd.mp4"] = film(report, path)
+        files[f"{stem}.tbd.mp4"], _ = film(report, path)
     return files
 
 
-def film(report: Report, path: Path) -> bytes:
-    """The annotated video of a report, as an mp4.
+def film(report: Report, path: Path) -> tuple[bytes, bool]:
+    """The annotated video of a report, as an mp4, and whether sound is missing from it.
 
     Raises:
         FileMissing: the file at `path` is another one than the report is about.
@@ -263,8 +263,8 @@ def film(report: Report, path: Path) -> bytes:
         raise FileMissing(texts.OTHER_FILE)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         out = Path(folder) / "film.mp4"
-        annotate.write(report, path, out)
-        return out.read_bytes()
+        mute = annotate.write(report, path, out)
+        return out.read_bytes(), mute
 
 
 def kept(report: Report) -> Report:

@@ -121,6 +121,7 @@ def _head() -> str:
         "copied": texts.COPIED,
         "filming": texts.FILMING,
         "filmed": texts.FILMED,
+        "silent": texts.FILMED_SILENT,
         "mcp": _with_mcp(),
     }
     words = json.dumps(said).replace("<", "\\u003c")

@@ -64,6 +64,7 @@ _WORDS: Table[str] = Table(
         "DOWNLOAD_FRAMES": "Key frames (zip)",
         "FILMING": "Making the annotated video. Your file is sent again for it, and deleted at once.",
         "FILMED": "The annotated video is ready and was deleted from the server.",
+        "FILMED_SILENT": "The annotated video is ready and was deleted from the server. Its sound could not be read.",
         "OTHER_FILE": (
             "This is another file than the one that was analysed. Choose it again and press Analyse."
         ),
