@@ -54,7 +54,7 @@ def render(report: Report) -> str:
         snapshots=[_snapshot(s, report) for s in _some(report.snapshots)],
         pairs=[_pair(e, report) for e in report.explanations],
         warnings=[translated(warning) for warning in report.warnings],
-        origin_title=provenance.TITLE,
+        origin_title=provenance.title(),
         origin=provenance.lines(report),
         command=texts.repeat_command(report),
         versions=_flat(report.versions),
