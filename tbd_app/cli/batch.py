@@ -180,7 +180,7 @@ class Batch:
     def _analyse(self, path: Path, show: Screen.Show) -> Report:
         if os.path.isdir(path):
             raise EmptyFile("The folder holds no file.")
-        for item in tbd_app.analyze_events(path, self.settings):
+        for item in tbd_app.analyze_events(path, self.settings, pictures=self.outputs.html is not None):
             if isinstance(item, ProgressEvent):
                 show(shown(path.name), item)
                 continue
