@@ -16,7 +16,7 @@ from PIL import Image
 from tbd_app.answer import of_report
 from tbd_app.languages import Table, direction, language, say, spoken, translated
 from tbd_app.report import overlays, palette, provenance, stability, texts
-from tbd_app.report.curves import Zones, in_words, lines, zones, zones_of
+from tbd_app.report.curves import Zones, in_words, lines, marks, zones, zones_of
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
 MAX_SNAPSHOTS = 6
@@ -182,7 +182,7 @@ def _plot(report: Report) -> dict[str, Any] | None:
             for name, low, high in (bounds.parts() if bounds else ())
         ],
         "bounds": _bound_labels(bounds, y) if bounds else [],
-        "ticks": [(x(end * k / 4), texts.moment(end * k / 4, report.media.kind)) for k in range(5)],
+        "ticks": [(x(t), texts.moment(t, report.media.kind)) for t in marks(0.0, end)],
         "curves": [
             {
                 "name": texts.person_name(c.track_id),
