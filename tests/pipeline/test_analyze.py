@@ -15,7 +15,6 @@ import pytest
 from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDError, UnknownModel
 from tbd_app.media import sandbox
 from tbd_app.models import registry
-from tbd_app.pipeline import explain
 from tbd_app.pipeline.analyze import STAGE_ENDS, THUMBNAIL_PX, analyze, analyze_events
 from tbd_app.pipeline.explain import HIGHEST, LOWEST, SNAPSHOT_SIDE_PX
 from tbd_app.report.to_json import dumps
@@ -99,21 +98,6 @@ def test_one_person_with_every_model(report) -> None:
     votes = person.verdict
     assert votes.fake + votes.real + votes.abstain == 2
     assert votes.fake_prob == pytest.approx(np.mean([s.fake_prob for s in person.scores]))
-
-
-def test_without_pictures_no_map_is_made_and_the_json_is_the_same(clip, report, monkeypatch) -> None:
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("a map was made")
-
-    monkeypatch.setattr(explain, "explain", never)
-    *events, bare = analyze_events(clip, SETTINGS, pictures=False)
-    assert isinstance(bare, Report)
-    assert "explain" not in {e.stage for e in events if isinstance(e, ProgressEvent)}
-    assert (bare.explanations, bare.snapshots) == ((), ())
-    assert report.maps
-    seconds = report.timings_s
-    assert dumps(replace(bare, made_at="", timings_s=seconds)) == dumps(replace(report, made_at=""))
-    assert list(bare.timings_s) == list(report.timings_s)
 
 
 def test_counts_and_times_are_those_of_the_sampled_frames(report) -> None:
