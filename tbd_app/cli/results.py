@@ -93,7 +93,7 @@ def _below(report: Report) -> Iterator[str]:
     if vote := texts.known_vote(report):
         yield vote
     if origin := provenance.lines(report):
-        yield f"{provenance.TITLE}: {' '.join(origin)}"
+        yield f"{provenance.title()}: {' '.join(origin)}"
 
 
 def summary(done: Sequence[Result]) -> Iterator[str | Table]:

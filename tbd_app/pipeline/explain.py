@@ -45,6 +45,21 @@ class Explained:
     strongest: float = cam.FLOOR_LOGITS
 
 
+def kinds_of(
+    tracks: Sequence[FaceTrack], scores: Sequence[ModelScore], device: str, *, attention: bool = False
+) -> dict[str, MapKind]:
+    """The `kinds` that `explain` would give, without any map; arguments as there."""
+    shown = {track.track_id for track in _explained(tracks, scores)}
+    names = dict.fromkeys(s.model for s in scores if s.status == "ok" and s.track_id in shown)
+    return {name: kinds.kind_of(score.loaded(name, device), attention_wanted=attention) for name in names}
+
+
+def _explained(tracks: Sequence[FaceTrack], scores: Sequence[ModelScore]) -> list[FaceTrack]:
+    """The first tracks that were judged."""
+    judged = {s.track_id for s in scores if s.status == "ok"}
+    return [t for t in tracks if t.track_id in judged][:MAX_PEOPLE]
+
+
 def explain(
     frames: Frames,
     tracks: Sequence[FaceTrack],
@@ -68,9 +83,8 @@ def explain(
             of the first that has any.
     """
     judged = [s for s in scores if s.status == "ok"]
-    wanted = [t for t in tracks if any(s.track_id == t.track_id for s in judged)][:MAX_PEOPLE]
     found: list[_Looked] = []
-    for track in wanted:
+    for track in _explained(tracks, scores):
         own = [s for s in judged if s.track_id == track.track_id]
         by_frame = [s for s in own if s.frame_fake_prob is not None]
         roles = _roles(by_frame, track, device)

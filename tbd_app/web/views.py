@@ -7,7 +7,7 @@ from typing import Any
 
 from tbd_app.answer import of_person, of_report
 from tbd_app.languages import say, translated
-from tbd_app.report import html
+from tbd_app.report import html, provenance, stability
 from tbd_app.report import texts as words
 from tbd_app.report.curves import zones_of
 from tbd_app.report.html import data_uri, inside, when
@@ -50,6 +50,8 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
         shown=evidence.first_shown(report),
         galleries=evidence.galleries(report),
         mapped=next((m for s in report.snapshots for m in s.maps), None),
+        origin_title=provenance.title(),
+        origin=provenance.lines(report),
         sections=_sections(report),
         command=words.repeat_command(report),
     )
@@ -125,6 +127,8 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "verdict": person.verdict,
         "answer": of_person(person, report),
         "reasons": words.why(person, report, without=("combined",)),  # said once, in how_reached
+        "steadiness": stability.sentence(person, report),
+        "views": stability.rows(person, report),
         "remarks": [sentences.remark(code, value) for code, value in remarks(person, report.media)],
         "rows": [
             {

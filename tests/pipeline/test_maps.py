@@ -34,7 +34,9 @@ def explained(name: str, monkeypatch: pytest.MonkeyPatch, *, attention: bool) ->
         faces = Faces(box, np.ones(1, np.float32), points, np.ones(1, bool))
         people = tracks.link(frames, [faces] * T, min_face_px=32)
         scores = score.score_tracks(name, frames, people)
-        return explain.explain(frames, people, scores, "cpu", attention=attention)
+        shown = explain.explain(frames, people, scores, "cpu", attention=attention)
+        assert shown.kinds == explain.kinds_of(people, scores, "cpu", attention=attention)
+        return shown
 
 
 def places(shown: tuple[Explanation, ...]) -> list[tuple[int, str]]:
