@@ -84,7 +84,7 @@ def own(model: Detector, x: Tensor) -> Attention | None:
 
 def has_own(model: Detector) -> bool:
     """Whether a model has attention of its own to show."""
-    return isinstance(model, tuple(kind for kind, _ in _READINGS))
+    return isinstance(model, tuple(made for made, *_ in _READINGS))
 
 
 def weights(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
