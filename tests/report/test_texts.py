@@ -153,6 +153,9 @@ def test_the_command_survives_a_shell() -> None:
     for asked in (["all"], ["default", "effnet_b0_image"]):
         settings = report.settings | {"asked": asked}
         assert f"--models {','.join(asked)} " in texts.repeat_command(replace(report, settings=settings))
+    smaller = report.settings | {"min_face_px": 48, "min_track_share": 0.1}
+    command = texts.repeat_command(replace(report, settings=smaller))
+    assert "--min-face-px 48 --min-track-share 0.1" in command
     assert texts.repeat_command(make_report(name="-x.mp4")).startswith("tbd analyze ./-x.mp4 ")
 
 
