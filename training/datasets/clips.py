@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from torch.utils.data import Dataset
 from tbd_app.model_spec import FramesAt as ServedAt
 from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import GENTLE, degrade, extreme
+from training.datasets.crops import Face, Jitter, reduced
 from training.datasets.published import TREATMENTS, Augment
 from training.faces.open import Faces
 from training.fakes.animate import animate, match_clip
@@ -32,7 +32,6 @@ CLIP_SHARES = {"blend": 0.28, "still": 0.12, "mouth": 0.15, "animate": 0.20, "re
 DRAWN = 0.5  # of the animated stills, where a network of super-resolution has drawn some
 FPS = {"spread": 1.0, "consecutive": 10.0}  # about how fast a clip's frames follow each other
 WORK_SIDE_PX = 300  # faces are blended at this size at most
-Frame = tuple[np.ndarray, np.ndarray, np.ndarray]  # image (H,W,3) uint8 RGB, box (4,), landmarks (5,2)
 
 
 def choose(n_frames: int, length: int, at: FramesAt, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -87,24 +86,15 @@ class ClipReader:
     def __init__(self, faces: Faces, preprocess: Preprocess, length: int, at: FramesAt = "spread") -> None:
         self.faces, self.preprocess, self.length, self.at = faces, preprocess, length, at
 
-    def frames(self, number: int, rng: np.random.Generator | None) -> list[Frame]:
+    def frames(self, number: int, rng: np.random.Generator | None) -> list[Face]:
         """Frames of a medium, at a working size; None takes what serving takes."""
         bank, rows = self.faces.bank, self.faces.rows(number)
         rows = rows[choose(len(rows), self.length, self.at, rng)]
-        return [_reduced(bank.image(r), bank.boxes[r], bank.landmarks[r]) for r in rows]
+        return [reduced(bank.image(r), bank.boxes[r], bank.landmarks[r], WORK_SIDE_PX) for r in rows]
 
-    def crops(self, frames: Sequence[Frame], rng: np.random.Generator | None) -> list[np.ndarray]:
-        """Crops (S,S,3) uint8 RGB, all jittered by one draw, because detectors jitter too."""
-        shift, zoom = (
-            (np.zeros(2), 1.0) if rng is None else (rng.uniform(-0.06, 0.06, 2), rng.uniform(0.87, 1.15))
-        )
-        images, boxes, landmarks = [], [], []
-        for image, box, points in frames:
-            centre, move = (box[:2] + box[2:]) / 2, shift * float(max(box[2:] - box[:2]))
-            images.append(image)
-            boxes.append(((box.reshape(2, 2) - centre) * zoom + centre + move).reshape(4))
-            landmarks.append((points - centre) * zoom + centre + move)
-        return list(self.preprocess.crops(images, np.stack(boxes), np.stack(landmarks)))
+    def crops(self, frames: Sequence[Face], rng: np.random.Generator | None) -> list[np.ndarray]:
+        """Crops (S,S,3) uint8 RGB, all jittered by one draw; see `crops.Jitter`."""
+        return Jitter.draw(rng).cut(frames, self.preprocess)
 
     def tensor(self, crops: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """`clip_tensor` of crops."""
@@ -191,7 +181,7 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         treat = partial(degrade, gentle=True) if rng.random() < GENTLE else extreme
         return [treat(crops, np.random.default_rng(look)) for crops in cut]
 
-    def _pair(self, source: str, rng: np.random.Generator) -> tuple[list[Frame], list[Frame]]:
+    def _pair(self, source: str, rng: np.random.Generator) -> tuple[list[Face], list[Face]]:
         """Frames of a real clip and of its fake."""
         if source == "still":
             real = self.reader.frames(int(rng.choice(self.stills)), None) * self.reader.length
@@ -210,7 +200,7 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         reals = [(pair.real, *place) for pair, place in zip(made, places, strict=True)]
         return reals, [(pair.fake, *place) for pair, place in zip(made, places, strict=True)]
 
-    def _animated(self, frame: np.ndarray, motion: np.ndarray, rng: np.random.Generator) -> list[Frame]:
+    def _animated(self, frame: np.ndarray, motion: np.ndarray, rng: np.random.Generator) -> list[Face]:
         """A still of the split that moves as a clip does, one frame of which is given."""
         number = int(rng.choice(self.stills))
         still, *place = self.reader.frames(number, None)[0]
@@ -221,18 +211,10 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         moved = animate(*alike, motion, rng, fps=FPS[self.reader.at], redraw=redraw)
         return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
 
-    def _reenacted(self, real: list[Frame], rng: np.random.Generator) -> list[Frame]:
+    def _reenacted(self, real: list[Face], rng: np.random.Generator) -> list[Face]:
         """One frame of a clip that moves as all of them do; as often as not it is drawn anew."""
         still = real[int(rng.integers(len(real)))]
         motion = np.stack([still[2], *(points for _, _, points in real)])
         redraw = list if rng.random() < 0.5 else None
         moved = animate(*still, motion, rng, fps=FPS[self.reader.at], redraw=redraw)
         return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))[1:]
-
-
-def _reduced(image: np.ndarray, box: np.ndarray, points: np.ndarray) -> Frame:
-    scale = min(1.0, WORK_SIDE_PX / max(image.shape[:2]))
-    if scale == 1:
-        return image, box, points
-    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), box * scale, points * scale
