@@ -63,6 +63,12 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def mean_by_source(values: np.ndarray, groups: Sequence[str], seed: int = 0) -> tuple[float, float, float]:
+    """Mean of (N,) values with the bounds of its 95 % interval over sources; `groups` says where each comes from."""
+    rows = draws_by_source(np.zeros(len(values), np.int64), groups, seed=seed)
+    return float(values.mean()), *interval([float(values[r].mean()) for r in rows])
+
+
 def wilson(hits: int, n: int) -> tuple[float, float]:
     """95 % Wilson interval of a rate."""
     if n == 0:

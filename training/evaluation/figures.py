@@ -14,7 +14,16 @@ import numpy as np
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 
 from tbd_app.known import Family, KnownPerformance, Measured, MeasuredKind
-from training.engine.metrics import auc, auc_by_ranks, draws_by_source, ece, eer, interval, wilson
+from training.engine.metrics import (
+    auc,
+    auc_by_ranks,
+    draws_by_source,
+    ece,
+    eer,
+    interval,
+    mean_by_source,
+    wilson,
+)
 from training.faces.index import Item
 
 # Least AUC on val of a family that a model sees; it is blind to a family below it, whatever the interval. A coin has 0.5, and
@@ -204,9 +213,8 @@ def rate(name: str, hits: np.ndarray, sources: np.ndarray) -> dict[str, Any]:
     """The share of N yes-or-no answers with its interval; `sources` says where each comes from."""
     low, high = wilson(int(hits.sum()), len(hits))
     if len(hits):
-        shares = [float(hits[rows].mean()) for rows in draws_by_source(hits.astype(int) * 0, sources)]
-        resampled = interval(shares)
-        low, high = min(low, resampled[0]), max(high, resampled[1])
+        _, lower, upper = mean_by_source(hits, sources.tolist())
+        low, high = min(low, lower), max(high, upper)
     return {name: round(float(hits.mean()) if len(hits) else 0.0, 4), f"{name}_ci": _rounded((low, high))}
 
 
