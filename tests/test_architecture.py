@@ -95,7 +95,8 @@ def test_no_room_of_training_outgrows_the_others() -> None:
             room = parts[1] if len(parts) > 2 else "commands"
             sizes[room] = sizes.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
     whole = sum(sizes.values())
-    assert {room: size for room, size in sizes.items() if room != "commands" and size > whole / 6} == {}
+    large = {room: size for room, size in sizes.items() if room != "commands" and size > 0.15 * whole}
+    assert large == {}  # about a seventh
 
 
 def test_the_picture_of_imports_is_of_these_imports() -> None:

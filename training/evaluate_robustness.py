@@ -33,14 +33,13 @@ from tbd_app.types import ModelSpec
 from training.attacks.learn import AttackerConfig, Learner, load_attacker, save_attacker
 from training.attacks.space import PixelSpace
 from training.attacks.unet import UNetAttacker
-from training.benchmark import sight
+from training.benchmark import robustness, sight
+from training.benchmark.robustness import SCENARIOS, USUAL, Crops, Scenario
 from training.datasets.batches import Balanced, batches
 from training.datasets.clips import choose
 from training.datasets.pictures import Pictures, every_face
-from training.evaluation import robustness
 from training.evaluation.marked import replaced
 from training.evaluation.plots import FIGURES
-from training.evaluation.robustness import SCENARIOS, USUAL, Crops, Scenario
 from training.faces.open import Faces, open_faces
 from training.networks.softened import AgainstReduced
 
@@ -56,7 +55,7 @@ class Config:
         data: folder with index.csv or index.parquet, or "toy".
         split: what is measured.
         models: registered frame models, NAME for the installed weights or NAME=FILE for a checkpoint.
-        scenarios: which of `evaluation/robustness.py` to measure.
+        scenarios: which of `benchmark/robustness.py` to measure.
         transfer: attack each model by the other models' U-Nets, too.
         attackers: NAME=FILE of U-Nets that were trained before, by the model that they were trained against.
         attacker: how a fresh U-Net learns.
