@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from tbd_app.model_spec import FramesAt as ServedAt
 from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import GENTLE, degrade, extreme
-from training.datasets.crops import Face, Jitter, reduced
+from training.datasets.crops import Frame, Jitter, reduced
 from training.datasets.published import TREATMENTS, Augment
 from training.faces.open import Faces
 from training.fakes.animate import animate, match_clip
@@ -86,14 +86,14 @@ class ClipReader:
     def __init__(self, faces: Faces, preprocess: Preprocess, length: int, at: FramesAt = "spread") -> None:
         self.faces, self.preprocess, self.length, self.at = faces, preprocess, length, at
 
-    def frames(self, number: int, rng: np.random.Generator | None) -> list[Face]:
+    def frames(self, number: int, rng: np.random.Generator | None) -> list[Frame]:
         """Frames of a medium, at a working size; None takes what serving takes."""
         bank, rows = self.faces.bank, self.faces.rows(number)
         rows = rows[choose(len(rows), self.length, self.at, rng)]
-        return [reduced(bank.image(r), bank.boxes[r], bank.landmarks[r], WORK_SIDE_PX) for r in rows]
+        return [working_size(bank.image(r), bank.boxes[r], bank.landmarks[r]) for r in rows]
 
-    def crops(self, frames: Sequence[Face], rng: np.random.Generator | None) -> list[np.ndarray]:
-        """Crops (S,S,3) uint8 RGB, all jittered by one draw; see `crops.Jitter`."""
+    def crops(self, frames: Sequence[Frame], rng: np.random.Generator | None) -> list[np.ndarray]:
+        """Crops (S,S,3) uint8 RGB, all jittered by one draw, because detectors jitter too."""
         return Jitter.draw(rng).cut(frames, self.preprocess)
 
     def tensor(self, crops: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -181,7 +181,7 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         treat = partial(degrade, gentle=True) if rng.random() < GENTLE else extreme
         return [treat(crops, np.random.default_rng(look)) for crops in cut]
 
-    def _pair(self, source: str, rng: np.random.Generator) -> tuple[list[Face], list[Face]]:
+    def _pair(self, source: str, rng: np.random.Generator) -> tuple[list[Frame], list[Frame]]:
         """Frames of a real clip and of its fake."""
         if source == "still":
             real = self.reader.frames(int(rng.choice(self.stills)), None) * self.reader.length
@@ -200,7 +200,7 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         reals = [(pair.real, *place) for pair, place in zip(made, places, strict=True)]
         return reals, [(pair.fake, *place) for pair, place in zip(made, places, strict=True)]
 
-    def _animated(self, frame: np.ndarray, motion: np.ndarray, rng: np.random.Generator) -> list[Face]:
+    def _animated(self, frame: np.ndarray, motion: np.ndarray, rng: np.random.Generator) -> list[Frame]:
         """A still of the split that moves as a clip does, one frame of which is given."""
         number = int(rng.choice(self.stills))
         still, *place = self.reader.frames(number, None)[0]
@@ -211,10 +211,15 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         moved = animate(*alike, motion, rng, fps=FPS[self.reader.at], redraw=redraw)
         return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
 
-    def _reenacted(self, real: list[Face], rng: np.random.Generator) -> list[Face]:
+    def _reenacted(self, real: list[Frame], rng: np.random.Generator) -> list[Frame]:
         """One frame of a clip that moves as all of them do; as often as not it is drawn anew."""
         still = real[int(rng.integers(len(real)))]
         motion = np.stack([still[2], *(points for _, _, points in real)])
         redraw = list if rng.random() < 0.5 else None
         moved = animate(*still, motion, rng, fps=FPS[self.reader.at], redraw=redraw)
         return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))[1:]
+
+
+def working_size(image: np.ndarray, box: np.ndarray, points: np.ndarray) -> Frame:
+    """A face at `WORK_SIDE_PX` at most."""
+    return reduced(image, box, points, WORK_SIDE_PX)

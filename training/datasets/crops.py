@@ -10,7 +10,7 @@ import numpy as np
 
 from tbd_app.pipeline.crops import Preprocess
 
-Face = tuple[
+Frame = tuple[
     np.ndarray, np.ndarray, np.ndarray
 ]  # image (H,W,3) uint8 RGB, box (4,) xyxy px, landmarks (5,2) px
 MAX_SHIFT = 0.06  # of the box's longer side
@@ -48,13 +48,13 @@ class Jitter:
             (landmarks - centre) * self.zoom + middle,
         )
 
-    def cut(self, faces: Sequence[Face], preprocess: Preprocess) -> list[np.ndarray]:
+    def cut(self, faces: Sequence[Frame], preprocess: Preprocess) -> list[np.ndarray]:
         """Crops (S,S,3) uint8 RGB of faces; of pictures (H,W) of another type, crops (S,S) of that type."""
         images, boxes, landmarks = zip(*((i, *self.of(b, p)) for i, b, p in faces), strict=True)
         return list(preprocess.crops(images, np.stack(boxes), np.stack(landmarks)))
 
 
-def reduced(image: np.ndarray, box: np.ndarray, landmarks: np.ndarray, side_px: float) -> Face:
+def reduced(image: np.ndarray, box: np.ndarray, landmarks: np.ndarray, side_px: float) -> Frame:
     """A face in a picture whose longer side is `side_px` at most."""
     scale = min(1.0, side_px / max(image.shape[:2]))
     if scale == 1:

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import GENTLE, degrade
-from training.datasets.crops import Face, Jitter, reduced
+from training.datasets.crops import Frame, Jitter, reduced
 from training.datasets.generated import GeneratedPairs
 from training.datasets.shares import HIDDEN, PAIR_SHARES, shares_of
 from training.faces.bank import FaceBank
@@ -154,7 +154,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             pictures += self._jitter(alike).cut([shown], self.preprocess)
         return Made(pictures, where, "", (real, fake))
 
-    def face(self, row: int, rng: np.random.Generator, mirror: bool) -> Face:
+    def face(self, row: int, rng: np.random.Generator, mirror: bool) -> Frame:
         """Image, box and landmarks of a row, brought to a working size."""
         target = float(rng.integers(*BLEND_SIDE_PX) if self.augment else sum(BLEND_SIDE_PX) // 2)
         image, box, points = reduced(

@@ -19,8 +19,7 @@ from tqdm import tqdm
 from tbd_app.models.nets.probe import ClipProbe
 from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import degrade
-from training.datasets.clips import ClipReader
-from training.datasets.crops import Face
+from training.datasets.clips import ClipReader, Frame
 from training.fakes.mouth import redraw_mouth_clip
 from training.fakes.selfblend import self_blend_clip
 
@@ -105,7 +104,7 @@ def made_of(reader: ClipReader, number: int, variant: Variant) -> list[tuple[lis
 
 
 def _twin(
-    preprocess: Preprocess, frames: Sequence[Face], rng: np.random.Generator
+    preprocess: Preprocess, frames: Sequence[Frame], rng: np.random.Generator
 ) -> list[tuple[list[np.ndarray], int]]:
     make = self_blend_clip if rng.random() < 1 - MOUTHS else redraw_mouth_clip
     images, boxes, landmarks = zip(*frames, strict=True)
