@@ -10,9 +10,8 @@ import numpy as np
 
 from tbd_app.pipeline.crops import Preprocess
 
-Frame = tuple[
-    np.ndarray, np.ndarray, np.ndarray
-]  # image (H,W,3) uint8 RGB, box (4,) xyxy px, landmarks (5,2) px
+# A face in its picture: image (H,W,3) uint8 RGB, box (4,) xyxy px, landmarks (5,2) px.
+Frame = tuple[np.ndarray, np.ndarray, np.ndarray]
 MAX_SHIFT = 0.06  # of the box's longer side
 ZOOM = (0.87, 1.15)
 
