@@ -48,24 +48,28 @@ from training.faces.index import Item
 
 @dataclass(frozen=True)
 class Config:
-    """Attributes:
-    run: folder of a training run, with model.safetensors; the weights of several, begun from one checkpoint, are averaged.
-    also: checkpoints that are averaged with them, such as the one they began with, so that less of what was known is lost.
-    data: folder with index.csv or index.parquet.
-    model: the registered name, or timm:NAME.
-    weights_dir: where checkpoint, manifest and recipe are written; the project's own weights/ by default.
-    replace: a model of that name which lies there already.
-    made_for: the val media that the temperature and the bound for "real" come from: clips of the blending family, all clips,
-        or pictures; see `calibrate.MadeFor`.
-    softened_share: as in `Calibration`, in place of what it was trained with.
-    max_fpr: of val reals at the threshold, for clips and for pictures each.
-    max_missed: share of the val fakes of a kind that may fall below its bound for "real".
-    voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone there;
-        yes is for one that was measured to make the vote better.
-    min_auc: see `voter`.
-    licence: of the weights.
-    cache: people and logits that were found before.
-    push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
+    """Which weights to bundle, and how they are calibrated.
+
+    Attributes:
+        run: folder of a training run, with model.safetensors; the weights of several, begun from one checkpoint, are
+            averaged.
+        also: checkpoints that are averaged with them, such as the one they began with, so that less of what was known is
+            lost.
+        data: folder with index.csv or index.parquet.
+        model: the registered name, or timm:NAME.
+        weights_dir: where checkpoint, manifest and recipe are written; the project's own weights/ by default.
+        replace: a model of that name which lies there already.
+        made_for: the val media that the temperature and the bound for "real" come from: clips of the blending family, all
+            clips, or pictures; see `calibrate.MadeFor`.
+        softened_share: as in `Calibration`, in place of what it was trained with.
+        max_fpr: of val reals at the threshold, for clips and for pictures each.
+        max_missed: share of the val fakes of a kind that may fall below its bound for "real".
+        voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone
+            there; yes is for one that was measured to make the vote better.
+        min_auc: see `voter`.
+        licence: of the weights.
+        cache: people and logits that were found before.
+        push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
     """
 
     run: tuple[Path, ...] = (Path("runs/effnetv2_b0_frame"),)

@@ -1,5 +1,7 @@
-"""Choose what to explain: of each judged person the frames of highest and lowest score, for every model; and a map for every
-frame, by one model that judges single frames."""
+"""Choose what to explain: of each judged person the frames of highest and lowest score, for every model.
+
+One model that judges single frames has a map for every frame, too.
+"""
 
 from __future__ import annotations
 

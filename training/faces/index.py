@@ -113,7 +113,7 @@ class Item:
 
 
 def family(generator: str) -> str:
-    """ "blending", "synthesis" or "unknown" for a generator's name, "" for a real medium's empty name."""
+    """The family of a generator's name: "blending", "synthesis" or "unknown"; "" for a real medium's empty name."""
     name = generator.lower()
     for key, parts in FAMILIES.items():
         # Short names are common syllables: only as the whole name.

@@ -120,7 +120,7 @@ def _in_chunks(forward: Callable[[Tensor], Tensor], chunk: int, x: Tensor) -> Te
 
 
 def trained_share(model: nn.Module) -> str:
-    """ "41,474 of 85,800,962 parameters train"."""
+    """How much learns, in words: "41,474 of 85,800,962 parameters train"."""
     trained, every = (
         sum(p.numel() for p in model.parameters() if p.requires_grad or all_of) for all_of in (False, True)
     )
