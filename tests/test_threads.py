@@ -49,8 +49,8 @@ def test_what_the_user_set_stays(given: dict[str, str]) -> None:
 
 def test_torch_hears_of_it() -> None:
     """The OpenMP that torch loads prints what it goes by."""
-    told = fresh_python("import tbd_app, torch", OMP_DISPLAY_ENV="true").stderr
-    assert re.search(r"OMP_WAIT_POLICY\s*=\s*'PASSIVE'", told)
+    shown = fresh_python("import tbd_app, torch", OMP_DISPLAY_ENV="true").stderr
+    assert re.search(r"OMP_WAIT_POLICY\s*=\s*'PASSIVE'", shown)
 
 
 @pytest.mark.parametrize("path", [*SCRIPTS, ROOT / "tests/conftest.py"], ids=lambda p: p.name)

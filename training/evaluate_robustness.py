@@ -123,7 +123,7 @@ def main(config: Config) -> None:
         save_attacker(given[name], config.out / f"attacker_{name}.safetensors")
 
     crops = {name: cut(config, judge.spec, faces[config.split]) for name, judge in judges.items()}
-    told: dict[str, dict[str, dict[str, list[float]]]] = {}
+    measured: dict[str, dict[str, dict[str, list[float]]]] = {}
     gains: dict[str, list[float]] = {}
     first, *_, last = judges if len(judges) > 1 else (*judges, *judges)
     for scenario in tqdm(scenarios, desc="scenarios"):
@@ -134,11 +134,11 @@ def main(config: Config) -> None:
             )
             for name, judge in judges.items()
         }
-        told[scenario.name] = {name: robustness.figures(crops[name], p) for name, p in probs.items()}
+        measured[scenario.name] = {name: robustness.figures(crops[name], p) for name, p in probs.items()}
         if len(judges) > 1:
             gains[scenario.name] = robustness.gain(crops[last], probs[last], probs[first])
     looks = {name: look_of(judge, crops[name]) for name, judge in judges.items()}
-    write(config, told, gains, crops[first], looks)
+    write(config, measured, gains, crops[first], looks)
 
 
 def named(given: Sequence[str]) -> dict[str, Path | None]:
@@ -222,7 +222,7 @@ def train_attacker(config: Config, judge: Judge, faces: Faces, name: str) -> UNe
 
 def write(
     config: Config,
-    told: dict[str, dict[str, dict[str, list[float]]]],
+    measured: dict[str, dict[str, dict[str, list[float]]]],
     gains: dict[str, list[float]],
     crops: Crops,
     looks: dict[str, sight.Sight],
@@ -235,10 +235,10 @@ def write(
         f"with 95 % intervals over drawn sources. PGD knows the labels "
         f"and the weights (eps {config.eps * 255:.3g}/255, ten steps); U-Nets learned on train.\n\n"
     )
-    text = head + robustness.table(told, gains) + "\n" + sight.table(looks)
+    text = head + robustness.table(measured, gains) + "\n" + sight.table(looks)
     sight.picture(looks, config.out / "sight.png")
     (config.out / "table.md").write_text(text, encoding="utf-8")
-    found = {"scenarios": told, "gains": gains}
+    found = {"scenarios": measured, "gains": gains}
     (config.out / "table.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(text)
     if config.record:

@@ -296,5 +296,5 @@ def test_blind_spots_of_the_manifest_become_sentences(listed, picture, models, k
         assert texts.reason(code, "image") in html.render(report)
     for model in document["models"]:
         figures = known.get(model["name"], {}).get("image")
-        told = model["known_performance"]
-        assert (told and told["blind_to"]) == (figures and figures["blind_to"])
+        shown = model["known_performance"]
+        assert (shown and shown["blind_to"]) == (figures and figures["blind_to"])

@@ -132,8 +132,8 @@ def test_the_vote_of_several_has_figures_of_its_own() -> None:
     known = KnownPerformance("val clips", 80, flagged_real=Measured(0.05, 0.01, 0.12))
     report = make_report()
     assert texts.known_vote(report) == ""
-    told = texts.known_vote(replace(report, known=known))
-    assert told == "Known error rate of the vote: wrongly flags 5% (1%–12%) of 80 real items (val clips)"
+    sentence = texts.known_vote(replace(report, known=known))
+    assert sentence == "Known error rate of the vote: wrongly flags 5% (1%–12%) of 80 real items (val clips)"
     alone = replace(report.verdict, voters=("effnetv2_b0_frame",))
     assert texts.known_vote(replace(report, known=known, verdict=alone)) == ""
 

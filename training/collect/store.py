@@ -118,8 +118,8 @@ class FaceWriter:
             # No times of writing: the same faces give the same file.
             path = self.root / "shards" / f"{self._shard_name}.unfinished"
             self._tar = webdataset.TarWriter(str(path), encoder=False, mtime=0)
-        told = {k: v for k, v in row.items() if k not in ("shard", "offset")}
-        self._tar.write({"__key__": key, "jpg": jpeg, "json": json.dumps(told).encode()})
+        facts = {k: v for k, v in row.items() if k not in ("shard", "offset")}
+        self._tar.write({"__key__": key, "jpg": jpeg, "json": json.dumps(facts).encode()})
 
     def _finish_part(self) -> None:
         if not self._rows:

@@ -70,14 +70,14 @@ class Run:
 
     def _write_config(self, made: dict[str, Any]) -> None:
         path = self.path / "config.json"
-        told = {"recipe": made, **origin()}
+        written = {"recipe": made, **origin()}
         if self.resume and path.is_file():
             before = json.loads(path.read_text(encoding="utf-8"))["recipe"]
-            for key in sorted(before.keys() | told["recipe"].keys()):
-                was, now = before.get(key), told["recipe"].get(key)
+            for key in sorted(before.keys() | written["recipe"].keys()):
+                was, now = before.get(key), written["recipe"].get(key)
                 if was != now:
                     print(f"Resumed with another {key}: {was} became {now}.")
-        path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
     def _note_material(self) -> None:
         """Say in config.json what the run learns from."""
@@ -152,11 +152,11 @@ class Run:
 
 def recipe(config: RunConfig, script: str) -> dict[str, Any]:
     """What made a checkpoint, without the places of files: paths shrink to their names."""
-    told = dataclasses.asdict(config)
+    kept = dataclasses.asdict(config)
     for place in _PLACES:
-        del told[place]
-    del told["loop"]["max_minutes"]
-    named = json.loads(json.dumps(told, default=lambda path: path.name))
+        del kept[place]
+    del kept["loop"]["max_minutes"]
+    named = json.loads(json.dumps(kept, default=lambda path: path.name))
     return {"script": f"training/{script}.py", **named}
 
 

@@ -33,8 +33,10 @@ def spec_of(name: str) -> ModelSpec:
     network = name.removeprefix(TIMM)
     if not timm.is_model(network):
         raise SystemExit(f"timm has no network {network!r}; timm.list_models() names them.")
-    told = timm.get_pretrained_cfg(network) or timm.models.PretrainedCfg()
-    return replace(registry.registered(name), input_size=told.input_size[-1], mean=told.mean, std=told.std)
+    public = timm.get_pretrained_cfg(network) or timm.models.PretrainedCfg()
+    return replace(
+        registry.registered(name), input_size=public.input_size[-1], mean=public.mean, std=public.std
+    )
 
 
 def begin(config: ModelConfig, **options: Any) -> Detector:

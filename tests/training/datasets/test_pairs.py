@@ -54,15 +54,15 @@ def test_a_pair_is_a_real_and_a_fake_as_the_model_takes_them() -> None:
 
 
 def test_a_second_real_stands_for_some_fakes_whose_trace_may_be_gone(monkeypatch) -> None:
-    told = []
+    asked = []
     degrade = room.degrade
     monkeypatch.setattr(
-        room, "degrade", lambda p, rng, gentle: told.append(gentle) or degrade(p, rng, gentle=gentle)
+        room, "degrade", lambda p, rng, gentle: asked.append(gentle) or degrade(p, rng, gentle=gentle)
     )
     pairs = stills()
     labels = [tuple(pairs[n][1].tolist()) for n in range(120)]
-    strong = [label for label, gentle in zip(labels, told, strict=True) if not gentle]
-    assert {label for label, gentle in zip(labels, told, strict=True) if gentle} == {(0, 1)}
+    strong = [label for label, gentle in zip(labels, asked, strict=True) if not gentle]
+    assert {label for label, gentle in zip(labels, asked, strict=True) if gentle} == {(0, 1)}
     assert set(strong) == {(0, 0), (0, 1)}
     assert 0.3 < strong.count((0, 0)) / len(strong) < 0.7
     hidden = labels.index((0, 0))
@@ -180,9 +180,9 @@ def test_a_pseudo_fake_shows_what_its_real_shows_and_differs_from_it(source) -> 
 
 def test_a_self_blend_tells_which_part_it_is() -> None:
     blends = dataset([face(1)], [item()], augment=False, sources=["blend_still"])
-    told = Counter(blends.made(np.random.default_rng(n), n).region for n in range(40))
-    assert set(told) <= set(REGIONS)
-    assert told["face"] > 20
+    regions = Counter(blends.made(np.random.default_rng(n), n).region for n in range(40))
+    assert set(regions) <= set(REGIONS)
+    assert regions["face"] > 20
     assert blends.made(np.random.default_rng(0), 0).where.shape == (room.WHERE_CELLS, room.WHERE_CELLS)
 
 
