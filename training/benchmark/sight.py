@@ -19,6 +19,7 @@ import torch
 from matplotlib import pyplot as plt
 from torch import nn
 
+from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline.grad_cam import grad_cam
 from tbd_app.report.anatomy import part
 from tbd_app.types import ModelSpec
@@ -54,7 +55,7 @@ class Sight:
 
 
 def sight(
-    model: nn.Module,
+    model: Detector,
     spec: ModelSpec,
     pictures: np.ndarray,
     landmarks: np.ndarray,

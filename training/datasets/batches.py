@@ -85,7 +85,7 @@ def batches(dataset: Dataset[Any], size: int, start: int, stop: int, workers: in
     numbers = [range(part * size, (part + 1) * size) for part in parts]
     return DataLoader(
         dataset,
-        batch_sampler=numbers,
+        batch_sampler=numbers,  # pyright: ignore[reportArgumentType]
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         # A forked worker inherits the locks of OpenCV's and OpenMP's threads and may hang.

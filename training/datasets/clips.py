@@ -84,7 +84,8 @@ class ClipReader:
     """
 
     def __init__(self, faces: Faces, preprocess: Preprocess, length: int, at: FramesAt = "spread") -> None:
-        self.faces, self.preprocess, self.length, self.at = faces, preprocess, length, at
+        self.faces, self.preprocess, self.length = faces, preprocess, length
+        self.at: FramesAt = at
 
     def frames(self, number: int, rng: np.random.Generator | None) -> list[Frame]:
         """Frames of a medium, at a working size; None takes what serving takes."""
@@ -113,7 +114,8 @@ class LabelledClips:
     def __init__(
         self, reader: ClipReader, *, augment: Augment = "project", kinds: Sequence[str] = ()
     ) -> None:
-        self.reader, self.augment = reader, augment
+        self.reader = reader
+        self.augment: Augment = augment
         self.media = reader.faces.media(*kinds)
         self.labels = [reader.faces.items[n].label for n in self.media]
 
@@ -203,11 +205,11 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
     def _animated(self, frame: np.ndarray, motion: np.ndarray, rng: np.random.Generator) -> list[Frame]:
         """A still of the split that moves as a clip does, one frame of which is given."""
         number = int(rng.choice(self.stills))
-        still, *place = self.reader.frames(number, None)[0]
+        still, box, points = self.reader.frames(number, None)[0]
         row, redraw = self.reader.faces.rows(number)[0], None
         if self.upscaled and row in self.upscaled and rng.random() < DRAWN:
             still, redraw = self.upscaled.image(row, still.shape[:2], mirror=False), list
-        alike = match_clip(still, *place, frame, motion[0])
+        alike = match_clip(still, box, points, frame, motion[0])
         moved = animate(*alike, motion, rng, fps=FPS[self.reader.at], redraw=redraw)
         return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
 

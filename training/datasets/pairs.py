@@ -94,8 +94,8 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         usable = [s for s in sources or given if s in given and self._has(s)]
         if not usable:
             raise SystemExit("The split holds no real faces to make pairs from.")
-        shares = np.array([given[s] for s in usable])
-        self.sources, self.shares = usable, shares / shares.sum()
+        weights = np.array([given[s] for s in usable])
+        self.sources, self.shares = usable, weights / weights.sum()
         # Whose faces are put into others: one of each still.
         self.partners = np.array([rows[0] for rows in self.rows["swap_still"]], np.int64)
 

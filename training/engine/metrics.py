@@ -116,7 +116,7 @@ def fit_temperature(logits: Sequence[np.ndarray], labels: np.ndarray) -> float:
         p = np.array([expit(z / np.exp(log_t)).mean() for z in logits]).clip(1e-6, 1 - 1e-6)
         return float(-(weights * np.where(labels == 1, np.log(p), np.log(1 - p))).sum())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 10) -> float:

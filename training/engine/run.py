@@ -20,6 +20,7 @@ import matplotlib
 matplotlib.use("Agg")
 from accelerate import PartialState
 from matplotlib import pyplot as plt
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from tbd_app.models import weights
@@ -139,8 +140,14 @@ class Run:
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
-    def save(self, model: Detector, spec: ModelSpec) -> None:
-        """Write the result, `model.safetensors`, with its spec in the header."""
+    def save(self, model: nn.Module, spec: ModelSpec) -> None:
+        """Write the result, `model.safetensors`, with its spec in the header.
+
+        Raises:
+            TypeError: the model is no registered one.
+        """
+        if not isinstance(model, Detector):
+            raise TypeError(f"{type(model).__name__} is no model that can be served.")
         if self.writes:
             weights.save_checkpoint(model, self.path / "model.safetensors", spec)
 

@@ -185,7 +185,7 @@ def picture_figures(
 
 def ranking(labels: np.ndarray, scores: np.ndarray, sources: np.ndarray | None = None) -> dict[str, Any]:
     """What does not depend on a threshold: AUC with interval, EER, average precision."""
-    samples = draws_by_source(labels, _each(labels) if sources is None else sources)
+    samples = draws_by_source(labels, (_each(labels) if sources is None else sources).tolist())
     return {
         "auc": round(auc(labels, scores), 4),
         "auc_ci": _rounded(interval([auc_by_ranks(labels[rows], scores[rows]) for rows in samples])),
@@ -204,8 +204,8 @@ def at_threshold(
         **rate("fpr", flagged[real], sources[real]),
         **rate("tpr", flagged[fake], sources[fake]),
         "balanced_accuracy": round(float(balanced_accuracy_score(labels, flagged)), 4),
-        "f1_fake": round(float(f1_score(labels, flagged, pos_label=1, zero_division=0)), 4),
-        "f1_real": round(float(f1_score(labels, flagged, pos_label=0, zero_division=0)), 4),
+        "f1_fake": round(float(f1_score(labels, flagged, pos_label=1, zero_division=0)), 4),  # pyright: ignore[reportArgumentType]
+        "f1_real": round(float(f1_score(labels, flagged, pos_label=0, zero_division=0)), 4),  # pyright: ignore[reportArgumentType]
     }
 
 
