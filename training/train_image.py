@@ -152,7 +152,7 @@ def test(model: nn.Module, items: Sequence[Item], cut: Cut, preprocess: Preproce
     labels, out = np.array([i.label for i in items]), {}
     for name, change in (("original", lambda crop: crop), ("jpeg50", lambda crop: jpeg(crop, 50))):
         probs = probs_of(model, items, lambda row, change=change: change(cut(row)), preprocess)
-        report = classification_report(
+        report: Any = classification_report(
             labels,
             probs >= 0.5,
             target_names=["real", "fake"],
@@ -160,7 +160,7 @@ def test(model: nn.Module, items: Sequence[Item], cut: Cut, preprocess: Preproce
             zero_division=0,  # pyright: ignore[reportArgumentType]
         )
         confusion = confusion_matrix(labels, probs >= 0.5, labels=[0, 1]).tolist()
-        out[name] = {"image_auc": auc(labels, probs), "confusion": confusion} | dict(report)
+        out[name] = {"image_auc": auc(labels, probs), "confusion": confusion, **report}
     return out
 
 

@@ -158,7 +158,7 @@ class FaceWriter:
         self.failures.append(row)
         path = self.root / "failures.csv"
         line = io.StringIO()
-        writer = csv.DictWriter[str](line, FAILURE_COLUMNS)
+        writer: csv.DictWriter[str] = csv.DictWriter(line, FAILURE_COLUMNS)
         if not path.exists():
             writer.writeheader()
         writer.writerow(row)

@@ -153,8 +153,9 @@ def read_index(root: Path) -> list[Item]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     needed = {"path", "kind", "label", "split", "identity", "generator", "face_box", "landmarks"}
-    if not rows or (absent := needed - set(rows[0])):
-        raise SystemExit(f"{path} lacks the columns {sorted(absent) if rows else sorted(needed)}.")
+    absent = needed - set(rows[0]) if rows else needed
+    if absent:
+        raise SystemExit(f"{path} lacks the columns {sorted(absent)}.")
     return [_item(path, number, row) for number, row in enumerate(rows, 2)]
 
 
