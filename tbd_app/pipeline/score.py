@@ -74,7 +74,8 @@ def loaded(name: str, device: str) -> Detector:
         WeightsMissing: they are not on this machine.
         WeightsCorrupt: they are not what the manifest says.
     """
-    return served(registry.load(name, device), device)
+    model = served(registry.load(name, device), device)
+    return model.share() if isinstance(model, ClipDetector) else model
 
 
 def served(model: Detector, device: str) -> Detector:
