@@ -1,7 +1,8 @@
 """Reads what `extract_faces.py` wrote, shards and folders alike: faces by row, tracks of one person, and a bank of faces."""
 
 # The stubs of pandas know more types of a column than there are here.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportOptionalSubscript=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportOptionalSubscript=false, reportAssignmentType=false
 
 from __future__ import annotations
 
