@@ -1,5 +1,7 @@
-"""Choose what to explain: of each judged person the frames of highest and lowest score, for every model; and a map for every
-frame, by one model that judges single frames."""
+"""Choose what to explain: of each judged person the frames of highest and lowest score, for every model.
+
+One model that judges single frames has a map for every frame, too.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import cv2
 import numpy as np
 
 from tbd_app.models import registry
-from tbd_app.models.nets.attention import has_own
+from tbd_app.models.nets.attention import kind_of
 from tbd_app.pipeline import grad_cam as cam
 from tbd_app.pipeline import maps as kinds
 from tbd_app.pipeline import neighbours, score
@@ -162,7 +164,7 @@ def _looked(
 
 def _mapped(by_frame: Sequence[ModelScore], device: str, *, attention: bool) -> ModelScore | None:
     """Of which of the models that score frames each frame shows a map."""
-    own = (s for s in by_frame if attention and has_own(score.loaded(s.model, device)))
+    own = (s for s in by_frame if attention and kind_of(score.loaded(s.model, device)))
     return next(own, by_frame[0] if by_frame else None)
 
 

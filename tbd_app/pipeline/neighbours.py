@@ -20,8 +20,8 @@ from tbd_app.pipeline.faces import FaceDetector, iou
 from tbd_app.settings import Limits
 from tbd_app.types import FaceTrack, Frames, Media, ModelSpec
 
-MAX_APART = 2.0  # sampled frames between a run and the person's nearest one
-MAX_MOVE = 0.8  # of the face's side, from where it should be
+MAX_APART = 2.0  # sampled frames between a run and the person's nearest one; tuned, not tested
+MAX_MOVE = 0.8  # of the face's side, from where it should be; tuned, not tested
 
 
 @dataclass(frozen=True, slots=True)

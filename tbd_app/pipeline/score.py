@@ -47,7 +47,7 @@ class Parts:
 
 
 def pick_device(wanted: str) -> str:
-    """ "cuda" or "cpu" for a setting of "auto", "cuda" or "cpu"; "auto" takes CUDA when it is there.
+    """The device, "cuda" or "cpu", for a setting of "auto", "cuda" or "cpu"; "auto" takes CUDA when it is there.
 
     Raises:
         DeviceMissing: "cuda" is wanted and not there.

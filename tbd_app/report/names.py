@@ -19,7 +19,7 @@ BANDS: Table[Band] = Table(
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
-    """ "1 frame", "2 frames", "1 person", "2 people" with `plural` "people"."""
+    """A number of things: "1 frame", "2 frames"; with the `plural` "people" "1 person", "2 people"."""
     return say_n(f"{{n}} {noun}", f"{{n}} {plural or f'{noun}s'}", n)
 
 

@@ -50,7 +50,7 @@ def note() -> str:
 
 
 def sentence(person: Person, report: Report) -> str:
-    """How a person's answer stands: "Same answer in 4 of 5 views. Neither fake nor real: at half the size."
+    """How a person's answer stands: "Same answer in 4 of 5 views. Neither fake nor real: at half the size.".
 
     It is "" where no view was asked.
     """

@@ -99,6 +99,7 @@ def _json(report: Report) -> bytes:
 
 
 def download(label: str, name: str, kind: str, content: bytes) -> dict[str, str]:
+    """A file for a link that the page carries in itself: label, name and a `data:` address."""
     return {"label": label, "name": name, "href": inside(content, kind)}
 
 

@@ -211,7 +211,7 @@ def _ranking(
 
 def _at(labels: np.ndarray, flagged: np.ndarray) -> dict[str, Any]:
     """What a bound makes of it; rows of the confusion are the true real and fake."""
-    parts = precision_recall_fscore_support(labels, flagged, labels=[0, 1], zero_division=0)
+    parts = precision_recall_fscore_support(labels, flagged, labels=[0, 1], zero_division=0)  # pyright: ignore[reportArgumentType]
     out: dict[str, Any] = {
         name: dict(zip(("precision", "recall", "f1", "support"), map(_number, column), strict=True))
         for name, column in zip(LABELS, np.array(parts).T.tolist(), strict=True)

@@ -208,8 +208,8 @@ def _validated(
 ) -> dict[str, float]:
     """Figures of the main process, told to all."""
     with checkpoint.same_generators():
-        told = [validate(model) if accelerator.is_main_process else {}]
-    return broadcast_object_list(told)[0]
+        given = [validate(model) if accelerator.is_main_process else {}]
+    return broadcast_object_list(given)[0]
 
 
 def _improves(progress: Progress, figures: dict[str, float], config: LoopConfig) -> bool:

@@ -29,8 +29,8 @@ from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.pipeline import faces as faces_room
 from tbd_app.pipeline import fitness, neighbours, people, score, stability, tracks, views
 from tbd_app.settings import AnalysisSettings
-from tbd_app.types import FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
-from training.faces.bank import FaceBank
+from tbd_app.types import Exclusion, FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
+from training.faces.bank import FaceBank, decoded
 
 CACHE = Path("runs/cache/seen")
 _ROOMS = (sample_room, faces_room, tracks, fitness)  # another way to find people makes another cache
@@ -200,17 +200,14 @@ def _read(key: str, path: Path) -> Seen:
     with np.load(path, allow_pickle=False) as data:
         d = {name: data[name] for name in data.files}
     starts = [0, *d["ends"].tolist()]
-    images = tuple(
-        np.ascontiguousarray(cv2.imdecode(d["blob"][a:b], cv2.IMREAD_COLOR)[..., ::-1])
-        for a, b in pairwise(starts)
-    )
+    images = tuple(decoded(d["blob"][a:b]) for a, b in pairwise(starts))
     found = []
     for n, name in enumerate(d["ids"].tolist()):
         rows = d["whose"] == n
         found.append(
             FaceTrack(
                 int(name), d["positions"][rows], d["boxes"][rows], d["landmarks"][rows],
-                TrackQuality(*d["quality"][n].tolist()), str(d["exclusions"][n]) or None,
+                TrackQuality(*d["quality"][n].tolist()), cast(Exclusion, str(d["exclusions"][n])) or None,
             )
         )  # fmt: skip
     return Seen(key, Frames(images, d["indices"], d["times_s"], int(d["requested"])), tuple(found))

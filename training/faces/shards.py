@@ -1,5 +1,9 @@
 """Reads what `extract_faces.py` wrote, shards and folders alike: faces by row, tracks of one person, and a bank of faces."""
 
+# The stubs of pandas know more types of a column than there are here.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportOptionalSubscript=false, reportAssignmentType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -110,8 +114,8 @@ class FaceStore:
         rows = np.split(table.index.to_numpy(np.int64)[order], starts[1:])
         firsts = table.iloc[order[starts]].assign(share=groups["mask_share"].mean().to_numpy())
         kept = np.arange(len(firsts)) if everybody else np.flatnonzero(_label_holds(firsts))
-        told = firsts[["label", "split", "dataset", "method", "video_id"]].to_numpy().tolist()
-        return [Track(rows[n], *told[n]) for n in kept]
+        facts = firsts[["label", "split", "dataset", "method", "video_id"]].to_numpy().tolist()
+        return [Track(rows[n], *facts[n]) for n in kept]
 
     def bank(self, split: str) -> tuple[FaceBank, list[Item]]:
         """The split's faces as the recipes take them, the pictures left on disk; each track is an item of its own.

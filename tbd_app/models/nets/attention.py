@@ -82,11 +82,6 @@ def own(model: Detector, x: Tensor) -> Attention | None:
         model.train(training)
 
 
-def has_own(model: Detector) -> bool:
-    """Whether a model has attention of its own to show."""
-    return isinstance(model, tuple(made for made, *_ in _READINGS))
-
-
 def weights(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
     """What each token takes of each: tokens (N,L,d) -> (N,L,L) float32, rows of sum one, mean over the heads."""
     d = x.shape[-1]

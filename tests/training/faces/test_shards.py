@@ -64,8 +64,8 @@ def test_rows_give_their_pictures(store) -> None:
     assert len(store) == 4 * 6 + 1 + 2
     for row in range(len(store)):
         corner = store.image(row)[2, 2]
-        told = store.table.loc[row, ["track_id", "frame"]]
-        assert corner[:2].tolist() == pytest.approx([40 * told["track_id"], 20 * told["frame"]], abs=12)
+        place = store.table.loc[row, ["track_id", "frame"]]
+        assert corner[:2].tolist() == pytest.approx([40 * place["track_id"], 20 * place["frame"]], abs=12)
     assert store.image(0).dtype == np.uint8
 
 
