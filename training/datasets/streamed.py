@@ -60,7 +60,8 @@ class StreamedFrames(IterableDataset[dict[str, Tensor]]):
                 f"{len(shards)} shards are too few for {self.lanes} processes that read: lower --workers, or extract again "
                 "with a lower --faces-per-shard."
             )
-        self.shards, self.reader, self.augment = list(shards), reader, augment
+        self.shards, self.reader = list(shards), reader
+        self.augment: Augment = augment
         self.seed, self.size, self.start = seed, size, start
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -75,7 +76,8 @@ class StreamedFrames(IterableDataset[dict[str, Tensor]]):
             yield self.reader.labelled([frame], face.label, self.augment, rng)
 
     def _faces(self, lane: int) -> Iterator[StreamedFace]:
-        mix = webdataset.shuffle(BUFFER, initial=BUFFER, rng=random.Random(f"{self.seed} {lane}"))  # noqa: S311
+        rng = random.Random(f"{self.seed} {lane}")  # noqa: S311
+        mix = webdataset.shuffle(BUFFER, initial=BUFFER, rng=rng)  # pyright: ignore[reportAttributeAccessIssue]
         return iter(mix(self._rounds(lane)))
 
     def _rounds(self, lane: int) -> Iterator[StreamedFace]:

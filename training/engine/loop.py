@@ -193,7 +193,8 @@ def _mean(losses: Sequence[dict[str, Tensor]]) -> dict[str, float]:
     """What a step's batches say on average, those of all processes together."""
     names = list(losses[0])
     mean = torch.stack([torch.stack([one[name] for name in names]) for one in losses]).mean(0)
-    return dict(zip(names, reduce(mean, reduction="mean").tolist(), strict=True))
+    together: Any = reduce(mean, reduction="mean")
+    return dict(zip(names, together.tolist(), strict=True))
 
 
 def _smooth(progress: Progress, losses: dict[str, float]) -> None:

@@ -69,7 +69,7 @@ def decoded(file: np.ndarray) -> np.ndarray:
     """
     picture = cv2.imdecode(file, cv2.IMREAD_COLOR)
     if picture is None:
-        raise SystemExit("A picture of the bank is damaged: delete the cache and cut the faces again.")
+        raise SystemExit("A picture of a face is damaged: delete the cache and cut the faces again.")
     return np.ascontiguousarray(picture[..., ::-1])
 
 

@@ -12,11 +12,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from webdataset.shardlists import expand_urls
 from webdataset.tariterators import tarfile_samples
 
+from training.faces.bank import decoded
 from training.faces.shards import owner
 
 
@@ -30,8 +30,7 @@ class StreamedFace(NamedTuple):
 
     def image(self) -> np.ndarray:
         """(H,W,3) uint8 RGB."""
-        found = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
-        return np.ascontiguousarray(found[..., ::-1])
+        return decoded(np.frombuffer(self.jpeg, np.uint8))
 
 
 def shards_of(place: str) -> list[str]:
