@@ -30,7 +30,9 @@ class Page(gr.Blocks):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._config: Any = None
         self._spoken: dict[Language, dict[str, Any]] = {}
-        self._answered: OrderedDict[str, float] = OrderedDict()  # sessions, and when their last answer was made
+        self._answered: OrderedDict[str, float] = (
+            OrderedDict()
+        )  # sessions, and when their last answer was made
         super().__init__(*args, **kwargs)
         self.waiting = Waiting()
 

@@ -25,8 +25,27 @@ def test_a_hostile_file_has_a_right_answer(name, tmp_path):
 
 
 def test_mutations_of_valid_files_have_coded_answers_only(tmp_path):
-    found = fuzz.run(tmp_path, seed=1, cases=190, videos=False, in_process=True)
-    found += fuzz.run(tmp_path, seed=2, cases=10)
+    found = fuzz.run(tmp_path, fuzz.in_process, seed=1, cases=190, videos=False)
+    found += fuzz.run(tmp_path, fuzz.answer, seed=2, cases=10)
     assert sum(found.values()) == 200
     assert found["uncoded"] == 0
     assert found[OK] > 0
+    assert not any(path.is_file() for path in tmp_path.iterdir())
+
+
+def test_a_fork_answers_as_the_confined_process_does(tmp_path):
+    path = tmp_path / "file"
+    for name in ("zip: password", "MP4: cut", "noise"):
+        path.write_bytes(CASES[name].make(tmp_path))
+        assert fuzz.forked(path).code == fuzz.answer(path, fuzz.LIMITS).code
+
+
+def test_an_error_without_a_code_is_found_and_its_file_kept(tmp_path, monkeypatch, capsys):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(fuzz, "sample", broken)
+    found = fuzz.run(tmp_path, fuzz.in_process, seed=1, cases=6, videos=False)
+    assert found["uncoded"] > 0
+    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == found["uncoded"]
+    assert "seed 1, number" in capsys.readouterr().out

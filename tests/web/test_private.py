@@ -22,7 +22,11 @@ def press(server, session: str) -> str:
     """The button of the page: the events that its browser gets."""
     (number,) = (i for i, fn in server.blocks.fns.items() if fn.name == "on_analyze")
     sent = [{"path": put(server.url).json()[0], "meta": {"_type": "gradio.FileData"}}]
-    body = {"data": [sent, 32, 0.9, ["default"], True, True, False], "fn_index": number, "session_hash": session}
+    body = {
+        "data": [sent, 32, 0.9, ["default"], True, True, False],
+        "fn_index": number,
+        "session_hash": session,
+    }
     httpx.post(f"{server.url}gradio_api/queue/join", json=body).raise_for_status()
     return httpx.get(f"{server.url}gradio_api/queue/data", params={"session_hash": session}, timeout=60).text
 
