@@ -182,7 +182,7 @@ def guided(target: str, seconds: int, seed: int) -> tuple[str, bool]:
     done = subprocess.run(command, capture_output=True, text=True)
     runs = re.search(r"Done (\d+) runs", done.stderr)
     if done.returncode or runs is None:
-        print(done.stderr[-3000:])
+        print(done.stdout[-3000:], done.stderr[-1000:])
         return f"failed, exit code {done.returncode}", False
     return f"{int(runs[1]):,} inputs, no error without a code", True
 
