@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tbd_app.settings import Limits
@@ -49,3 +51,13 @@ def test_an_error_without_a_code_is_found_and_its_file_kept(tmp_path, monkeypatc
     assert found["uncoded"] > 0
     assert len([path for path in tmp_path.iterdir() if path.is_file()]) == found["uncoded"]
     assert "seed 1, number" in capsys.readouterr().out
+
+
+def test_the_page_says_what_came_of_each_case():
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = [
+        line.split(" | ") for line in page.split("<!-- corpus: ")[1].splitlines() if line.startswith("| ")
+    ]
+    said = {row[0].removeprefix("| "): row[2] for row in rows[1:]}
+    assert set(said) == set(CASES)
+    assert {name: answer for name, answer in said.items() if answer not in CASES[name].answers} == {}
