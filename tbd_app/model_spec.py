@@ -15,12 +15,13 @@ class CropRecipe:
     """How a face is cut for a model.
 
     Attributes:
-        kind: "square" is a square of `margin` times the longer side of the box; "arcface" and "lrw" turn, scale and
-            shift the face until its landmarks meet those of a mean face (see tbd_app/pipeline/crops.py).
-        margin: side of the crop over the face; for "lrw" over the tight crop of that mean face.
+        kind: "square" is a square of `margin` times the longer side of the box; "arcface", "lrw" and "lower" turn,
+            scale and shift the face until its landmarks meet those of a mean face (see tbd_app/pipeline/crops.py);
+            "lower" shows mouth, chin and cheeks.
+        margin: side of the crop over the face; for "lrw" and "lower" over the tight crop of that mean face.
     """
 
-    kind: Literal["square", "arcface", "lrw"] = "square"
+    kind: Literal["square", "arcface", "lrw", "lower"] = "square"
     margin: float = 1.3
 
 

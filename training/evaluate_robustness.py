@@ -65,6 +65,7 @@ class Config:
         eps: largest change of a pixel by PGD.
         frames: cut from each video of an index.csv.
         n_frames: faces of each medium, spread over them.
+        kinds: of media ("crop", "image", "video"); all without any.
         n_media: measured media of each class, spread over the index; 0 for all.
         device: torch's name of it.
         seed: of the fresh U-Nets and of PGD's starts.
@@ -84,6 +85,7 @@ class Config:
     eps: float = 8 / 255
     frames: int = 12
     n_frames: int = 4
+    kinds: tuple[str, ...] = ()
     n_media: int = 0
     device: str = "cpu"
     seed: int = 1
@@ -179,7 +181,7 @@ def load(name: str, path: Path | None, device: str) -> Judge:
 def cut(config: Config, spec: ModelSpec, faces: Faces) -> Crops:
     """The faces of the measured media, cut for a model."""
     _, crop = every_face(faces, for_spec(spec))
-    media = faces.media()
+    media = faces.media(*config.kinds)
     labels = np.array([faces.items[n].label for n in media])
     if config.n_media:
         parts = [media[labels == c] for c in (0, 1)]
@@ -211,7 +213,7 @@ def train_attacker(config: Config, judge: Judge, faces: Faces, name: str) -> UNe
     """A fresh U-Net that has learned to fool a frozen model on the faces of a split."""
     torch.manual_seed(config.seed)
     preprocess, device = for_spec(judge.spec), torch.device(config.device)
-    items, crop = every_face(faces, preprocess)
+    items, crop = every_face(faces, preprocess, config.kinds)
     data = Balanced(Pictures(items, crop, preprocess), [i.label for i in items], config.seed)
     settings = dataclasses.replace(config.attacker, eps=config.eps)
     learner = Learner(settings, judge.space, device)

@@ -1,6 +1,7 @@
 """Fit a kernel on statistics of a frozen CLIP tower: of each face or clip, what its upper blocks say and how that changes.
 
     python training/train_probe.py --preset bundled --data DATA
+    python training/train_probe.py --preset bundled-lower --data DATA
     python training/train_probe.py --toy
 
 Real generators' clips and pictures, real media, and pseudo-fakes of these pass through the tower once and are kept in
@@ -25,7 +26,6 @@ from accelerate.utils import set_seed
 
 from tbd_app.models.nets.probe import ClipProbe, KernelHead, over_time
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.types import CropRecipe
 from training.datasets.clips import ClipReader
 from training.datasets.tower_features import Example, TowerFeatures, Variant
 from training.engine.config import RunConfig, command
@@ -33,7 +33,7 @@ from training.engine.run import Run
 from training.engine.validation import video_figures
 from training.faces.index import even_shares
 from training.faces.open import Faces, open_faces
-from training.networks.models import trained_share
+from training.networks.models import spec_of, trained_share
 from training.networks.towers import TowerConfig, open_model
 
 SCRIPT = Path(__file__).stem
@@ -54,7 +54,7 @@ class Config(RunConfig):
     """What the script has besides `RunConfig`; there is no loop, so `loop` counts for nothing.
 
     Attributes:
-        model: clip_b16_probe.
+        model: clip_b16_probe (the face) or clip_b16_lower (its lower half).
         tower: where CLIP comes from.
         frames: cut from each video of an index.csv.
         clip_len: of them, spread over the video, that are read.
@@ -95,7 +95,7 @@ def main(config: Config) -> None:
     model, spec = open_model(
         config.model,
         config.tower,
-        CropRecipe("square", 1.3),
+        spec_of(config.model).crop,
         config.clip_len,
         components=config.components,
         reduced=config.reduced,

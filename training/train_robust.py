@@ -59,6 +59,7 @@ class Config(ModelConfig):
     Attributes:
         model: a registered frame model, or timm:NAME.
         fakes: "labelled" are the fakes of the data, "pairs" are made of its real faces as in train_frame.py.
+        kinds: of media ("crop", "image", "video"); all without any.
         n_frames: frames cut from each clip of an index.csv.
         batch: faces a step, half of them real.
         size_px: input size; 0 for the model's own.
@@ -69,6 +70,7 @@ class Config(ModelConfig):
         pgd_steps: steps of PGD, one number per phase.
         pgd_share: share of the steps per phase.
         eps: largest change of a pixel, as a share of full scale, of both attacks.
+        rise: share of the steps, after the clean ones, in which the attacks' bound grows from nothing to `eps`.
         pgd_step_size: change of a pixel in one step of PGD, likewise.
         attacker: the U-Net.
         val_frames: faces of each val medium that are scored.
@@ -78,6 +80,7 @@ class Config(ModelConfig):
     out: Path = Path("runs/effnet_vit_robust")
     model: str = "effnet_vit_robust"
     fakes: Literal["labelled", "pairs"] = "labelled"
+    kinds: tuple[str, ...] = ()
     n_frames: int = 10
     freeze_bn: bool = False
     batch: int = 32
@@ -89,6 +92,7 @@ class Config(ModelConfig):
     pgd_steps: tuple[int, ...] = (10,)
     pgd_share: tuple[float, ...] = (1.0,)
     eps: float = 8 / 255
+    rise: float = 0.0
     pgd_step_size: float = 2 / 255
     attacker: AttackerConfig = field(default_factory=AttackerConfig)
     val_frames: int = 4
@@ -165,7 +169,7 @@ def batches(
         ):
             yield {"x": x.flatten(0, 1), "y": y.flatten(), "number": number}
         return
-    items, cut = every_face(faces, preprocess)
+    items, cut = every_face(faces, preprocess, config.kinds)
     pictures = Pictures(items, cut, preprocess, robust=config.degraded)
     data: Dataset[Any] = Balanced(pictures, [i.label for i in items], config.seed)
     for number, batch in enumerate(numbered(data, config.batch, start, total, config.workers), start):
@@ -187,12 +191,18 @@ def step(
     done = batch["number"] / total
     if done < config.clean_share:
         return out
+    strength = strength_at(config, done)
     if config.pgd_weight:
-        bounds = PgdConfig(eps=config.eps, step_size=config.pgd_step_size, n_steps=pgd_steps_at(config, done))
+        bounds = PgdConfig(
+            eps=strength * config.eps,
+            step_size=strength * config.pgd_step_size,
+            n_steps=pgd_steps_at(config, done),
+        )
         attacked = cross_entropy(model(pgd.attack(model, x, y, space, bounds)), y)
         out["loss"] = out["loss"] + config.pgd_weight * attacked["loss"]
         out |= {"pgd_loss": attacked["loss"].detach(), "pgd_accuracy": attacked["accuracy"]}
     if learner:
+        learner.attacker.eps = strength * config.eps
         learned = learner.step(model, x, y)
         attacked = cross_entropy(model(learner.attack(x)), y)
         out["loss"] = out["loss"] + config.unet_weight * attacked["loss"]
@@ -208,12 +218,18 @@ def pgd_steps_at(config: Config, done: float) -> int:
     return config.pgd_steps[phase]
 
 
+def strength_at(config: Config, done: float) -> float:
+    """Share in (0,1] of `eps` that the attacks may use when a share `done` of the run is over."""
+    risen = (done - config.clean_share) / config.rise if config.rise else 1.0
+    return min(max(risen, 1 / 16), 1.0)
+
+
 def validate(
     config: Config, model: nn.Module, faces: Faces, preprocess: Preprocess, space: PixelSpace
 ) -> dict[str, float]:
-    """Figures of clips (of pictures where there are none) as they are, and of single faces after ten steps of PGD."""
+    """Figures of the media of `kinds`, else of clips, else of pictures; and of single faces after ten steps of PGD."""
     _, cut = every_face(faces, preprocess)
-    media = validated(faces)
+    media = faces.media(*config.kinds) if config.kinds else validated(faces)
     rows = [faces.rows(int(n)) for n in media]
     rows = [r[choose(len(r), config.val_frames, "spread")] for r in rows]
     scores = score_batches(model, ((preprocess.tensor(np.stack([cut(int(k)) for k in r])),) for r in rows))

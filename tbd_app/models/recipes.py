@@ -77,6 +77,9 @@ RECIPES: dict[str, Recipe] = {
     "resnext50_lstm": _VIDEO,
     "swin_tiny_mean": _VIDEO,
     "clip_b16_probe": Recipe("train_probe.py", Load("bundled", 16), Load("bundled+8gb", 8), clip_len=5),
+    "clip_b16_lower": Recipe(
+        "train_probe.py", Load("bundled-lower", 16), Load("bundled-lower+8gb", 8), clip_len=5
+    ),
     "clip_b16_ln1": _CLIP,
     "clip_b16_ln2": _CLIP,
     "clip_l14_ln1": _GEND,

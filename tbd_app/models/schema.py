@@ -106,7 +106,7 @@ _ENTRY: dict[str, Any] = {
             "required": ["kind", "margin"],
             "additionalProperties": False,
             "properties": {
-                "kind": {"enum": ["square", "arcface", "lrw"]},
+                "kind": {"enum": ["square", "arcface", "lrw", "lower"]},
                 "margin": {"type": "number", "minimum": 1},
             },
         },

@@ -9,12 +9,10 @@ from tbd_app.types import CropRecipe, ModelSpec
 
 _HERE = "tbd_app.models.nets"
 
+_FRAME = ModelSpec(name="", task="frame", architecture="", input_size=224)
 # What every detector on CLIP shares; frames and crops of one face are normalised as CLIP was trained.
-_CLIP_FRAME = ModelSpec(
-    name="",
-    task="frame",
-    architecture="",
-    input_size=224,
+_CLIP_FRAME = replace(
+    _FRAME,
     mean=(0.48145466, 0.4578275, 0.40821073),
     std=(0.26862954, 0.26130258, 0.27577711),
     paper="https://arxiv.org/abs/2508.06248",
@@ -26,16 +24,23 @@ _FCG = replace(
     crop=CropRecipe("lrw", 1.0),
     paper="https://arxiv.org/abs/2404.05583",
 )
+_B16 = replace(_CLIP_FRAME, backbone=CLIP_B16_INT8)
+_L14 = replace(_CLIP_FRAME, backbone=CLIP_L14)
+_PROBE = replace(
+    _B16,
+    task="clip",
+    clip_len=5,
+    n_params=88_683_142,
+    n_trainable=2_883_718,
+    paper="https://arxiv.org/abs/2103.00020",
+)
 
-_FRAME = ModelSpec(name="", task="frame", architecture="", input_size=224)
+_SEQUENCE = replace(_FRAME, task="clip", clip_len=30)
 _M2TR = replace(_FRAME, paper="https://arxiv.org/abs/2104.09770")
 _VIT = replace(_FRAME, n_params=7_541_246, paper="https://arxiv.org/abs/2107.02612")
 _BASELINE = replace(_FRAME, input_size=256)
-_TIMESFORMER = ModelSpec(
-    name="",
-    task="clip",
-    architecture="",
-    input_size=224,
+_TIMESFORMER = replace(
+    _SEQUENCE,
     clip_len=8,
     mean=(0.45, 0.45, 0.45),
     std=(0.225, 0.225, 0.225),
@@ -46,20 +51,19 @@ _TIMESFORMER = ModelSpec(
 # (spec, "module:class"); the class takes keyword arguments only, `pretrained` among them.
 _TABLE: tuple[tuple[ModelSpec, str], ...] = (
     (
-        ModelSpec(
+        replace(
+            _FRAME,
             name="effnetv2_b0_frame",
-            task="frame",
             architecture="EfficientNetV2-B0, mean over frames",
-            input_size=224,
             n_params=5_861_266,
             paper="https://arxiv.org/abs/2104.00298",
         ),
         f"{_HERE}.effnetv2_b0_frame:EffNetV2B0Frame",
     ),
     (
-        ModelSpec(
+        replace(
+            _FRAME,
             name="effnet_b0_image",
-            task="frame",
             architecture="EfficientNet-B0, one image",
             input_size=128,
             crop=CropRecipe(margin=1.8),
@@ -69,35 +73,30 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
         f"{_HERE}.effnet_b0_image:EffNetB0Image",
     ),
     (
-        ModelSpec(
+        replace(
+            _SEQUENCE,
             name="effnet_b0_lstm",
-            task="clip",
             architecture="EfficientNet-B0 + LSTM(256)",
-            input_size=224,
-            clip_len=30,
             n_params=5_583_486,
             paper="https://arxiv.org/abs/1905.11946",
         ),
         f"{_HERE}.cnn_lstm:EffNetB0Lstm",
     ),
     (
-        ModelSpec(
+        replace(
+            _SEQUENCE,
             name="resnext50_lstm",
-            task="clip",
             architecture="ResNeXt-50 32x4d + LSTM(256)",
-            input_size=224,
-            clip_len=30,
             n_params=25_342_274,
             paper="https://arxiv.org/abs/1611.05431",
         ),
         f"{_HERE}.cnn_lstm:ResNeXt50Lstm",
     ),
     (
-        ModelSpec(
+        replace(
+            _SEQUENCE,
             name="swin_tiny_mean",
-            task="clip",
             architecture="Swin-T, mean over time",
-            input_size=224,
             clip_len=10,
             n_params=27_520_892,
             paper="https://arxiv.org/abs/2103.14030",
@@ -106,70 +105,69 @@ _TABLE: tuple[tuple[ModelSpec, str], ...] = (
     ),
     (
         replace(
-            _CLIP_FRAME,
+            _PROBE,
             name="clip_b16_probe",
-            task="clip",
-            clip_len=5,
             architecture="CLIP ViT-B/16, frozen, a kernel on its upper blocks over time",
-            n_params=88_683_142,
-            n_trainable=2_883_718,
-            backbone=CLIP_B16_INT8,
-            paper="https://arxiv.org/abs/2103.00020",
         ),
         f"{_HERE}.probe:ClipProbe",
     ),
     (
         replace(
-            _CLIP_FRAME,
+            _PROBE,
+            name="clip_b16_lower",
+            crop=CropRecipe("lower", 1.0),
+            architecture="CLIP ViT-B/16, frozen, a kernel on the lower half of the face over time",
+            paper="https://arxiv.org/abs/2504.01470",
+        ),
+        f"{_HERE}.probe:ClipProbe",
+    ),
+    (
+        replace(
+            _B16,
             name="clip_b16_ln1",
             architecture="CLIP ViT-B/16, tuned LayerNorms, one linear layer",
             n_params=85_800_962,
             n_trainable=41_474,
-            backbone=CLIP_B16_INT8,
         ),
         f"{_HERE}.clip_ln:ClipB16Ln1",
     ),
     (
         replace(
-            _CLIP_FRAME,
+            _B16,
             name="clip_b16_ln2",
             architecture="CLIP ViT-B/16, tuned LayerNorms, two layers",
             n_params=86_194_178,
             n_trainable=434_690,
-            backbone=CLIP_B16_INT8,
         ),
         f"{_HERE}.clip_ln:ClipB16Ln2",
     ),
     (
         replace(
-            _CLIP_FRAME,
+            _L14,
             name="clip_l14_ln1",
             architecture="CLIP ViT-L/14, tuned LayerNorms, one linear layer",
             n_params=303_181_826,
             n_trainable=104_450,
-            backbone=CLIP_L14,
         ),
         f"{_HERE}.clip_ln:ClipL14Ln1",
     ),
     (
         replace(
-            _CLIP_FRAME,
+            _L14,
             name="clip_l14_ln2",
             architecture="CLIP ViT-L/14, tuned LayerNorms, two layers",
             n_params=303_705_602,
             n_trainable=628_226,
-            backbone=CLIP_L14,
         ),
         f"{_HERE}.clip_ln:ClipL14Ln2",
     ),
     (
         replace(
-            _CLIP_FRAME,
+            _B16,
             name="clip_b16_stan",
             architecture="CLIP ViT-B/16 + STAN branch of four layers",
             n_params=126_020_354,
             n_trainable=11_922_434,
-            backbone=CLIP_B16_INT8,
             task="clip",
             clip_len=8,
             crop=CropRecipe("arcface", 1.3),

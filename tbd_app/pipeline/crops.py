@@ -26,11 +26,13 @@ class MeanFace:
         margin: the recipe's margin for which the places hold.
         five: (5,2) eyes, nose, mouth corners, image left first.
         eight: (8,2) the points `STABLE` of 68, where known.
+        finest_px: side of the crop in pictures of the finest faces that training saw; finer ones are reduced to it.
     """
 
     margin: float
     five: np.ndarray
     eight: np.ndarray | None = None
+    finest_px: int | None = None
 
 
 # Of the 68 points those that a talking face moves least: bridge and tip of the nose, corners of eyes and mouth.
@@ -42,12 +44,15 @@ def _lrw(points: list[tuple[float, float]]) -> np.ndarray:
     return (np.array(points) - (131.5 - 75, 120.3 - 75)) / 150
 
 
+_ARCFACE = np.array([(0.378, 0.470), (0.620, 0.469), (0.500, 0.608), (0.401, 0.750), (0.601, 0.749)])
+
 # Sources: "arcface" is the five-point template as DeepfakeBench widens it by 1.3 (Yan et al., NeurIPS 2023);
-# "lrw" the mean face of lip reading in the wild as DFD-FCG cuts it (Han et al., CVPR 2025).
+# "lrw" the mean face of lip reading in the wild as DFD-FCG cuts it (Han et al., CVPR 2025);
+# "lower" is a part of "arcface", from below the eyes to the chin, where lip-sync leaves its traces (LIPINC-V2, arXiv
+# 2504.01470).
 MEAN_FACES = {
-    "arcface": MeanFace(
-        1.3, np.array([(0.378, 0.470), (0.620, 0.469), (0.500, 0.608), (0.401, 0.750), (0.601, 0.749)])
-    ),
+    "arcface": MeanFace(1.3, _ARCFACE),
+    "lower": MeanFace(1.0, (_ARCFACE - (0.29, 0.53)) / 0.42, finest_px=160),
     "lrw": MeanFace(
         1.0,
         _lrw([(102.1, 94.3), (156.4, 93.6), (128.3, 127.7), (107.2, 157.2), (152.2, 157.0)]),
@@ -178,9 +183,11 @@ def cut_aligned(image: np.ndarray, landmarks: np.ndarray, recipe: CropRecipe, si
     """
     to_crop = similarity(landmarks, recipe, size)
     scale = float(np.hypot(to_crop[0, 0], to_crop[1, 0]))
-    if scale < 0.5:
+    finest = MEAN_FACES[recipe.kind].finest_px
+    kept = min(scale if scale < 0.5 else 1.0, finest * scale / size if finest else 1.0)
+    if kept < 1:
         # Warping picks single pixels, so a large face is reduced by area first.
-        reduced = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+        reduced = (max(round(image.shape[1] * kept), 1), max(round(image.shape[0] * kept), 1))
         factors = np.array(reduced) / image.shape[1::-1]
         image = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
         to_crop = to_crop / (*factors, 1)

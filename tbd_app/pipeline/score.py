@@ -22,7 +22,9 @@ from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec, ScoreReason,
 BATCH = 32
 FEW_FRAMES = 8
 SOFTENED_EVERY = 4  # frames of a track for one that is seen a second time, without its finest detail
-TOWER_FRAMES = 16  # of a track that a frame model on a tower scores, because each costs much
+TOWER_FRAMES = (
+    8  # of a track that a frame model on a tower scores: each costs much, and more give nothing (docs/log)
+)
 LogitsOf = Callable[[Detector, ModelSpec, Frames, Sequence[FaceTrack], str], dict[int, np.ndarray]]
 # Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
 MODEL_LOCK = threading.Lock()
@@ -72,7 +74,8 @@ def loaded(name: str, device: str) -> Detector:
         WeightsMissing: they are not on this machine.
         WeightsCorrupt: they are not what the manifest says.
     """
-    return served(registry.load(name, device), device)
+    model = served(registry.load(name, device), device)
+    return model.share() if isinstance(model, ClipDetector) else model
 
 
 def served(model: Detector, device: str) -> Detector:

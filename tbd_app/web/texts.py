@@ -121,6 +121,7 @@ PURPOSES = Table(
     {
         "effnetv2_b0_frame": "Swapped and blended faces, frame by frame",
         "clip_b16_probe": "All kinds of fakes, also generated and talking heads",
+        "clip_b16_lower": "Mouth and chin, where lip-sync leaves its traces",
         "clip_b16_ln1": "Swapped faces, seen by another kind of network",
         "effnet_b0_image": "Generated portraits",
         "effnet_b0_lstm": "Changes over time in clips",

@@ -25,6 +25,7 @@ SMALL: dict[str, tuple[dict[str, Any], int]] = {
     "effnet_b0_lstm": ({}, 96),
     "resnext50_lstm": ({}, 96),
     "clip_b16_probe": ({**CLIP, "components": 4, "reduced": 8, "n_supports": 6}, 32),
+    "clip_b16_lower": ({**CLIP, "components": 4, "reduced": 8, "n_supports": 6}, 32),
     "clip_b16_ln1": (CLIP, 32),
     "clip_b16_ln2": (CLIP, 32),
     "clip_l14_ln1": (CLIP, 32),

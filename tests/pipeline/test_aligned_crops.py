@@ -13,7 +13,7 @@ from tbd_app.pipeline.crops import MEAN_FACES, STABLE, Preprocess, cut_aligned, 
 from tbd_app.types import CropRecipe
 
 LRW, ARCFACE = CropRecipe("lrw", 1.0), CropRecipe("arcface", 1.3)
-RECIPES = [LRW, ARCFACE]
+RECIPES = [LRW, ARCFACE, CropRecipe("lower", 1.0)]
 
 
 def posed(points: np.ndarray, *, scale: float, degrees: float, shift: tuple[float, float]) -> np.ndarray:
@@ -52,6 +52,19 @@ def test_68_landmarks_and_5_of_the_same_face_give_nearly_the_same_crop() -> None
     np.testing.assert_allclose(similarity(all_68, LRW, 150), similarity(five, LRW, 150), atol=1e-6)
     with pytest.raises(ValueError, match="arcface crops need 5 landmarks, not 68"):
         similarity(all_68, ARCFACE, 150)
+
+
+def test_a_finer_mouth_than_training_saw_is_reduced_first() -> None:
+    """Stripes of two pixels that the crop of the mouth would show are gone where the crop spans more than 160 of them."""
+    recipe = CropRecipe("lower", 1.0)
+    stripes = np.zeros((700, 700, 3), np.uint8)
+    stripes[:, ::2] = 255
+    spread = {}
+    for side in (120, 500):  # of the crop, in the picture
+        points = MEAN_FACES["lower"].five * side + 100
+        spread[side] = float(cut_aligned(stripes, points, recipe, 224)[60:160, 60:160].std())
+    assert spread[120] > 50
+    assert spread[500] < spread[120] / 3
 
 
 def test_a_wider_margin_shows_more_about_the_same_middle() -> None:

@@ -19,7 +19,17 @@ from training import train_robust
 from training.attacks.learn import AttackerConfig, Learner, load_attacker
 from training.engine.config import load_preset
 from training.faces.open import open_faces
-from training.train_robust import SCRIPT, Config, batches, in_turn, main, must_fit, pgd_steps_at, step
+from training.train_robust import (
+    SCRIPT,
+    Config,
+    batches,
+    in_turn,
+    main,
+    must_fit,
+    pgd_steps_at,
+    step,
+    strength_at,
+)
 
 TOY = load_preset(Config, SCRIPT, "toy")
 FULL = replace(TOY, clean_share=0.0, pgd_steps=(2,), pgd_share=(1.0,))
@@ -104,6 +114,28 @@ def test_the_steps_of_pgd_follow_the_phases() -> None:
     assert pgd_steps_at(config, 1.0) == 7
 
 
+def test_the_bound_of_the_attacks_grows_after_the_clean_steps() -> None:
+    config = replace(TOY, clean_share=0.5, rise=0.25)
+    grown = [strength_at(config, done) for done in (0.5, 0.5625, 0.625, 0.75, 1.0)]
+    assert grown == [1 / 16, 0.25, 0.5, 1.0, 1.0]
+    assert strength_at(replace(config, rise=0.0), 0.5) == 1.0
+
+
+def test_both_attacks_stay_within_the_bound_as_it_has_grown() -> None:
+    seen = []
+
+    class Watched(nn.Linear):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+            seen.append(SPACE.pixels(input.detach()))
+            return super().forward(input.mean((-1, -2)))
+
+    learner = Learner(AttackerConfig(width=8), SPACE, torch.device("cpu"))
+    batch = {"x": SPACE.normalised(torch.rand(2, 3, 16, 16)), "y": torch.tensor([0, 1]), "number": 1}
+    step(replace(FULL, rise=0.5), Watched(3, 2), batch, SPACE, learner, total=8)
+    most = max(float((pixels - seen[0]).abs().max()) for pixels in seen)
+    assert 0 < most <= FULL.eps / 4 + 1e-6
+
+
 @pytest.mark.parametrize("fakes", ["labelled", "pairs"])
 def test_batches_are_half_fake_numbered_and_the_same_after_a_stop(fakes) -> None:
     config = replace(TOY, fakes=fakes, batch=4)
@@ -134,9 +166,10 @@ def test_a_baseline_is_its_counterpart_without_attacks(size) -> None:
         load_preset(Config, SCRIPT, name.replace("8gb", "paper"), *small) for name in (size, f"{size}-base")
     )
     apart = ("preset", "model", "out", "pgd_weight", "unet_weight", "clean_share", "pgd_steps", "pgd_share")
-    apart = (*apart, "pgd_step_size")
+    apart = (*apart, "pgd_step_size", "rise")
     assert replace(robust, **{name: getattr(base, name) for name in apart}) == base
-    assert (base.pgd_weight, base.unet_weight, robust.pgd_weight, robust.unet_weight) == (0, 0, 1, 1)
+    assert (base.pgd_weight, base.unet_weight) == (0, 0)
+    assert min(robust.pgd_weight, robust.unet_weight) > 0
     assert (robust.model, base.model) == ("effnet_vit_robust", "effnet_vit_base")
 
 

@@ -86,6 +86,13 @@ REFERENCES: dict[str, Reference] = {
         None,
         2_883_718,
     ),
+    "clip_b16_lower": Reference(
+        "no reference: a model of this project",
+        "no reference",
+        "As clip_b16_probe, on crops of mouth, chin and cheeks.",
+        None,
+        2_883_718,
+    ),
     "clip_b16_ln1": Reference(
         "FF++ .996",
         "CDFv2 .890, DFDC .837, DFDCP .866, DFD .962, FSh .744, UADFV .985",

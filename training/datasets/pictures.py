@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import cv2
@@ -57,10 +57,11 @@ def around_faces(faces: Faces, media: Sequence[int], preprocess: Preprocess) -> 
     return partial(_around, faces, rows, preprocess)
 
 
-def every_face(faces: Faces, preprocess: Preprocess) -> tuple[list[Item], Cut]:
-    """Each face of a split, a row each: the medium it is of, and how it is cut."""
-    rows = list(range(len(faces.bank)))
-    return [faces.items[n] for n in faces.bank.item], partial(_around, faces, rows, preprocess)
+def every_face(faces: Faces, preprocess: Preprocess, kinds: Collection[str] = ()) -> tuple[list[Item], Cut]:
+    """Each face of a split, or of its media of some kinds, a row each: the medium it is of, and how it is cut."""
+    of_rows = [faces.items[n] for n in faces.bank.item]
+    rows = [row for row, item in enumerate(of_rows) if not kinds or item.kind in kinds]
+    return [of_rows[row] for row in rows], partial(_around, faces, rows, preprocess)
 
 
 def _whole(items: Sequence[Item], size: int, row: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from tbd_app.models.nets.probe import ClipProbe
 from tbd_app.pipeline.crops import Preprocess
+from tbd_app.types import CropRecipe
 from training.datasets.augment import degrade
 from training.datasets.clips import ClipReader, Frame
 from training.fakes.mouth import redraw_mouth_clip
@@ -60,6 +61,8 @@ class TowerFeatures:
     def __init__(self, model: ClipProbe, reader: ClipReader, cache: Path, batch: int) -> None:
         self.model, self.reader, self.cache, self.batch = model.eval(), reader, cache, batch
         self._tower = f"{model.standing_on().sha256[:12]}-{reader.length}-{model.first_block}"
+        if (recipe := reader.preprocess.recipe) != CropRecipe():
+            self._tower += f"-{recipe.kind}-{recipe.margin:g}"
         cache.mkdir(parents=True, exist_ok=True)
 
     def examples(self, numbers: Sequence[int], variant: Variant) -> list[Example]:
@@ -109,9 +112,9 @@ def _twin(
     make = self_blend_clip if rng.random() < 1 - MOUTHS else redraw_mouth_clip
     images, boxes, landmarks = zip(*frames, strict=True)
     pairs = make(images, np.stack(landmarks), rng)
+    places = np.stack(boxes), np.stack(landmarks)
     real, fake = (
-        list(preprocess.crops([getattr(pair, side) for pair in pairs], np.stack(boxes)))
-        for side in ("real", "fake")
+        list(preprocess.crops([getattr(pair, side) for pair in pairs], *places)) for side in ("real", "fake")
     )
     if rng.random() < DEGRADED_TWINS:
         seed = int(rng.integers(2**32))

@@ -99,6 +99,7 @@ _ORIGIN = {
     "effnetv2_b0_frame": "at first the ImageNet-1k features of EfficientNetV2-B0 (Google, Apache-2.0, the numbers of "
     "`tf.keras.applications`), all weights fine-tuned",
     "clip_b16_probe": "OpenAI's CLIP ViT-B/16 (MIT), which stays as it is",
+    "clip_b16_lower": "OpenAI's CLIP ViT-B/16 (MIT), which stays as it is",
     "clip_b16_ln1": "OpenAI's CLIP ViT-B/16 (MIT), of which the LayerNorms alone are trained",
 }
 _ALIKE = "light, blur, resolution, noise, JPEG and H.264 are chosen once per pair and applied to both."

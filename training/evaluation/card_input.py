@@ -6,7 +6,11 @@ from typing import Any
 
 from tbd_app.types import ModelSpec
 
-_MEAN_FACES = {"arcface": "the ArcFace template", "lrw": "the mean face of Lip Reading in the Wild"}
+_MEAN_FACES = {
+    "arcface": "the ArcFace template",
+    "lrw": "the mean face of Lip Reading in the Wild",
+    "lower": "the lower half of the ArcFace template",
+}
 _NORMALISATIONS = {
     ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)): "ImageNet mean and standard deviation",
     (

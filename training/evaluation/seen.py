@@ -25,6 +25,7 @@ from tbd_app.media.open import open_media
 from tbd_app.model_spec import FramesAt
 from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector
+from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.pipeline import faces as faces_room
 from tbd_app.pipeline import fitness, neighbours, people, score, stability, tracks, views
 from tbd_app.settings import AnalysisSettings
@@ -137,6 +138,8 @@ def _weights_key(model: Detector, spec: ModelSpec) -> str:
     recipe = f"{spec.name} {spec.input_size} {spec.clip_len} {spec.crop} {spec.calibration.softened_share}"
     if spec.frames_at != FramesAt():  # the name of logits of spread frames stays
         recipe += f" {spec.frames_at}"
+    if isinstance(model, ClipDetector) and spec.task == "frame":
+        recipe += f" at most {score.TOWER_FRAMES} frames"
     known = hashlib.sha256(recipe.encode())
     for key, tensor in sorted(model.stored_state().items()):
         known.update(key.encode() + tensor.detach().cpu().float().half().contiguous().numpy().tobytes())

@@ -21,6 +21,7 @@ from tbd_app.models import weights
 from tbd_app.models.nets.base import Detector
 from tbd_app.types import RANDOM, Backbone
 
+_FROZEN: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}  # of the tower that was shared last
 # A tower needs no words: the text side of open_clip's CLIP, as small as it can be built, and dropped at once.
 _NO_TEXT = open_clip.CLIPTextCfg(context_length=1, vocab_size=1, width=64, heads=1, layers=1)
 
@@ -178,6 +179,18 @@ class ClipDetector(Detector):
             for key, parameter in self.named_parameters():
                 if key not in self.trained_keys:
                     parameter.data = parameter.data.to(dtype)
+        return self
+
+    def share(self) -> ClipDetector:
+        """Keep what stays frozen once for all models in this process whose numbers are the same; nothing may change them."""
+        for key, parameter in self.named_parameters():
+            if key not in self.trained_keys:
+                place = (key, parameter.dtype, parameter.device)
+                known = _FROZEN.setdefault(place, parameter.data)
+                if known.shape == parameter.shape and torch.equal(known, parameter.data):
+                    parameter.data = known
+                else:
+                    _FROZEN[place] = parameter.data
         return self
 
     def embed(self, frames: Tensor) -> Tensor:
