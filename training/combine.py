@@ -42,7 +42,7 @@ from training.faces.bank import load_or_build
 from training.faces.index import Item, even_shares, read_index
 
 ONE_IN_TWENTY = 0.95
-POWERS = (1.0, 2.0, 4.0)
+POWERS = (1.0, 1.5, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
