@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,10 +39,20 @@ def test_mutations_of_valid_files_have_coded_answers_only(tmp_path):
 
 
 def test_a_fork_answers_as_the_confined_process_does(tmp_path):
-    path = tmp_path / "file"
-    for name in ("zip: password", "MP4: cut", "noise"):
-        path.write_bytes(CASES[name].make(tmp_path))
-        assert fuzz.forked(path).code == fuzz.answer(path, fuzz.LIMITS).code
+    """Of a process of its own, with one thread, as `script/fuzz` starts it."""
+    names = ("zip: password", "MP4: cut", "noise")
+    for i, name in enumerate(names):
+        (tmp_path / str(i)).write_bytes(CASES[name].make(tmp_path))
+    code = (
+        "import sys; from pathlib import Path; from tests import fuzz\n"
+        "for name in sys.argv[1:]: print(fuzz.forked(Path(name)).code)"
+    )
+    paths = [str(tmp_path / str(i)) for i in range(len(names))]
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    said = subprocess.check_output([sys.executable, "-c", code, *paths], text=True, env=env)
+    assert (
+        said.split() == [fuzz.answer(Path(path)).code for path in paths] == ["encrypted_zip", OK, "not_media"]
+    )
 
 
 def test_an_error_without_a_code_is_found_and_its_file_kept(tmp_path, monkeypatch, capsys):
