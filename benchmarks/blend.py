@@ -68,14 +68,14 @@ def main() -> None:
         "degrade_pairs": (1, lambda f, rng: degrade([f.image] * 2, rng)),
         "extreme_frames": (CLIP_LEN, lambda f, rng: extreme([f.image] * CLIP_LEN, rng)),
     }  # fmt: skip
-    told = {}
+    speeds = {}
     for name, (each, make) in makers.items():
         runs = [rates(make, faces, each, round_) for round_ in range(args.rounds)]
         cpu, wall = (round(statistics.median(column), 1) for column in zip(*runs, strict=True))
-        told[name] = {"per_cpu_second": cpu, "per_wall_second": wall}
+        speeds[name] = {"per_cpu_second": cpu, "per_wall_second": wall}
         print(f"{name:24} {cpu:8.1f} a second of one core, {wall:8.1f} by the clock")
-    met = told["self_blend"]["per_cpu_second"] >= MIN_PAIRS_A_SECOND
-    result = {"side_px": SIDE_PX, "faces": len(faces), "rounds": args.rounds, **told, "met": met}
+    met = speeds["self_blend"]["per_cpu_second"] >= MIN_PAIRS_A_SECOND
+    result = {"side_px": SIDE_PX, "faces": len(faces), "rounds": args.rounds, **speeds, "met": met}
     path = ROOT / "benchmarks" / "results" / "blend.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     sys.exit(not met)

@@ -87,8 +87,8 @@ class Server:
             "GRADIO_SERVER_PORT": str(port),
             "TBD_REQUESTS_PER_MINUTE": "1000000",  # all clients have one address here
         }
-        command = [sys.executable, "app.py"]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)  # noqa: S603
+        command = [sys.executable, str(ROOT / "app.py")]
+        self.process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL)  # noqa: S603
         self._wait()
 
     def _wait(self) -> None:

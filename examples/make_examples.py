@@ -1,4 +1,4 @@
-"""Make the three example clips: python examples/make_examples.py
+"""Make the three example clips: `python examples/make_examples.py`.
 
 All of it is drawn, without a photograph or anything downloaded; `drawn_face.py` draws the faces.
 """

@@ -1,4 +1,4 @@
-"""Make the stored results that the page shows for the examples: python examples/make_results.py
+"""Make the stored results that the page shows for the examples: `python examples/make_results.py`.
 
 To be run again after a change of version, weights or combination; a test says so.
 """

@@ -58,54 +58,80 @@ class InputError(TBDError):
 
 
 class FileMissing(InputError):
+    """There is no file of that name."""
+
     code = "file_missing"
 
 
 class EmptyFile(InputError):
+    """The file holds nothing."""
+
     code = "empty"
 
 
 class NotMedia(InputError):
+    """The file is no video, picture or zip of frames."""
+
     code = "not_media"
 
 
 class TooLarge(InputError):
+    """The file is larger than is allowed."""
+
     code = "too_large"
 
 
 class TooLong(InputError):
+    """The video is longer than is allowed."""
+
     code = "too_long"
 
 
 class TooManyPixels(InputError):
+    """A picture or frame has more pixels than are allowed."""
+
     code = "too_many_pixels"
 
 
 class TooManyFrames(InputError):
+    """A zip or video holds more frames than are allowed."""
+
     code = "too_many_frames"
 
 
 class UnpackRatio(InputError):
+    """A zip unpacks to many times its size, as zip bombs do."""
+
     code = "unpack_ratio"
 
 
 class EncryptedZip(InputError):
+    """The zip asks for a password."""
+
     code = "encrypted_zip"
 
 
 class UnsafeZipPath(InputError):
+    """A name in the zip leads out of it."""
+
     code = "unsafe_zip_path"
 
 
 class NestedZip(InputError):
+    """The zip holds another zip."""
+
     code = "nested_zip"
 
 
 class CorruptMedia(InputError):
+    """The file is damaged, or its decoder failed."""
+
     code = "corrupt_media"
 
 
 class DecodeTimeout(InputError):
+    """The decoder took longer than is allowed."""
+
     code = "decode_timeout"
 
 
@@ -116,6 +142,8 @@ class NoRoom(TBDError):
 
 
 class BadSetting(TBDError):
+    """A setting is not what it must be."""
+
     code = "bad_setting"
 
 
@@ -126,14 +154,20 @@ class DeviceMissing(BadSetting):
 
 
 class UnknownModel(TBDError):
+    """No model is registered under that name."""
+
     code = "unknown_model"
 
 
 class WeightsMissing(TBDError):
+    """A model's weights are not on this machine."""
+
     code = "weights_missing"
 
 
 class WeightsCorrupt(TBDError):
+    """A model's weights are damaged, or not those that are listed."""
+
     code = "weights_corrupt"
 
 

@@ -115,8 +115,9 @@ class AnalysisSettings:
         attention: make them of a model's own attention where it has any to show, else by Grad-CAM.
         stability: score the same faces again in changed views, and give no answer where one of them turns it.
         device: "auto" takes CUDA when present.
-        min_face_px: faces with a smaller median side (longer side of the box, px) are reported, not scored.
-        min_track_share: tracks seen in a smaller share of the sampled frames are reported, not scored.
+        min_face_px: faces with a smaller median side (longer side of the box, px) are reported, not scored; at least 20,
+            the smallest that the detector finds.
+        min_track_share: tracks seen in a smaller share of the sampled frames are reported, not scored, 0 to 1.
     """
 
     n_frames: int = 32
@@ -135,6 +136,14 @@ class AnalysisSettings:
             raise BadSetting(f"The number of frames must be 8 to 64, not {self.n_frames}.")
         if not 0.5 <= self.face_confidence <= 1.0:
             raise BadSetting(f"Face confidence must be 0.5 to 1, not {self.face_confidence}.")
+        if self.min_face_px < 20:
+            raise BadSetting(
+                f"The smallest face to judge must be at least 20 pixels, not {self.min_face_px}."
+            )
+        if not 0 <= self.min_track_share <= 1:
+            raise BadSetting(
+                f"The share of frames that show a person must be 0 to 1, not {self.min_track_share}."
+            )
         if self.device not in ("auto", "cpu", "cuda"):
             raise BadSetting(f"Device must be auto, cpu or cuda, not {self.device!r}.")
         if not self.models:

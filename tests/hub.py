@@ -33,11 +33,11 @@ class Hub:
         """Adds a commit with these files on top of the last one; its revision, 40 hex digits."""
         commits = self.repos.setdefault(repo, {})
         content = self.files(repo) | files
-        told = [
+        listing = [
             f"{len(commits)}",
             *(f"{path} {hashlib.sha256(content[path]).hexdigest()}" for path in content),
         ]
-        revision = hashlib.sha1("\n".join(told).encode(), usedforsecurity=False).hexdigest()
+        revision = hashlib.sha1("\n".join(listing).encode(), usedforsecurity=False).hexdigest()
         commits[revision] = content
         return revision
 
@@ -134,9 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         """/store/NAME/SHA256: a large file, refused where it is not what it says."""
         self.hub.requests.append(f"{self.command} {self.path}")
-        content, told = self._body(), self.path.rsplit("/", 1)[-1]
-        right = hashlib.sha256(content).hexdigest() == told
-        self.hub.uploads |= {told: content} if right else {}
+        content, digest = self._body(), self.path.rsplit("/", 1)[-1]
+        right = hashlib.sha256(content).hexdigest() == digest
+        self.hub.uploads |= {digest: content} if right else {}
         self._answer(200 if right else 400, {})
 
     def _body(self) -> bytes:

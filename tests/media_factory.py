@@ -19,6 +19,7 @@ from PIL import Image
 from skimage import data
 
 Size = tuple[int, int]
+SOUND_RATE = 16_000  # samples a second
 INTERLACED = 1 << 18 | 1 << 29  # AV_CODEC_FLAG_INTERLACED_DCT and _ME
 VFR_TICKS = (1, 1, 3, 2, 1, 5)  # frame durations of a variable frame rate clip, in units of 1/fps
 
@@ -67,7 +68,8 @@ def encode(
     pix_fmt: str = "yuv420p",
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
-    audio: bool = False,
+    audio: bool | float = False,
+    audio_codec: str = "aac",
     aspect: Fraction | None = None,
     colours: tuple[int, int, int] | None = None,
     interlaced: bool = False,
@@ -85,7 +87,7 @@ def encode(
         crf: constant rate factor, None for codecs without one.
         options: further codec options.
         container_options: muxer options, for example `{"movflags": "faststart"}`.
-        audio: add a track of silence.
+        audio: add a track of silence, or of silence with a beep at so many seconds after the first frame.
         aspect: width of a pixel over its height.
         colours: transfer, primaries and matrix by their numbers in H.273; the frames are already in these colours.
         interlaced: flag the frames as interlaced, top field first; they are woven already.
@@ -113,7 +115,7 @@ def encode(
             stream.codec_context.flags |= INTERLACED
         if rotation or mirrored:
             stream.set_display_rotation(-rotation, hflip=mirrored)
-        sound = out.add_stream("aac", rate=16000, layout="mono") if audio else None
+        sound = out.add_stream(audio_codec, rate=SOUND_RATE, layout="mono") if audio else None
         pts = start
         for i, array in enumerate((first, *turned)):
             form = "rgba" if array.shape[2] == 4 else "rgb48le" if array.dtype == np.uint16 else "rgb24"
@@ -125,14 +127,30 @@ def encode(
             pts += VFR_TICKS[i % len(VFR_TICKS)] if vfr else 1
         out.mux(stream.encode())
         if sound is not None:
-            _mux_silence(out, sound, seconds=(pts - start) / fps)
+            beep_s = None if audio is True else audio
+            _mux_sound(out, sound, (pts - start) / fps, start_s=start / fps, beep_s=beep_s)
     return path
 
 
-def _mux_silence(out: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
-    for k in range(int(seconds * 16000) // 1024 + 1):
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = 16000, k * 1024, Fraction(1, 16000)
+def _mux_sound(
+    out: av.container.OutputContainer,
+    stream: av.AudioStream,
+    seconds: float,
+    *,
+    start_s: float = 0.0,
+    beep_s: float | None = None,
+) -> None:
+    n = (int(seconds * SOUND_RATE) // 1024 + 1) * 1024
+    times_s, wave = np.arange(n) / SOUND_RATE, np.zeros((1, n), np.float32)
+    if beep_s is not None:
+        wave[0, (times_s >= beep_s) & (times_s < beep_s + 0.04)] = 0.8
+        wave *= np.sin(2 * np.pi * 1000 * times_s, dtype=np.float32)
+    whole = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+    whole.sample_rate, whole.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
+    whole.pts = round(start_s * SOUND_RATE)
+    form = stream.codec_context.format.name
+    cut = av.AudioResampler(format=form, layout="mono", rate=SOUND_RATE, frame_size=1024)
+    for frame in (*cut.resample(whole), *cut.resample(None)):
         out.mux(stream.encode(frame))
     out.mux(stream.encode())
 
@@ -150,7 +168,7 @@ def faceless_clip(path: Path, *, n_frames: int = 30, size: Size = (320, 240), **
 def audio_only(path: Path, *, seconds: float = 1.0) -> Path:
     """A file with a track of silence and nothing to see."""
     with av.open(str(path), "w") as out:
-        _mux_silence(out, out.add_stream("aac", rate=16000, layout="mono"), seconds)
+        _mux_sound(out, out.add_stream("aac", rate=SOUND_RATE, layout="mono"), seconds)
     return path
 
 

@@ -70,15 +70,15 @@ def rooms() -> dict[str, str]:
     """What the map says of each room, by its path; text that is set in belongs to the room above."""
     block = re.search(r"## 2\. Rooms\n+```\n(.*?)```", MAP.read_text(encoding="utf-8"), re.S)
     assert block, "the map has no rooms"
-    told: dict[str, str] = {}
+    texts: dict[str, str] = {}
     room = ""
     for line in block[1].splitlines():
         if not line.startswith(" "):
             path = line.split()[0]
             room = path if path.endswith("/") else f"{path.rpartition('/')[0]}/"
             line = line.removeprefix(path if path.endswith("/") else room)
-        told[room] = f"{told.get(room, '')} {line}"
-    return told
+        texts[room] = f"{texts.get(room, '')} {line}"
+    return texts
 
 
 def test_the_map_names_every_module_in_its_room_and_nothing_else() -> None:
@@ -95,7 +95,8 @@ def test_no_room_of_training_outgrows_the_others() -> None:
             room = parts[1] if len(parts) > 2 else "commands"
             sizes[room] = sizes.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
     whole = sum(sizes.values())
-    assert {room: size for room, size in sizes.items() if room != "commands" and size > whole / 6} == {}
+    large = {room: size for room, size in sizes.items() if room != "commands" and size > 0.15 * whole}
+    assert large == {}  # about a seventh
 
 
 def test_the_picture_of_imports_is_of_these_imports() -> None:

@@ -72,8 +72,8 @@ def published(hub: Hub, tmp_path: Path) -> dict[str, dict]:
 
 def test_a_model_is_downloaded_and_then_installed_for_good(tbd, published, hub: Hub) -> None:
     before = json.loads(tbd("models", "--json").stdout)
-    told = {row["name"]: row["how_to_get"] for row in before}
-    assert told[NAME] == f"Get them with: tbd models --download {NAME}"
+    advice = {row["name"]: row["how_to_get"] for row in before}
+    assert advice[NAME] == f"Get them with: tbd models --download {NAME}"
     done = tbd("models", "--download", NAME, "--json")
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)

@@ -150,14 +150,14 @@ def test_command_line_python_and_http_give_the_same_json(made, tmp_path, name) -
     path = made(name)
     settings = ["--frames", str(N), "--no-explain"]
     command = [sys.executable, "-m", "tbd_app", "analyze", path, *settings, "--json", "-"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     in_python = json.loads(dumps(tbd_app.analyze(path, n_frames=N, explain=False)))
     with serve(jobs.default_engine, tmp_path) as server:
         client = Client(server.url, verbose=False)
         over_http = client.predict(handle_file(path), n_frames=N, explain=False, api_name="/analyze")
         assert server.leftovers() == []
     assert in_python["people"]
-    assert _comparable(json.loads(told)) == _comparable(in_python) == _comparable(over_http)
+    assert _comparable(json.loads(printed)) == _comparable(in_python) == _comparable(over_http)
 
 
 def _comparable(document: dict) -> str:

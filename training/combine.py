@@ -72,10 +72,11 @@ def main(config: Config) -> None:
     items = [i for i in listed if i.split == "val"]
     voters = registry.resolve(["default"])
     fitted: dict[MeasuredKind, Combination] = {}
-    for kind, (probs, judged) in (
-        ("video", clip_scores(items, voters, config.cache)),
-        ("image", picture_scores(items, load_or_build(items, Path("runs/cache")), voters, config.cache)),
-    ):
+    scores: dict[MeasuredKind, tuple[np.ndarray, list[Item]]] = {
+        "video": clip_scores(items, voters, config.cache),
+        "image": picture_scores(items, load_or_build(items, Path("runs/cache")), voters, config.cache),
+    }
+    for kind, (probs, judged) in scores.items():
         if config.compare:
             known = {i.generator for i in listed if i.split == "train"}
             print(f"\n{kind}, {len(judged)} media\n\n{compared(probs, judged, voters, known, config.folds)}")

@@ -33,20 +33,22 @@ from training.evaluation.seen import CACHE
 
 @dataclass(frozen=True)
 class Config:
-    """Attributes:
-    data: folders with index.csv or index.parquet.
-    split: which is measured.
-    models: installed models, joined by commas or one after another; without them and --run all that are installed.
-    run: folders of training runs, whose model.safetensors is measured as it is.
-    frames: sampled from each raw clip.
-    corruptions: of --record: which of `SUITE` in `evaluation/corruptions.py` to measure besides the original files.
-    generators: of --record: folder of train_generators.py, whose held-out architecture draws fakes of val stills.
-    cache: people and logits that were found before.
-    out: where tables, curves and the predictions per file are written.
-    record: measure the installed models on val and write their figures, cards, the manifest and the README; nothing else
-        touches these.
-    measure: off to write them again from the figures that are kept, for example after a merge or with another bound of what
-        counts as seen.
+    """What to measure, on what, and where the result goes.
+
+    Attributes:
+        data: folders with index.csv or index.parquet.
+        split: which is measured.
+        models: installed models, joined by commas or one after another; without them and --run all that are installed.
+        run: folders of training runs, whose model.safetensors is measured as it is.
+        frames: sampled from each raw clip.
+        corruptions: of --record: which of `SUITE` in `evaluation/corruptions.py` to measure besides the original files.
+        generators: of --record: folder of train_generators.py, whose held-out architecture draws fakes of val stills.
+        cache: people and logits that were found before.
+        out: where tables, curves and the predictions per file are written.
+        record: measure the installed models on val and write their figures, cards, the manifest and the README; nothing else
+            touches these.
+        measure: off to write them again from the figures that are kept, for example after a merge or with another bound of
+            what counts as seen.
     """
 
     data: tuple[Path, ...] = (Path("../shared/data"),)

@@ -29,13 +29,15 @@ from training.benchmark import sheet
 
 @dataclass(frozen=True)
 class Config:
-    """Attributes:
-    media: folders and files: videos, pictures, zips of frames.
-    models: installed models, joined by commas or one after another.
-    faces: rows of each file, at most 4.
-    limit: so many files at most; 0 takes all.
-    frames: sampled from each file.
-    out: folder of the sheets.
+    """Whose faces to show, and which models look at them.
+
+    Attributes:
+        media: folders and files: videos, pictures, zips of frames.
+        models: installed models, joined by commas or one after another.
+        faces: rows of each file, at most 4.
+        limit: so many files at most; 0 takes all.
+        frames: sampled from each file.
+        out: folder of the sheets.
     """
 
     media: tuple[Path, ...]

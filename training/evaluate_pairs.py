@@ -25,10 +25,10 @@ from tqdm import tqdm
 
 from tbd_app.models import registry
 from tbd_app.pipeline.crops import for_spec
+from training.benchmark.probes import PICTURE_PROBES, place, told_apart
 from training.datasets.augment import degrade
 from training.datasets.pairs import PairDataset
 from training.datasets.shares import GENERATOR_SHARES, PAIR_SHARES
-from training.evaluation.probes import PICTURE_PROBES, place, told_apart
 from training.faces.open import open_faces
 
 SHARES = {"mixed": GENERATOR_SHARES, "blends": PAIR_SHARES}

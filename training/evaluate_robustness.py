@@ -33,14 +33,13 @@ from tbd_app.types import ModelSpec
 from training.attacks.learn import AttackerConfig, Learner, load_attacker, save_attacker
 from training.attacks.space import PixelSpace
 from training.attacks.unet import UNetAttacker
-from training.benchmark import sight
+from training.benchmark import robustness, sight
+from training.benchmark.robustness import SCENARIOS, USUAL, Crops, Scenario
 from training.datasets.batches import Balanced, batches
 from training.datasets.clips import choose
 from training.datasets.pictures import Pictures, every_face
-from training.evaluation import robustness
 from training.evaluation.marked import replaced
 from training.evaluation.plots import FIGURES
-from training.evaluation.robustness import SCENARIOS, USUAL, Crops, Scenario
 from training.faces.open import Faces, open_faces
 from training.networks.softened import AgainstReduced
 
@@ -56,7 +55,7 @@ class Config:
         data: folder with index.csv or index.parquet, or "toy".
         split: what is measured.
         models: registered frame models, NAME for the installed weights or NAME=FILE for a checkpoint.
-        scenarios: which of `evaluation/robustness.py` to measure.
+        scenarios: which of `benchmark/robustness.py` to measure.
         transfer: attack each model by the other models' U-Nets, too.
         attackers: NAME=FILE of U-Nets that were trained before, by the model that they were trained against.
         attacker: how a fresh U-Net learns.
@@ -126,7 +125,7 @@ def main(config: Config) -> None:
         save_attacker(given[name], config.out / f"attacker_{name}.safetensors")
 
     crops = {name: cut(config, judge.spec, faces[config.split]) for name, judge in judges.items()}
-    told: dict[str, dict[str, dict[str, list[float]]]] = {}
+    measured: dict[str, dict[str, dict[str, list[float]]]] = {}
     gains: dict[str, list[float]] = {}
     first, *_, last = judges if len(judges) > 1 else (*judges, *judges)
     for scenario in tqdm(scenarios, desc="scenarios"):
@@ -137,11 +136,11 @@ def main(config: Config) -> None:
             )
             for name, judge in judges.items()
         }
-        told[scenario.name] = {name: robustness.figures(crops[name], p) for name, p in probs.items()}
+        measured[scenario.name] = {name: robustness.figures(crops[name], p) for name, p in probs.items()}
         if len(judges) > 1:
             gains[scenario.name] = robustness.gain(crops[last], probs[last], probs[first])
     looks = {name: look_of(judge, crops[name]) for name, judge in judges.items()}
-    write(config, told, gains, crops[first], looks)
+    write(config, measured, gains, crops[first], looks)
 
 
 def named(given: Sequence[str]) -> dict[str, Path | None]:
@@ -225,7 +224,7 @@ def train_attacker(config: Config, judge: Judge, faces: Faces, name: str) -> UNe
 
 def write(
     config: Config,
-    told: dict[str, dict[str, dict[str, list[float]]]],
+    measured: dict[str, dict[str, dict[str, list[float]]]],
     gains: dict[str, list[float]],
     crops: Crops,
     looks: dict[str, sight.Sight],
@@ -238,10 +237,10 @@ def write(
         f"with 95 % intervals over drawn sources. PGD knows the labels "
         f"and the weights (eps {config.eps * 255:.3g}/255, ten steps); U-Nets learned on train.\n\n"
     )
-    text = head + robustness.table(told, gains) + "\n" + sight.table(looks)
+    text = head + robustness.table(measured, gains) + "\n" + sight.table(looks)
     sight.picture(looks, config.out / "sight.png")
     (config.out / "table.md").write_text(text, encoding="utf-8")
-    found = {"scenarios": told, "gains": gains}
+    found = {"scenarios": measured, "gains": gains}
     (config.out / "table.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(text)
     if config.record:

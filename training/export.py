@@ -5,7 +5,8 @@
     python training/evaluate.py --data ../shared/data --record
     python training/export.py --model effnetv2_b0_frame --push OWNER/NAME    # publish what the two have written
 
-Temperature, threshold and the bound for "real" come from val, scored by the serving code; `ledger.py` writes them.
+Temperature, threshold and the bound for "real" come from val, scored by the serving code: `calibrate.py` chooses them,
+`ledger.py` writes them.
 The data are a folder with index.csv, or what extract_faces.py wrote. `TBD_WEIGHTS_DIR=my_weights tbd analyze FILE` serves a
 folder of one's own. A published model is pinned: the manifest names the commit that holds it, and `tbd models --download`
 gets that one.
@@ -34,37 +35,41 @@ from tqdm import tqdm
 from tbd_app.models import manifest, registry, weights
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score
-from tbd_app.types import Calibration, ModelSpec
+from tbd_app.types import ModelSpec
 from training.benchmark import systems
 from training.benchmark.collection import Collection, open_collections
-from training.engine.metrics import auc, fake_bound, fit_temperature
 from training.engine.run import trained_on
-from training.evaluation import hub, ledger
+from training.evaluation import calibrate, hub, ledger
 from training.evaluation.answers import logits_of_pictures, track_logits
+from training.evaluation.calibrate import MadeFor, Val
 from training.evaluation.seen import CACHE
 from training.faces.index import Item
 
 
 @dataclass(frozen=True)
 class Config:
-    """Attributes:
-    run: folder of a training run, with model.safetensors; the weights of several, begun from one checkpoint, are averaged.
-    also: checkpoints that are averaged with them, such as the one they began with, so that less of what was known is lost.
-    data: folder with index.csv or index.parquet.
-    model: the registered name, or timm:NAME.
-    weights_dir: where checkpoint, manifest and recipe are written; the project's own weights/ by default.
-    replace: a model of that name which lies there already.
-    made_for: the val media that the temperature comes from: clips of the blending family, all clips, or pictures. The bound
-        for "real" comes from the same clips; of a model for pictures there is a second one, from pictures and for them.
-    softened_share: as in `Calibration`, in place of what it was trained with.
-    max_fpr: of val reals at the threshold, for clips and for pictures each.
-    max_missed: share of the val fakes of a kind that may fall below its bound for "real".
-    voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone there;
-        yes is for one that was measured to make the vote better.
-    min_auc: see `voter`.
-    licence: of the weights.
-    cache: people and logits that were found before.
-    push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
+    """Which weights to bundle, and how they are calibrated.
+
+    Attributes:
+        run: folder of a training run, with model.safetensors; the weights of several, begun from one checkpoint, are
+            averaged.
+        also: checkpoints that are averaged with them, such as the one they began with, so that less of what was known is
+            lost.
+        data: folder with index.csv or index.parquet.
+        model: the registered name, or timm:NAME.
+        weights_dir: where checkpoint, manifest and recipe are written; the project's own weights/ by default.
+        replace: a model of that name which lies there already.
+        made_for: the val media that the temperature and the bound for "real" come from: clips of the blending family, all
+            clips, or pictures; see `calibrate.MadeFor`.
+        softened_share: as in `Calibration`, in place of what it was trained with.
+        max_fpr: of val reals at the threshold, for clips and for pictures each.
+        max_missed: share of the val fakes of a kind that may fall below its bound for "real".
+        voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone
+            there; yes is for one that was measured to make the vote better.
+        min_auc: see `voter`.
+        licence: of the weights.
+        cache: people and logits that were found before.
+        push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
     """
 
     run: tuple[Path, ...] = (Path("runs/effnetv2_b0_frame"),)
@@ -73,7 +78,7 @@ class Config:
     model: str = "effnetv2_b0_frame"
     weights_dir: Path | None = None
     replace: bool = False
-    made_for: Literal["clips", "all_clips", "pictures"] = "clips"
+    made_for: MadeFor = "clips"
     softened_share: float | None = None
     max_fpr: float = 0.05
     max_missed: float = 0.15
@@ -163,56 +168,27 @@ def unlike_registered(spec: ModelSpec) -> dict[str, Any]:
 
 
 def calibrated(spec: ModelSpec, model: Detector, media: Sequence[Collection], config: Config) -> ModelSpec:
-    """The spec with temperature and bounds chosen on val clips and val pictures.
-
-    Without pictures a few frames have the bounds of many; a model for pictures without clips has those of pictures.
+    """The spec with temperature and bounds chosen on val clips and val pictures, and with or without a place in the vote.
 
     Raises:
         SystemExit: val lacks media of a class.
     """
     logits, judged = _clip_logits(spec, model, media, config.cache)
-    labels = np.array([clip.label for clip in judged])
-    picture_logits, picture_labels = _picture_logits(spec, model, media, config.cache)
-    blended = np.array([clip.is_of("blending") for clip in judged])
-    for_pictures = config.made_for == "pictures"
-    if for_pictures and not judged:
-        logits, labels = [np.array([z]) for z in picture_logits], picture_labels
-        blended = labels == 1
-    if for_pictures:
-        scope, scope_labels = [np.array([z]) for z in picture_logits], picture_labels
-    else:
-        if config.made_for == "all_clips":
-            blended = labels == 1
-        known = np.flatnonzero(blended | (labels == 0))
-        scope, scope_labels = [logits[k] for k in known], labels[known]
-    if labels.all() or not blended.any() or len(set(scope_labels)) < 2:
-        raise SystemExit(
-            "Val needs real clips, clips of the blending family and, for a model for pictures, real and fake pictures."
-        )
-    temperature = round(fit_temperature(scope, scope_labels), 4)
-    probs, pictures = (
-        np.array([expit(z / temperature).mean() for z in part]) for part in (logits, picture_logits)
+    val = Val(
+        logits,
+        np.array([clip.label for clip in judged], np.int64),
+        np.array([clip.is_of("blending") for clip in judged], bool),
+        *_picture_logits(spec, model, media, config.cache),
     )
-    threshold = fake_bound(probs[labels == 0], config.max_fpr)
-    reals = pictures[picture_labels == 0]
-    few_threshold = fake_bound(reals, config.max_fpr) if len(reals) else None
-    real_below = min(float(np.quantile(probs[blended], config.max_missed)), threshold)
-    few_real_below = None
-    if for_pictures and few_threshold is not None:
-        missed = float(np.quantile(pictures[picture_labels == 1], config.max_missed))
-        few_real_below = round(min(missed, few_threshold), 3)
-    elif few_threshold is not None:
-        real_below = min(real_below, few_threshold)
-    others = [m for m in ledger.read()["models"] if m["name"] != spec.name and m["default_voter"]]
-    calibration = Calibration(
-        threshold=threshold,
-        few_frames_threshold=few_threshold,
-        real_below=round(real_below, 3),
-        few_frames_real_below=few_real_below,
-        temperature=temperature,
+    calibration, ranking = calibrate.calibrated(
+        val,
+        config.made_for,
+        max_fpr=config.max_fpr,
+        max_missed=config.max_missed,
         softened_share=spec.calibration.softened_share,
     )
-    good = auc(labels, probs) >= config.min_auc or not others
+    others = [m for m in ledger.read()["models"] if m["name"] != spec.name and m["default_voter"]]
+    good = ranking >= config.min_auc or not others
     voter = good if config.voter == "by_auc" else config.voter == "yes"
     return dataclasses.replace(spec, calibration=calibration, default_voter=voter)
 

@@ -128,10 +128,10 @@ def chosen(config: Config) -> list[Medium]:
     if not config.data:
         raise SystemExit("Name at least one data set: --data BUILDER=FOLDER (see --help).")
     media: list[Medium] = []
-    for told in config.data:
-        name, equals, folder = told.partition("=")
+    for given in config.data:
+        name, equals, folder = given.partition("=")
         if not equals:
-            raise SystemExit(f"--data {told!r} must be BUILDER=FOLDER, such as ffpp=/data/FaceForensics++.")
+            raise SystemExit(f"--data {given!r} must be BUILDER=FOLDER, such as ffpp=/data/FaceForensics++.")
         media += build(name, Path(folder))
     _refuse_doubles(media)
     media = _split(media, config)
@@ -226,8 +226,8 @@ def overview(media: Sequence[Medium]) -> str:
     shared = splits.shared_people(media)
     if shared:
         where = Counter(" and ".join(sorted(s)) for s in shared.values())
-        told = ", ".join(f"{count} in {names}" for names, count in where.most_common())
-        lines.append(f"People in more than one split, as the data sets come: {told}.")
+        counted = ", ".join(f"{count} in {names}" for names, count in where.most_common())
+        lines.append(f"People in more than one split, as the data sets come: {counted}.")
     return "\n".join(lines)
 
 

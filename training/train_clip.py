@@ -27,6 +27,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from tbd_app.models.nets.clip_ln import ClipLayerNorm
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe
 from training.datasets.batches import batches, steps_per_epoch
@@ -106,6 +107,10 @@ def main(config: Config) -> None:
     model, spec = open_model(
         config.model, config.tower, CropRecipe(config.crop, 1.3), norms_from=config.train_norms_from
     )
+    if not isinstance(model, ClipLayerNorm):
+        raise SystemExit(
+            f"{config.model} is trained by another script; this one tunes the LayerNorms of CLIP."
+        )
     print(f"{config.model}: {trained_share(model)}.")
     faces = open_faces(config.data, n_frames=config.frames)
     reader = ClipReader(faces["train"], for_spec(spec), 1)

@@ -144,11 +144,11 @@ def main(config: Config) -> None:
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         x, mask, y = batch["x"].flatten(0, 1), batch["mask"].flatten(0, 1), batch["y"].flatten()
         logits = model(x, mask)
-        told = focal(judges.gave.flatten(0, 1), y.repeat(len(judges.gave)), config.gamma)
+        classified = focal(judges.gave.flatten(0, 1), y.repeat(len(judges.gave)), config.gamma)
         parts = facial_components(bare.queries(), prototypes, config.tau)
         return {
-            "loss": SCALE * (told + config.component_weight * parts),
-            "focal_loss": told.detach(),
+            "loss": SCALE * (classified + config.component_weight * parts),
+            "focal_loss": classified.detach(),
             "component_loss": parts.detach(),
             "accuracy": accuracy(logits, y),
         }

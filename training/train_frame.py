@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 
@@ -31,18 +31,22 @@ from torch import Tensor, nn
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from tbd_app.types import CropRecipe, ModelSpec
 from training.datasets import batches as engine_batches
+from training.datasets import streamed
 from training.datasets.batches import steps_per_epoch
 from training.datasets.clips import ClipReader
 from training.datasets.pairs import PairDataset
 from training.datasets.partners import Pairing, must_be_own, paired
 from training.datasets.published import Augment
 from training.datasets.shares import shares_of
+from training.datasets.streamed import StreamedFrames
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
 from training.engine.metrics import auc
 from training.engine.run import Run
 from training.engine.validation import score, score_batches, validated, video_figures
 from training.faces.open import Faces, open_faces
+from training.faces.shards import listed
+from training.faces.stream import shards_of
 from training.fakes.generators import Generator, load_generators
 from training.fakes.upscale import Upscaled
 from training.losses.change_map import Where
@@ -72,6 +76,9 @@ class Config(ModelConfig):
         batch_pairs: pairs (one real, one fake) a step and process; labelled frames are twice as many.
         size_px: input sizes, one per phase; the last one is what the checkpoint asks for.
         size_share: share of the steps per phase.
+        stream: read train faces out of the shards of `data` one after the other and list none of them, for sets larger than
+            memory; for labelled frames.
+        shards: where these shards lie, if not in `data`: a folder, or webdataset's URLs with braces.
         frames_per_clip: frames cut from each clip of an index.csv.
         val_blends: self-blends of val stills (of frames of clips where there is no still) that are scored at each validation.
         generators: folder of train_generators.py, whose networks draw some of the fakes; none by default.
@@ -90,6 +97,8 @@ class Config(ModelConfig):
     batch_pairs: int = 16
     size_px: tuple[int, ...] = (224,)
     size_share: tuple[float, ...] = (1.0,)
+    stream: bool = False
+    shards: str = ""
     frames_per_clip: int = 16
     val_blends: int = 240
     generators: Path | None = None
@@ -108,17 +117,25 @@ def main(config: Config) -> None:
     """Train one model; see the module's text."""
     set_seed(config.seed)
     spec = spec_to_train(config)
-    faces = open_faces(config.data, n_frames=config.frames_per_clip)
+    faces = open_faces(
+        config.data, n_frames=config.frames_per_clip, splits=("val",) if config.stream else ("train", "val")
+    )
+    splits = {split: part.items for split, part in faces.items()}
+    if config.stream:
+        splits["train"], n_train = listed(config.data, "train")
+    else:
+        n_train = len(faces["train"].bank)
     if config.pairs != "blend":
-        per_epoch = steps_per_epoch(len(faces["train"].bank), 2 * config.batch_pairs, config.loop.accumulate)
+        per_epoch = steps_per_epoch(n_train, 2 * config.batch_pairs, config.loop.accumulate)
         config = dataclasses.replace(config, where=0.0, loop=config.loop.in_steps(per_epoch))
     model = begin(config)
     teacher = Teacher(config.teacher, spec) if config.teacher.checkpoint else None
     if config.hints and not teacher:
         raise SystemExit("--hints needs a teacher: --teacher.checkpoint.")
     generators = load_generators(config.generators, "train") if config.generators else []
-    upscaled = Upscaled(config.upscaled, faces["train"].bank) if config.upscaled else None
-    splits = {split: part.items for split, part in faces.items()}
+    upscaled = (
+        Upscaled(config.upscaled, faces["train"].bank) if config.upscaled and not config.stream else None
+    )
     run = Run(config, SCRIPT, splits, {"pair_shares": shares_of(generators, upscaled)})
     where = Where.of(model, spec.input_size) if config.where else None
     hints = Hints(model, teacher.model, spec.input_size) if config.hints and teacher else None
@@ -132,7 +149,9 @@ def main(config: Config) -> None:
 
     model = fit(
         model,
-        lambda start: batches(config, faces["train"], start, generators, upscaled),
+        lambda start: batches(
+            config, faces["val" if config.stream else "train"], start, generators, upscaled
+        ),
         step,
         lambda m: validate(
             AgainstReduced(m, config.softened_share),
@@ -157,6 +176,8 @@ def spec_to_train(config: Config) -> ModelSpec:
     """
     if config.pairs == "blend":
         must_be_own(config.augment)
+    if config.stream and config.pairs != "none":
+        raise SystemExit("--stream gives labelled frames: it needs --pairs none.")
     spec = spec_of(config.model)
     calibration = dataclasses.replace(spec.calibration, softened_share=config.softened_share)
     crop = spec.crop if config.crop == spec.crop.kind else CropRecipe(config.crop, 1.3)
@@ -223,10 +244,15 @@ def labelled_batches(
     config: Config, reader: ClipReader, first: int, end: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches `first` to `end` of x (N,3,S,S) and y (N,), N being twice `batch_pairs`."""
-    data, size = paired(
-        config.pairs, reader, batch=2 * config.batch_pairs, seed=config.seed, augment=config.augment
-    )
-    for batch in engine_batches.batches(data, size, first, end, config.workers):
+    how: dict[str, Any] = {"seed": config.seed, "augment": config.augment}
+    if config.stream:
+        shards, size = shards_of(config.shards or str(config.data / "shards")), 2 * config.batch_pairs
+        stream = StreamedFrames(shards, reader, size=size, start=first, workers=config.workers, **how)
+        found: Iterable[Any] = streamed.batches(stream, end)
+    else:
+        data, size = paired(config.pairs, reader, batch=2 * config.batch_pairs, **how)
+        found = engine_batches.batches(data, size, first, end, config.workers)
+    for batch in found:
         yield batch["x"].reshape(-1, *batch["x"].shape[-3:]), batch["y"].flatten()
 
 

@@ -109,7 +109,7 @@ def read_pictures(config: Config, preprocess: Preprocess) -> dict[str, tuple[lis
             media = faces.media("crop", "image")
             if not len(media):  # of clips alone: a frame of each
                 media = faces.media()
-            found[split] = ([faces.items[n] for n in media], around_faces(faces, media, preprocess))
+            found[split] = ([faces.items[n] for n in media], around_faces(faces, media.tolist(), preprocess))
         return found
     media = builders.build(config.layout, config.data)
     parts = {}
@@ -152,11 +152,15 @@ def test(model: nn.Module, items: Sequence[Item], cut: Cut, preprocess: Preproce
     labels, out = np.array([i.label for i in items]), {}
     for name, change in (("original", lambda crop: crop), ("jpeg50", lambda crop: jpeg(crop, 50))):
         probs = probs_of(model, items, lambda row, change=change: change(cut(row)), preprocess)
-        told = classification_report(
-            labels, probs >= 0.5, target_names=["real", "fake"], output_dict=True, zero_division=0
+        report: Any = classification_report(
+            labels,
+            probs >= 0.5,
+            target_names=["real", "fake"],
+            output_dict=True,
+            zero_division=0,  # pyright: ignore[reportArgumentType]
         )
         confusion = confusion_matrix(labels, probs >= 0.5, labels=[0, 1]).tolist()
-        out[name] = {"image_auc": auc(labels, probs), "confusion": confusion, **told}
+        out[name] = {"image_auc": auc(labels, probs), "confusion": confusion, **report}
     return out
 
 

@@ -112,12 +112,12 @@ def main(config: Config) -> None:
     }
 
     train = faces["train"]
-    clips, pictures = train.media("video"), train.media("image")
+    clips, pictures = train.media("video").tolist(), train.media("image").tolist()
     if not len(clips):
         raise SystemExit("The split holds no clips: the probe reads faces over time.")
     if len(set(labels_of(train, pictures))) < 2:  # frames stand for pictures
         pictures = clips
-    reals = [int(n) for n in clips if not train.items[n].label]
+    reals = [n for n in clips if not train.items[n].label]
     of_clips: dict[Variant, Sequence[int]] = {"clean": clips, "degraded": clips, "twin": reals}
     of_pictures: dict[Variant, Sequence[int]] = {"clean": pictures, "degraded": pictures}
     moving, still = (
@@ -127,7 +127,7 @@ def main(config: Config) -> None:
     fit(model, moving, still, config)
 
     val = faces["val"]
-    clips = val.media("video")
+    clips = val.media("video").tolist()
     numbers = np.concatenate([clip_numbers(model, e) for e in found["val"].examples(clips, "clean")])
     with torch.inference_mode():
         scores = model.clip_head(torch.from_numpy(numbers)).sigmoid().numpy()

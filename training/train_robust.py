@@ -126,7 +126,8 @@ def main(config: Config) -> None:
     learner = None
     if config.unet_weight:
         attacker = dataclasses.replace(config.attacker, eps=config.eps)
-        learner = Learner(attacker, space, PartialState().device, fp16=loop.precision == "fp16")
+        device = torch.device(str(PartialState().device))
+        learner = Learner(attacker, space, device, fp16=loop.precision == "fp16")
     run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
     model = fit(
         model,

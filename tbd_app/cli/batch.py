@@ -122,8 +122,8 @@ class Outputs:
                 from tbd_app.report import annotate
 
                 out = self.video / f"{stem}.mp4"
-                annotate.write(report, path, out)
-                notes.append(f"wrote {out}")
+                mute = annotate.write(report, path, out)
+                notes.append(f"wrote {out}" + (", whose sound could not be read" if mute else ""))
         except TBDError as error:
             notes.append(error.message)
         except OSError as error:
@@ -180,7 +180,7 @@ class Batch:
     def _analyse(self, path: Path, show: Screen.Show) -> Report:
         if os.path.isdir(path):
             raise EmptyFile("The folder holds no file.")
-        for item in tbd_app.analyze_events(path, self.settings):
+        for item in tbd_app.analyze_events(path, self.settings, pictures=self.outputs.html is not None):
             if isinstance(item, ProgressEvent):
                 show(shown(path.name), item)
                 continue

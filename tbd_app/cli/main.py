@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from tbd_app import __version__
+from tbd_app.cli import options
 from tbd_app.cli.batch import Batch, Outputs, expand
 from tbd_app.cli.scan import scan
 from tbd_app.cli.screen import Screen
@@ -22,7 +23,6 @@ from tbd_app.report.to_json import error_to_dict
 from tbd_app.settings import AnalysisSettings
 
 NOTHING_ANALYSED, SOME_REFUSED, NO_DEVICE, INTERRUPTED = 3, 2, 2, 130
-DEFAULTS = AnalysisSettings.__dataclass_fields__
 
 app = typer.Typer(
     name="tbd",
@@ -69,10 +69,10 @@ def analyze(
             help="Names joined by commas: they vote. Or default, or all: every model is shown, the default ones vote."
         ),
     ] = "default",
-    frames: Annotated[int, typer.Option(help="Frames to look at, 8 to 64.")] = DEFAULTS["n_frames"].default,
-    face_confidence: Annotated[
-        float, typer.Option(help="Least confidence of the face detector, 0.5 to 1.")
-    ] = DEFAULTS["face_confidence"].default,
+    frames: options.NumberOfFrames = options.DEFAULTS["n_frames"],
+    face_confidence: options.FaceConfidence = options.DEFAULTS["face_confidence"],
+    min_face_px: options.MinFacePx = options.DEFAULTS["min_face_px"],
+    min_track_share: options.MinTrackShare = options.DEFAULTS["min_track_share"],
     json_file: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +96,7 @@ def analyze(
         bool,
         typer.Option(help="Score the same faces again, slightly changed; an answer that turns is withdrawn."),
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: options.Device = "auto",
     language: Annotated[
         Language | None,
         typer.Option(
@@ -119,6 +119,8 @@ def analyze(
             attention=attention,
             stability=stability,
             device=device,  # type: ignore[arg-type] - checked by the settings
+            min_face_px=min_face_px,
+            min_track_share=min_track_share,
         )
         registry.resolve(settings.models)
         _check_device(screen, settings.device)

@@ -93,7 +93,7 @@ def _below(report: Report) -> Iterator[str]:
     if vote := texts.known_vote(report):
         yield vote
     if origin := provenance.lines(report):
-        yield f"{provenance.TITLE}: {' '.join(origin)}"
+        yield f"{provenance.title()}: {' '.join(origin)}"
 
 
 def summary(done: Sequence[Result]) -> Iterator[str | Table]:
@@ -123,7 +123,7 @@ def summary(done: Sequence[Result]) -> Iterator[str | Table]:
 
 
 def _tally(done: Sequence[Result]) -> str:
-    """ "4 files: 1 suspicious, 2 no signs found, 1 refused." """
+    """The files of a batch, counted: "4 files: 1 suspicious, 2 no signs found, 1 refused"."""
     answers = Counter(of_report(result) for _, result in done if isinstance(result, Report))
     parts = [f"{answers[a]} {texts.ANSWERS[a].lower()}" for a in get_args(Answer) if answers[a]]
     if refused := len(done) - answers.total():

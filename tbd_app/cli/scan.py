@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from tbd_app.cli import options
 from tbd_app.cli.screen import Screen
 from tbd_app.errors import DeviceMissing, TBDError, WeightsMissing
 from tbd_app.models import registry
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from tbd_app.scan.run import Summary
 
 SOME_REFUSED, NO_DEVICE, NOTHING_JUDGED, INTERRUPTED = 2, 2, 3, 130
-DEFAULTS = AnalysisSettings.__dataclass_fields__
 LINE_EVERY_S = 60.0  # where there is no terminal
 RATE_OVER_S = 600.0
 
@@ -50,10 +50,10 @@ def scan(
         typer.Option(metavar="FILE.parquet", help="The table: a row a file. Beside it lies its journal."),
     ],
     models: Annotated[str, typer.Option(help="As for analyze.")] = "default",
-    frames: Annotated[int, typer.Option(help="Frames to look at, 8 to 64.")] = DEFAULTS["n_frames"].default,
-    face_confidence: Annotated[
-        float, typer.Option(help="Least confidence of the face detector, 0.5 to 1.")
-    ] = DEFAULTS["face_confidence"].default,
+    frames: options.NumberOfFrames = options.DEFAULTS["n_frames"],
+    face_confidence: options.FaceConfidence = options.DEFAULTS["face_confidence"],
+    min_face_px: options.MinFacePx = options.DEFAULTS["min_face_px"],
+    min_track_share: options.MinTrackShare = options.DEFAULTS["min_track_share"],
     workers: Annotated[
         int | None, typer.Option(help="Processes, each with its own models; by default as many as fit.")
     ] = None,
@@ -63,7 +63,7 @@ def scan(
     address: Annotated[
         str | None, typer.Option(help="The Ray cluster's address; without it Ray runs on this machine.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Analyse very many files into one Parquet table; after an interrupt, a crash or a kill the same command goes on.
 
@@ -77,6 +77,8 @@ def scan(
             face_confidence=face_confidence,
             models=tuple(name.strip() for name in models.split(",") if name.strip()),
             device=device,  # type: ignore[arg-type] - checked by the settings
+            min_face_px=min_face_px,
+            min_track_share=min_track_share,
         )
         _check(settings, remote=address is not None)
         from tbd_app.scan.run import scan as run  # brings NumPy and Arrow

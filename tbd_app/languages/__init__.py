@@ -64,11 +64,16 @@ def say_n(one: str, many: str, n: int, **values: Any) -> str:
     return _filled(_table(language()).ngettext(one, many, n), {"n": f"{n:,}", **values})
 
 
+def isolated(value: Any) -> str:
+    """A value that keeps its own order, also in a line from right to left."""
+    return _ISOLATED.format(value) if direction() == "rtl" and value != "" else str(value)
+
+
 def _filled(sentence: str, values: Mapping[str, Any]) -> str:
     if not values:
         return sentence
-    if direction() == "rtl":
-        values = {name: _ISOLATED.format(value) if value != "" else "" for name, value in values.items()}
+    if direction() == "rtl":  # elsewhere values stay as they are, for formats in the sentence
+        values = {name: isolated(value) for name, value in values.items()}
     return sentence.format(**values)
 
 
@@ -83,9 +88,7 @@ def translated(sentence: str) -> str:
         return whole
     for pattern, template in _made(language()):
         if found := pattern.fullmatch(sentence):
-            values = [translated(value) for value in found.groups()]
-            if direction() == "rtl":
-                values = [_ISOLATED.format(value) for value in values]
+            values = [isolated(translated(value)) for value in found.groups()]
             return _table(language()).gettext(template).format(*values)
     return sentence
 

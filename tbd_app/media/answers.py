@@ -110,14 +110,18 @@ def run_numbers(info: dict[str, Any], n_frames: int, count: int) -> list[int]:
     return run
 
 
-def film(info: dict[str, Any], arrays: Sequence[np.ndarray]) -> bytes:
+def film(info: dict[str, Any], arrays: Sequence[np.ndarray]) -> tuple[bytes, bool]:
     """The answer of the job that makes the annotated video: a file, padded to whole pixels.
+
+    Returns:
+        The file, and whether sound is missing from it.
 
     Raises:
         CorruptMedia: it cannot be true.
     """
     _require(len(arrays) == 1 and _is_whole(info.get("bytes"), 1, arrays[0].size))
-    return arrays[0].tobytes()[: info["bytes"]]
+    _require(type(info.get("mute")) is bool)
+    return arrays[0].tobytes()[: info["bytes"]], info["mute"]
 
 
 def clean(text: Any) -> str | None:

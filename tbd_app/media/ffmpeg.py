@@ -14,6 +14,7 @@ from functools import cache
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.codec import Codec
 from av.codec.codec import UnknownCodecError, codecs_available
 from av.container import InputContainer
@@ -32,7 +33,7 @@ MAX_PIXEL_ASPECT = 8.0
 SQUARE_ENOUGH = 0.02  # encoders round odd sizes to such aspects; resampling would only soften the picture
 NAMED_STREAMS = 5  # as many are named in a warning
 # FFmpeg's names of the codecs that people's files are in; hundreds more are in the library, old and seldom tested.
-CODECS = set(
+CODECS = frozenset(
     "av1 cfhd cinepak dnxhd dvvideo ffv1 ffvhuff flv1 gif h261 h263 h263p h264 hevc huffyuv jpeg2000 jpegls magicyuv mjpeg "
     "mpeg1video mpeg2video mpeg4 msmpeg4v1 msmpeg4v2 msmpeg4v3 msvideo1 png prores qtrle r210 rawvideo rv10 rv20 rv30 rv40 "
     "svq1 svq3 theora tiff utvideo v210 v410 vc1 vp6 vp6a vp6f vp8 vp9 vvc webp wmv1 wmv2 wmv3 y41p yuv4".split()
@@ -48,14 +49,25 @@ class Tally:
 
 
 @cache
-def decoders() -> list[str]:
-    """FFmpeg's own names of the decoders of `CODECS`, the only ones that it may use while it looks at a file."""
+def decoders(codecs: frozenset[str] = CODECS) -> list[str]:
+    """FFmpeg's own names of the decoders of these codecs, the only ones that it may use while it looks at a file."""
     found = []
     for name in codecs_available:
-        if name in CODECS or name.startswith(("lib", "flv", "msmpeg4")):
+        if name in codecs or name.startswith(("lib", "flv", "msmpeg4", "amr", "mp3")):
             with suppress(UnknownCodecError):  # it only encodes
                 found.append(Codec(name, "r"))
-    return sorted({codec.name for codec in found if codec.canonical_name in CODECS})
+    return sorted({codec.name for codec in found if codec.canonical_name in codecs})
+
+
+def container_of(path: str, demuxer: str, codecs: frozenset[str] = CODECS) -> InputContainer:
+    """The file opened by one demuxer, for codecs of these names alone.
+
+    Raises:
+        FFmpegError: it cannot be opened.
+    """
+    # The prefix and the whitelist keep FFmpeg from taking a name for an address or a command.
+    options = {"protocol_whitelist": "file", "codec_whitelist": ",".join(decoders(codecs))}
+    return av.open(f"file:{path}", "r", demuxer, options, metadata_errors="replace")
 
 
 @contextmanager
@@ -71,9 +83,7 @@ def opened(path: str, demuxer: str, limits: Limits) -> Iterator[tuple[InputConta
         CorruptMedia: it cannot be opened.
     """
     try:
-        # The prefix and the whitelist keep FFmpeg from taking a name for an address or a command.
-        options = {"protocol_whitelist": "file", "codec_whitelist": ",".join(decoders())}
-        container = av.open(f"file:{path}", "r", demuxer, options, metadata_errors="replace")
+        container = container_of(path, demuxer)
     except FFmpegError as error:
         raise CorruptMedia(f"The video is damaged or cut short: {error.strerror}.") from error
     with container:
@@ -120,7 +130,7 @@ def passed_over(container: InputContainer, stream: VideoStream) -> str:
     )
 
 
-def packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[Packet]:
+def packets(container: InputContainer, stream: VideoStream | AudioStream, tally: Tally) -> Iterator[Packet]:
     """Packets with content, until the end or the first damage."""
     try:
         # An empty packet is a dropped frame of an AVI, or the end; to a decoder it would always be the end.

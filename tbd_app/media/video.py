@@ -90,7 +90,7 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
         TooManyPixels: a frame passes the limit.
     """
     tally, lost = Tally(), []
-    line = Timeline.unpacked(index) if index else _read_timeline(path, format_name, limits, tally)
+    line = Timeline.unpacked(index) if index else read_timeline(path, format_name, limits, tally)
     film = Film(path, format_name, limits, line, tally)
     found = len(line)
     _, picked = _picked(film, lambda times_s: [np.array(uniform_indices(len(times_s), n), int)])
@@ -114,7 +114,7 @@ def decode_runs(
         TooManyPixels: a frame passes the limit.
     """
     tally, wanted = Tally(), Runs(length, step_s, count)
-    line = Timeline.unpacked(index) if index else _read_timeline(path, format_name, limits, tally)
+    line = Timeline.unpacked(index) if index else read_timeline(path, format_name, limits, tally)
     if not len(line):
         raise CorruptMedia("No frame of the video can be decoded.")
     film = Film(path, format_name, limits, line, tally)
@@ -176,17 +176,17 @@ def play(
         fit: from width and height, px, to those that are wanted, before the frame is turned upright.
 
     Yields:
-        Seconds since the first frame, and the frame (H,W,3) uint8 RGB, upright.
+        Seconds on the file's clock, from 0 where recordings are joined, and the frame (H,W,3) uint8 RGB, upright.
 
     Raises:
         NotMedia, TooManyPixels, CorruptMedia: as for `probe`.
     """
-    line = _read_timeline(path, format_name, limits, Tally())
+    line = read_timeline(path, format_name, limits, Tally())
     first = _first_field(Film(path, format_name, limits, line, Tally()))
     with ffmpeg.opened(path, format_name, limits) as (container, stream):
         render = Renderer(limits, fit, ffmpeg.pixel_aspect(stream))
         # The stream's clock: frames that the decoder gives up last carry none of their own.
-        start_s, tick_s, interval_s = None, stream.time_base, 1 / ffmpeg.header_fps(stream)
+        tick_s, interval_s = stream.time_base, 1 / ffmpeg.header_fps(stream)
         frames = enumerate(ffmpeg.decoded(container, stream, Tally()))
         for i, frame in frames if first is None else interlaced.whole(frames, first):
             pts = frame.pts
@@ -194,8 +194,7 @@ def play(
                 time_s = float(line.times_s[i])
             else:
                 time_s = i * interval_s if pts is None or tick_s is None else float(pts * tick_s)
-            start_s = time_s if start_s is None else start_s
-            yield time_s - start_s, np.ascontiguousarray(render(frame))
+            yield time_s, np.ascontiguousarray(render(frame))
 
 
 def _first_field(film: Film) -> interlaced.Parity | None:
@@ -207,7 +206,8 @@ def _first_field(film: Film) -> interlaced.Parity | None:
         return film.first_field(some)
 
 
-def _read_timeline(path: str, format_name: str, limits: Limits, tally: Tally) -> Timeline:
+def read_timeline(path: str, format_name: str, limits: Limits, tally: Tally) -> Timeline:
+    """When each frame is shown, of the whole file; for jobs in the sandbox."""
     with ffmpeg.opened(path, format_name, limits) as (container, stream):
         return _timeline(container, stream, tally)
 

@@ -77,6 +77,7 @@ def analyze_events(
     settings: AnalysisSettings,
     *,
     name: str | None = None,
+    pictures: bool = True,
     read: tuple[Media, Frames] | None = None,
 ) -> Generator[ProgressEvent | Report]:
     """Analyse one file step by step; closing the generator stops the work at once.
@@ -85,6 +86,7 @@ def analyze_events(
         path: a video, an image or a zip of frames.
         settings: what to do.
         name: the file's name for the report, when the path is a temporary one.
+        pictures: make maps and frames for views; without them the report's JSON is the same.
         read: what `people.read` made of the file with the same settings, perhaps elsewhere; it is not opened again.
 
     Yields:
@@ -133,7 +135,7 @@ def analyze_events(
     if settings.stability:
         yield _event("stability", 0, 1, "Scoring the same faces again, slightly changed")
         steady = stability.check(
-            sampled, linked, verdicts, scores, combination, parts, device,
+            sampled, linked, verdicts, scores, combination, parts, device, sights,
             min_face_px=settings.min_face_px,
         )  # fmt: skip
         if steady is not None:
@@ -141,9 +143,12 @@ def analyze_events(
     clock.lap("stability")
 
     explained = explain.Explained()
-    if settings.explain:
+    if settings.explain and pictures:
         yield _event("explain", 0, 1, "Drawing where the models looked")
         explained = explain.explain(sampled, linked, scores, device, sights, attention=settings.attention)
+    elif settings.explain:
+        said = explain.kinds_of(linked, scores, device, attention=settings.attention)
+        explained = explain.Explained(kinds=said)
     clock.lap("explain")
 
     models = tuple(_info(name, media.kind) for name in names)
@@ -177,7 +182,7 @@ def analyze_events(
         known=vote,
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explained.shown,
-        snapshots=tuple(explain.snapshots(sampled, linked, explained.maps)),
+        snapshots=tuple(explain.snapshots(sampled, linked, explained.maps)) if pictures else (),
         maps=explained.kinds,
         stability=steady,
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -1,5 +1,7 @@
-"""Choose what to explain: of each judged person the frames of highest and lowest score, for every model; and a map for every
-frame, by one model that judges single frames."""
+"""Choose what to explain: of each judged person the frames of highest and lowest score, for every model.
+
+One model that judges single frames has a map for every frame, too.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ import cv2
 import numpy as np
 
 from tbd_app.models import registry
+from tbd_app.models.nets.attention import kind_of
 from tbd_app.pipeline import grad_cam as cam
 from tbd_app.pipeline import maps as kinds
 from tbd_app.pipeline import neighbours, score
@@ -44,6 +47,21 @@ class Explained:
     strongest: float = cam.FLOOR_LOGITS
 
 
+def kinds_of(
+    tracks: Sequence[FaceTrack], scores: Sequence[ModelScore], device: str, *, attention: bool = False
+) -> dict[str, MapKind]:
+    """The `kinds` that `explain` would give, without any map; arguments as there."""
+    shown = {track.track_id for track in _explained(tracks, scores)}
+    names = dict.fromkeys(s.model for s in scores if s.status == "ok" and s.track_id in shown)
+    return {name: kinds.kind_of(score.loaded(name, device), attention_wanted=attention) for name in names}
+
+
+def _explained(tracks: Sequence[FaceTrack], scores: Sequence[ModelScore]) -> list[FaceTrack]:
+    """The first tracks that were judged."""
+    judged = {s.track_id for s in scores if s.status == "ok"}
+    return [t for t in tracks if t.track_id in judged][:MAX_PEOPLE]
+
+
 def explain(
     frames: Frames,
     tracks: Sequence[FaceTrack],
@@ -63,17 +81,18 @@ def explain(
         device: "cpu" or "cuda".
         sights: of the tracks, for models on runs of frames: the middle clip is explained.
         attention: show a model's own attention where it has any, of the same frames as Grad-CAM would.
-        every_frame: make the maps of every frame, too.
+        every_frame: make the maps of every frame, too: of the first model that scores frames, or where attention is asked for
+            of the first that has any.
     """
     judged = [s for s in scores if s.status == "ok"]
-    wanted = [t for t in tracks if any(s.track_id == t.track_id for s in judged)][:MAX_PEOPLE]
     found: list[_Looked] = []
-    for track in wanted:
+    for track in _explained(tracks, scores):
         own = [s for s in judged if s.track_id == track.track_id]
         by_frame = [s for s in own if s.frame_fake_prob is not None]
         roles = _roles(by_frame, track, device)
+        mapped = _mapped(by_frame, device, attention=attention) if every_frame else None
         for s in own:
-            everywhere = every_frame and bool(by_frame) and s is by_frame[0]
+            everywhere = s is mapped
             where, own_track = frames, track
             if (runs := neighbours.asked(registry.spec(s.model))) is not None:
                 clips = neighbours.clips_of(runs, frames, track, (sights or {}).get(runs, ()))
@@ -141,6 +160,12 @@ def _looked(
         if len(found.parts) > 1:  # each frame has several pictures, so fewer frames are shown
             roles = _first_of_each(roles)
     return _Looked(s, track, frames, preprocess, rows, found, crops, roles, everywhere)
+
+
+def _mapped(by_frame: Sequence[ModelScore], device: str, *, attention: bool) -> ModelScore | None:
+    """Of which of the models that score frames each frame shows a map."""
+    own = (s for s in by_frame if attention and kind_of(score.loaded(s.model, device)))
+    return next(own, by_frame[0] if by_frame else None)
 
 
 def _roles(by_frame: Sequence[ModelScore], track: FaceTrack, device: str) -> dict[int, Role]:

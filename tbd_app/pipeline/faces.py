@@ -20,13 +20,13 @@ from tbd_app.types import Faces
 
 DETECT_SIDE_PX = 640  # longer side of the frame that pass 1 sees
 SMALLEST_SEARCH_PX = 20  # MTCNN's own floor, on the reduced frame
-PROPOSAL_SCORE = 0.7  # P-Net: 0.6 doubles the work and finds no further face on real clips
-CANDIDATE_SCORE = 0.6  # pass 1 is generous, pass 2 decides
-VERIFY_MARGIN = 1.5
+PROPOSAL_SCORE = 0.7  # P-Net: 0.6 doubles the work and finds no further face on real clips; tuned, not tested
+CANDIDATE_SCORE = 0.6  # pass 1 is generous, pass 2 decides; tuned, not tested
+VERIFY_MARGIN = 1.5  # tuned, not tested
 VERIFY_SIDE_PX = 160
-MIN_COVER = 0.2  # of the enlarged crop's area
+MIN_COVER = 0.2  # of the enlarged crop's area; tuned, not tested
 LEAST_PROB = 1e-7  # a score counts as at least this far from 0 and from 1
-MAX_OFFSET = 0.25  # of the enlarged crop's side, between centres
+MAX_OFFSET = 0.25  # of the enlarged crop's side, between centres; tuned, not tested
 FRAME_BATCH = 8
 CANDIDATE_BATCH = 32
 T = TypeVar("T")

@@ -39,6 +39,11 @@ class Maps:
     over_time: np.ndarray | None = None
 
 
+def kind_of(model: Detector, *, attention_wanted: bool) -> MapKind:
+    """What a model's maps show, without making any."""
+    return (attention.kind_of(model) if attention_wanted else None) or "grad_cam"
+
+
 def by_evidence(model: Detector, spec: ModelSpec, batch: Tensor) -> Maps:
     """Grad-CAM; arguments as of `grad_cam`."""
     return Maps("grad_cam", cam.grad_cam(model, spec, batch)[:, None])

@@ -20,8 +20,8 @@ from tbd_app.pipeline.faces import FaceDetector, iou
 from tbd_app.settings import Limits
 from tbd_app.types import FaceTrack, Frames, Media, ModelSpec
 
-MAX_APART = 2.0  # sampled frames between a run and the person's nearest one
-MAX_MOVE = 0.8  # of the face's side, from where it should be
+MAX_APART = 2.0  # sampled frames between a run and the person's nearest one; tuned, not tested
+MAX_MOVE = 0.8  # of the face's side, from where it should be; tuned, not tested
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def track_logits(
     """`score.track_logits`, of the clips that the model asks for: (C,) float64 of a model on runs, one value a clip.
 
     Args:
-        parts: is filled for models on spread frames.
+        parts: is filled with what they are made of.
         seen: of these people.
     """
     runs = asked(spec)
@@ -166,4 +166,6 @@ def track_logits(
         clips = clips_of(runs, frames, track, (seen or {}).get(runs, ()))
         found = [score.track_logits(model, spec, f, [t], device)[track.track_id] for f, t in clips]
         out[track.track_id] = np.concatenate(found)
+    if parts is not None:
+        parts.own.update(out)
     return out

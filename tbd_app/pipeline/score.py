@@ -35,7 +35,8 @@ class Parts:
     """What the logits of tracks were made of, by track_id, for who scores some of the same faces again.
 
     Attributes:
-        own: (K,) float64 logits of a frame model, before the softened share is taken off; see `scored_rows`.
+        own: (K,) float64 logits of a frame model, before the softened share is taken off (see `scored_rows`), or (C,) of a
+            clip model on runs of frames, one a clip.
         softened: (J,) float64 logits of the frames `softened_rows` without their finest detail, where a share is.
         features: (T,C) of a clip model that reads frame by frame.
     """
@@ -46,7 +47,7 @@ class Parts:
 
 
 def pick_device(wanted: str) -> str:
-    """ "cuda" or "cpu" for a setting of "auto", "cuda" or "cpu"; "auto" takes CUDA when it is there.
+    """The device, "cuda" or "cpu", for a setting of "auto", "cuda" or "cpu"; "auto" takes CUDA when it is there.
 
     Raises:
         DeviceMissing: "cuda" is wanted and not there.

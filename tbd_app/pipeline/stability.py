@@ -5,22 +5,24 @@ views can cost, and as much as the scoring itself of a clip model that sees five
 so its own score is not held against the answer: it is compared with the same frame as it was, and what the view changed there
 is taken to be what it changes in every frame. A frame model's logits all move by that much, and so do the features of a clip
 model's frames; averages, calibration and bounds stay those of the verdict. A clip model that does not read frame by frame is
-asked about its whole clip in each view.
+asked about its whole clip in each view; of several clips of neighbouring frames another one is asked about in each view, and
+all move by what the view changes there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tbd_app.known import Combination
+from tbd_app.medium import Runs
 from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector, reduced
-from tbd_app.pipeline import score, verdict
+from tbd_app.pipeline import neighbours, score, verdict
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from tbd_app.pipeline.score import Parts
 from tbd_app.pipeline.views import VIEWS, Face, part
@@ -60,6 +62,7 @@ def check(
     combination: Combination | None,
     parts: Mapping[str, Parts],
     device: str,
+    seen: neighbours.Sights | None = None,
     *,
     min_face_px: int,
 ) -> Stability | None:
@@ -73,6 +76,7 @@ def check(
         combination: behind them.
         parts: of what the scores were made, by model; what is missing is computed again.
         device: "cpu" or "cuda".
+        seen: of the tracks, for models on runs of frames.
         min_face_px: faces with a smaller median side are not judged.
     """
     decided = [t for t in tracks if is_answer(verdicts[t.track_id])]
@@ -82,7 +86,9 @@ def check(
     try:
         for name in dict.fromkeys(s.model for s in judging):
             mine = [t for t in decided if any((s.model, s.track_id) == (name, t.track_id) for s in judging)]
-            logits[name] = view_logits(name, frames, mine, device, parts.get(name), min_face_px=min_face_px)
+            logits[name] = view_logits(
+                name, frames, mine, device, parts.get(name), seen, min_face_px=min_face_px
+            )
     except torch.OutOfMemoryError:
         return None
     return of_logits(decided, verdicts, scores, combination, logits)
@@ -147,23 +153,31 @@ def view_logits(
     tracks: Sequence[FaceTrack],
     device: str,
     parts: Parts | None = None,
+    seen: neighbours.Sights | None = None,
     *,
     min_face_px: int,
 ) -> Logits:
-    """Fake-minus-real logits of one model by track_id and view: (K,) float64 of a frame model, (1,) of a clip model.
+    """Fake-minus-real logits of one model by track_id and view, as many as served the verdict.
+
+    (K,) float64 of a frame model, (1,) of a clip model, (C,) of one on runs of frames, one a clip.
 
     Raises:
         torch.OutOfMemoryError: there is too little memory.
     """
     spec, model = registry.spec(name), score.loaded(name, device)
     known = parts if parts is not None else Parts()
-    missing = [t for t in tracks if t.track_id not in known.own and t.track_id not in known.features]
-    if missing and (spec.task == "frame" or model.frame_by_frame):
-        score.track_logits(model, spec, frames, missing, device, known)
     asked: list[tuple[FaceTrack, ViewName]] = [(t, view) for t in tracks for view in views_of(t, min_face_px)]
     if not asked:
         return {}
     eyes = _Eyes(model, spec, for_spec(spec), frames, device)
+    if (runs := neighbours.asked(spec)) is not None:
+        own = known.own
+        if any(t.track_id not in own for t in tracks):
+            own = neighbours.track_logits(model, spec, frames, tracks, device, seen=seen)
+        return eyes.of_runs(asked, runs, (seen or {}).get(runs, ()), own)
+    missing = [t for t in tracks if t.track_id not in known.own and t.track_id not in known.features]
+    if missing and (spec.task == "frame" or model.frame_by_frame):
+        score.track_logits(model, spec, frames, missing, device, known)
     if spec.task == "frame":
         return eyes.of_frames(asked, known)
     return eyes.of_features(asked, known) if model.frame_by_frame else eyes.of_clips(asked)
@@ -229,6 +243,23 @@ class _Eyes:
             rows = score.clip_rows(self.spec, track).tolist()
             asked = [_Asked(track, view, place, row) for place, row in enumerate(rows)]
             out[track.track_id, view] = score.forward(self.model, self.tensor(asked)[None])
+        return out
+
+    def of_runs(
+        self,
+        views: Sequence[tuple[FaceTrack, ViewName]],
+        runs: Runs,
+        sights: Sequence[neighbours.Sight],
+        own: Mapping[int, np.ndarray],
+    ) -> Logits:
+        """(C,) logits of a model on runs of frames: one of the C clips is seen in each view, and all move as it does."""
+        out: Logits = {}
+        for track, view in views:
+            clips = neighbours.clips_of(runs, self.frames, track, sights)
+            clip = spread(view, len(clips))
+            frames, person = clips[clip]
+            (now,) = replace(self, frames=frames).of_clips([(person, view)]).values()
+            out[track.track_id, view] = own[track.track_id] + (now - own[track.track_id][clip])
         return out
 
     def tensor(self, asked: Sequence[_Asked]) -> Tensor:

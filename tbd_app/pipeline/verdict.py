@@ -1,4 +1,4 @@
-"""Votes to verdicts. Pure rules, stated once:
+"""Votes become verdicts by pure rules, stated once.
 
 A model votes fake at or above its threshold and real below its lower one; between them it abstains. A track takes the strict
 majority of the voters that could judge it; where two or more voters are meant to judge, fewer than two are too few. Where a

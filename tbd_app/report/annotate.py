@@ -1,13 +1,15 @@
 """The video again, with a box and a few words about the verdict at every face: boxes move evenly between the sampled frames.
 
 Decoding and encoding run in the sandbox, like all else that parses what a user brought; only the finished mp4
-leaves it. There is no sound in it.
+leaves it. The sound is decoded and encoded anew as well, so that nothing of the file itself is in the mp4.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,12 +17,15 @@ from typing import Any
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.codec import Codec
+from av.container import OutputContainer
 from av.video.frame import VideoFrame
 
 from tbd_app.errors import CorruptMedia, NotMedia
 from tbd_app.languages import spoken
-from tbd_app.media import answers, sandbox, stills, video
+from tbd_app.media import answers, sandbox, sound, stills, video
 from tbd_app.report import overlays, palette, texts
 from tbd_app.settings import Limits
 from tbd_app.types import Person, Report
@@ -29,6 +34,7 @@ MAX_SIDE = 1280  # px
 TICKS = 90_000  # a second of the output's clock
 FRAMES_PER_TIMEOUT = 1000  # frames, encoded within one decode timeout at the slowest
 SAME_TIME_S = 1e-3
+SOUND_BITS = 128_000  # a second
 
 PLAYERS = {"video": video.play, "image": stills.play}
 
@@ -39,12 +45,15 @@ def ffmpeg_version() -> str:
     return f"{av.ffmpeg_version_info} inside PyAV {av.__version__}, with libx264"
 
 
-def write(report: Report, media_path: Path, out_path: Path, limits: Limits | None = None) -> None:
-    """Write the annotated mp4 (H.264, 1280 px at most, upright).
+def write(report: Report, media_path: Path, out_path: Path, limits: Limits | None = None) -> bool:
+    """Write the annotated mp4 (H.264, 1280 px at most, upright; the sound as AAC).
 
     Args:
         report: of the file at `media_path`.
         out_path: replaced when it exists, and only by a complete file.
+
+    Returns:
+        Whether the file has sound that could not be read and is missing.
 
     Raises:
         NotMedia: the report is not about a video.
@@ -63,10 +72,11 @@ def write(report: Report, media_path: Path, out_path: Path, limits: Limits | Non
         format_name=report.media.content.format,
         tracks=[_track(p, report) for p in report.people],
     )
-    film = answers.film(info, arrays)
+    film, is_mute = answers.film(info, arrays)
     part = out_path.with_suffix(".part")
     part.write_bytes(film)
     part.replace(out_path)
+    return is_mute
 
 
 def annotate(
@@ -80,35 +90,72 @@ def annotate(
         tracks: what `_track` gives.
 
     Returns:
-        `{"bytes", "frames"}` and the mp4 in one array, padded to whole pixels.
+        `{"bytes", "frames", "mute"}` and the mp4 in one array, padded to whole pixels; "mute" says that there is sound
+        which could not be read.
 
     Raises:
         CorruptMedia: no frame can be decoded.
         NotMedia, TooManyPixels: as for the first look at the file.
     """
     frames = PLAYERS[reader](limits=limits, path=path, format_name=format_name, fit=_fit)
-    buffer, n_frames = io.BytesIO(), 0
+    heard = sound.Sound(path, format_name, limits) if reader == "video" else None
+    buffer, n_frames, last, start_s = io.BytesIO(), 0, -1, 0.0
     with av.open(buffer, "w", format="mp4") as out:
-        stream, last = None, -1
-        for time_s, image in frames:
-            n_frames += 1
+        stream = beside = None
+        for file_s, image in frames:
+            if stream is None or beside is None:
+                start_s = file_s
+                stream = out.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "23"})
+                stream.width, stream.height = (side // 2 * 2 for side in image.shape[1::-1])
+                stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
+                beside = _Beside(out, heard.frames(start_s) if heard else iter(()))
+            time_s = file_s - start_s
             boxes = [box for track in tracks if (box := _box_at(track, time_s, image.shape))]
             drawn = overlays.draw(image, boxes)
-            height, width = drawn.shape[:2]
-            if stream is None:
-                stream = out.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "23"})
-                stream.width, stream.height, stream.pix_fmt = width // 2 * 2, height // 2 * 2, "yuv420p"
-                stream.codec_context.time_base = Fraction(1, TICKS)
             frame = VideoFrame.from_ndarray(np.ascontiguousarray(drawn), format="rgb24")
             last = max(last + 1, round(time_s * TICKS))
             frame.pts, frame.time_base = last, Fraction(1, TICKS)
             out.mux(stream.encode(frame.reformat(stream.width, stream.height, "yuv420p")))
-        if stream is None:
+            beside.until(time_s)
+            n_frames += 1
+        if stream is None or beside is None:
             raise CorruptMedia("No frame of the video can be decoded.")
         out.mux(stream.encode())
+        beside.until(math.inf)
     data = buffer.getvalue()
     pixels = np.frombuffer(data + bytes(-len(data) % 3), np.uint8).reshape(1, -1, 3)
-    return {"bytes": len(data), "frames": n_frames}, [pixels]
+    mute = heard is not None and heard.there and not beside.any
+    return {"bytes": len(data), "frames": n_frames, "mute": mute}, [pixels]
+
+
+class _Beside:
+    """The sound of an mp4 that is being written, beside its pictures.
+
+    Args:
+        frames: sound that starts with the pictures.
+
+    Attributes:
+        any: whether there is any.
+    """
+
+    def __init__(self, out: OutputContainer, frames: Iterator[AudioFrame]) -> None:
+        self._out, self._frames, self._next = out, frames, next(frames, None)
+        self._stream: AudioStream | None = None
+        if self._next is not None:  # before anything is written: streams are named at the head of a file
+            made = out.add_stream("aac", rate=sound.RATE, layout=self._next.layout.name)
+            made.bit_rate = SOUND_BITS
+            self._stream = made
+        self.any = self._stream is not None
+
+    def until(self, time_s: float) -> None:
+        """Write what is heard up to a time; all that is left where it has no end."""
+        if self._stream is None:
+            return
+        while self._next is not None and (self._next.time or 0.0) <= time_s:
+            self._out.mux(self._stream.encode(self._next))
+            self._next = next(self._frames, None)
+        if math.isinf(time_s):
+            self._out.mux(self._stream.encode())
 
 
 def _fit(width: int, height: int) -> tuple[int, int]:

@@ -13,6 +13,8 @@ from tbd_app.report import palette
 from tbd_app.report.names import counted, moment, person_name
 from tbd_app.types import ModelScore, Person, Report
 
+STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)  # between marks of time: seconds, or frames of a zip
+MAX_STEPS = 5
 NO_CURVE = "No model gives scores of single frames here."
 
 
@@ -83,6 +85,12 @@ def zones_of(score: ModelScore) -> Zones | None:
     if score.threshold is None:
         return None
     return Zones(score.threshold if score.real_below is None else score.real_below, score.threshold)
+
+
+def marks(start: float, end: float) -> list[float]:
+    """Moments to write at an axis of time: whole steps that people count in, `MAX_STEPS` at most."""
+    step = next((step for step in STEPS if end - start <= MAX_STEPS * step), STEPS[-1])
+    return [start + step * k for k in range(int((end - start) / step + 1e-6) + 1)]
 
 
 def in_words(report: Report) -> str:

@@ -14,9 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
 from tbd_app.answer import of_report
-from tbd_app.languages import Table, direction, language, say, spoken, translated
+from tbd_app.languages import Table, direction, isolated, language, say, spoken, translated
 from tbd_app.report import overlays, palette, provenance, stability, texts
-from tbd_app.report.curves import Zones, in_words, lines, zones, zones_of
+from tbd_app.report.curves import Zones, in_words, lines, marks, zones, zones_of
 from tbd_app.types import Explanation, Person, Report, Snapshot
 
 MAX_SNAPSHOTS = 6
@@ -54,7 +54,7 @@ def render(report: Report) -> str:
         snapshots=[_snapshot(s, report) for s in _some(report.snapshots)],
         pairs=[_pair(e, report) for e in report.explanations],
         warnings=[translated(warning) for warning in report.warnings],
-        origin_title=provenance.TITLE,
+        origin_title=provenance.title(),
         origin=provenance.lines(report),
         command=texts.repeat_command(report),
         versions=_flat(report.versions),
@@ -83,11 +83,12 @@ def _template() -> Template:
 def _looked_at(report: Report) -> list[tuple[str, str]]:
     media, frames = report.media, report.frames
     kind = KINDS[media.kind]
+    details = f"{media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"
     people = texts.counted(len(report.people), "person", "people") if report.people else say("nobody")
     rows = [
         (say("File"), media.name),
         ("SHA-256", media.sha256),
-        (say("Kind"), f"{kind}, {media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"),
+        (say("Kind"), f"{kind}{say(', ')}{isolated(details)}"),
     ]
     if media.duration_s is not None:
         rows.append((say("Length"), texts.length(media)))
@@ -182,7 +183,7 @@ def _plot(report: Report) -> dict[str, Any] | None:
             for name, low, high in (bounds.parts() if bounds else ())
         ],
         "bounds": _bound_labels(bounds, y) if bounds else [],
-        "ticks": [(x(end * k / 4), texts.moment(end * k / 4, report.media.kind)) for k in range(5)],
+        "ticks": [(x(t), texts.moment(t, report.media.kind)) for t in marks(0.0, end)],
         "curves": [
             {
                 "name": texts.person_name(c.track_id),
@@ -219,7 +220,7 @@ def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
     with spoken("en"):  # the letters that OpenCV has
         on_picture = {p.track.track_id: texts.person_caption(p, report) for p in report.people}
     when = texts.moment(snapshot.time_s, report.media.kind)
-    who = ", ".join(labels[i] for i in snapshot.track_ids if i in labels)
+    who = say(", ").join(labels[i] for i in snapshot.track_ids if i in labels)
     return {
         "image": data_uri(overlays.draw_boxes(snapshot, on_picture), SNAPSHOT_SIDE),
         "caption": ": ".join(filter(None, (when, who))) or say("no person tracked"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tbd_app.languages import Table, say, say_n
+from tbd_app.languages import Table, isolated, say, say_n
 from tbd_app.types import Media, Person, Verdict
 
 Band = Literal["none", "weak", "clear", "strong"]
@@ -19,7 +19,7 @@ BANDS: Table[Band] = Table(
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
-    """ "1 frame", "2 frames", "1 person", "2 people" with `plural` "people"."""
+    """A number of things: "1 frame", "2 frames"; with the `plural` "people" "1 person", "2 people"."""
     return say_n(f"{{n}} {noun}", f"{{n}} {plural or f'{noun}s'}", n)
 
 
@@ -46,7 +46,7 @@ def span(person: Person, kind: str) -> str:
     """When a person is seen: "0:03–0:11", "frames 1–12", or "" in an image."""
     start, end = person.span_s
     if kind == "video":
-        return clock(start) if clock(start) == clock(end) else f"{clock(start)}–{clock(end)}"
+        return clock(start) if clock(start) == clock(end) else isolated(f"{clock(start)}–{clock(end)}")
     if kind == "frames":
         first, last = int(start) + 1, int(end) + 1
         one = say("frame {number}", number=first)

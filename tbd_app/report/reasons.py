@@ -143,7 +143,7 @@ def next_step(report: Report) -> str:
 
 
 def listed(words: list[str], *, any_of: bool = False) -> str:
-    """ "a", "a and b", "a, b and c"; with "or" for `any_of`."""
+    """Words as a list in a sentence: "a", "a and b", "a, b and c"; with "or" for `any_of`."""
     if len(words) < 2:
         return "".join(words)
     first, last = say(", ").join(words[:-1]), words[-1]

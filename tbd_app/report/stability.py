@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tbd_app.languages import Table, say
 from tbd_app.steady import Steadiness, ViewName
 from tbd_app.types import Person, Report
 
-VIEWS: dict[ViewName, str] = {
-    "jpeg_50": "saved again as JPEG (quality 50)",
-    "h264_crf_32": "encoded again as video (H.264, CRF 32)",
-    "half_size": "at half the size",
-    "mirrored": "mirrored",
-    "shifted": "shifted by 2 px",
-}
-ANSWERS = {
-    "fake": "fake",
-    "real": "real",
-    "uncertain": "neither",
-    "not_applicable": "none",
-}  # of a view, in a table
+VIEWS: Table[ViewName] = Table(
+    {
+        "jpeg_50": "saved again as JPEG (quality 50)",
+        "h264_crf_32": "encoded again as video (H.264, CRF 32)",
+        "half_size": "at half the size",
+        "mirrored": "mirrored",
+        "shifted": "shifted by 2 px",
+    }
+)
+# Of a view, in a table.
+ANSWERS: Table[str] = Table(
+    {"fake": "fake", "real": "real", "uncertain": "neither", "not_applicable": "none"}
+)
 TITLE = "Does the answer hold?"
 NOTE = (
     "The same face is scored again after changes of its file that mean nothing. Each change is asked about one frame, "
@@ -38,8 +39,18 @@ class Row:
     changes: bool
 
 
+def title() -> str:
+    """The heading over `sentence`."""
+    return say(TITLE)
+
+
+def note() -> str:
+    """How the views are made and compared."""
+    return say(NOTE)
+
+
 def sentence(person: Person, report: Report) -> str:
-    """How a person's answer stands: "Same answer in 4 of 5 views; neither fake nor real at half the size."
+    """How a person's answer stands: "Same answer in 4 of 5 views. Neither fake nor real: at half the size.".
 
     It is "" where no view was asked.
     """
@@ -49,12 +60,12 @@ def sentence(person: Person, report: Report) -> str:
     undecided: list[ViewName] = [
         v.view for v in found.views if v.label != found.answer and v.view not in found.turned
     ]
-    parts = [found.summary[0].upper() + found.summary[1:]]
+    parts = [say("Same answer in {same} of {views} views.", same=found.same, views=len(found.views))]
     if found.turned:
-        parts.append(f"the opposite {_listed(found.turned)}")
+        parts.append(say("The opposite: {views}.", views=_listed(found.turned)))
     if undecided:
-        parts.append(f"neither fake nor real {_listed(undecided)}")
-    return f"{'; '.join(parts)}."
+        parts.append(say("Neither fake nor real: {views}.", views=_listed(undecided)))
+    return " ".join(parts)
 
 
 def rows(person: Person, report: Report) -> list[Row]:
@@ -70,5 +81,4 @@ def _of(person: Person, report: Report) -> Steadiness | None:
 
 
 def _listed(views: Sequence[ViewName]) -> str:
-    words = [VIEWS[view] for view in views]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return say(", ").join(VIEWS[view] for view in views)

@@ -41,6 +41,7 @@ from tbd_app.report.names import span as span
 from tbd_app.report.reasons import REASONS as REASONS
 from tbd_app.report.reasons import next_step as next_step
 from tbd_app.report.reasons import reason as reason
+from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ModelScore, Person, Report, Verdict
 
 # Of the labels in a report's data; what people read is `answer_label`.
@@ -130,6 +131,9 @@ def repeat_command(report: Report) -> str:
         ",".join(s["asked"]),
     ]
     words += ["--frames", str(s["n_frames"]), "--face-confidence", str(s["face_confidence"])]
+    for option, setting in (("--min-face-px", "min_face_px"), ("--min-track-share", "min_track_share")):
+        usual = AnalysisSettings.__dataclass_fields__[setting].default
+        words += [option, str(s[setting])] if s.get(setting, usual) != usual else []
     words += ["--stability"] if s.get("stability") else []
     words += ["--attention"] if s.get("attention") else []
     return shlex.join([*words, "--explain" if s["explain"] else "--no-explain"])

@@ -67,7 +67,9 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
             chosen = jobs.settings(n_frames, face_confidence, models, explain, stability, attention)
             with (
                 spoken(language),
-                closing(jobs.events(file, chosen, desk, with_html=html, with_video=video)) as run,
+                closing(
+                    jobs.events(file, chosen, desk, with_pictures=html, with_html=html, with_video=video)
+                ) as run,
             ):
                 for event in run:
                     if isinstance(event, jobs.Refused):

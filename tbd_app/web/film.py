@@ -12,6 +12,8 @@ from tbd_app.types import Report
 from tbd_app.web import jobs, parts, texts, uploads
 from tbd_app.web.run import private
 
+SILENT = ".silent.mp4"  # the end of the name where sound is missing
+
 
 def wire(asked: SimpleNamespace, shown: SimpleNamespace, examples: Path) -> None:
     """Put the button into the page that is being built; the script presses it."""
@@ -23,8 +25,8 @@ def wire(asked: SimpleNamespace, shown: SimpleNamespace, examples: Path) -> None
             if not sent and report.media.name in texts.EXAMPLE_FILES:
                 sent = [{"path": str(uploads.stage(examples / report.media.name))}]
             with uploads.claimed(sent if isinstance(sent, list) else None) as (upload,):
-                film = jobs.film(report, upload.path)
-            path = uploads.new_folder() / f"{uploads.stem(report.media.name)}.tbd.mp4"
+                film, mute = jobs.film(report, upload.path)
+            path = uploads.new_folder() / f"{uploads.stem(report.media.name)}.tbd{SILENT if mute else '.mp4'}"
             path.write_bytes(film)
             yield {shown.film: str(path)}  # Gradio serves it from there; `on_saved` deletes it
         except (TBDError, IndexError, TypeError) as error:
@@ -35,7 +37,11 @@ def wire(asked: SimpleNamespace, shown: SimpleNamespace, examples: Path) -> None
         if not film:
             return {}
         uploads.discard(film)
-        return {shown.film: None, shown.status: parts.notice(texts.FILMED)}
+        silent = str(film.get("path")).endswith(SILENT)  # the script goes by the name, too
+        return {
+            shown.film: None,
+            shown.status: parts.notice(texts.FILMED_SILENT if silent else texts.FILMED),
+        }
 
     event = private(asked, shown)
     shown.film_button.click(

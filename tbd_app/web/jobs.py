@@ -140,9 +140,11 @@ class Desk:
         finally:
             self.ready.set()
 
-    def analysis(self, upload: uploads.Upload, chosen: AnalysisSettings) -> Generator[ProgressEvent | Report]:
+    def analysis(
+        self, upload: uploads.Upload, chosen: AnalysisSettings, *, pictures: bool
+    ) -> Generator[ProgressEvent | Report]:
         """What the engine says of a file."""
-        return self._bench.stream(self._engine, upload.path, chosen, name=upload.name)
+        return self._bench.stream(self._engine, upload.path, chosen, name=upload.name, pictures=pictures)
 
     def until_ready(self) -> Iterator[Preparing]:
         """Says that models are being loaded for as long as they are."""
@@ -191,6 +193,7 @@ def events(
     chosen: AnalysisSettings,
     desk: Desk,
     *,
+    with_pictures: bool = True,
     with_html: bool = False,
     with_video: bool = False,
 ) -> Generator[Event]:
@@ -200,6 +203,7 @@ def events(
 
     Args:
         payload: Gradio's file dictionary or a list of them.
+        with_pictures: make maps and frames for views, too.
         with_html: make the HTML report, too.
         with_video: make the annotated video, too, of what is a video.
 
@@ -213,7 +217,10 @@ def events(
                 yield Waiting(before)
             yield from desk.until_ready()
             for index, upload in enumerate(files):
-                yield from _one(index, upload, chosen, desk, with_html=with_html, with_video=with_video)
+                yield from _one(
+                    index, upload, chosen, desk,
+                    with_pictures=with_pictures, with_html=with_html, with_video=with_video,
+                )  # fmt: skip
 
 
 def _one(
@@ -222,12 +229,13 @@ def _one(
     chosen: AnalysisSettings,
     desk: Desk,
     *,
+    with_pictures: bool,
     with_html: bool,
     with_video: bool,
 ) -> Iterator[Event]:
     begun = time.monotonic()
     try:
-        with closing(desk.analysis(upload, chosen)) as stream:
+        with closing(desk.analysis(upload, chosen, pictures=with_pictures)) as stream:
             for item in stream:
                 if isinstance(item, Report):
                     metrics.judged(item.verdict.label, item.timings_s)
@@ -257,12 +265,12 @@ def _made(report: Report, path: Path, *, with_html: bool, with_video: bool) -> d
     stem = uploads.stem(report.media.name)
     files = {f"{stem}.tbd.html": html.render(report).encode()} if with_html else {}
     if with_video and report.media.kind == "video":
-        files[f"{stem}.tbd.mp4"] = film(report, path)
+        files[f"{stem}.tbd.mp4"], _ = film(report, path)
     return files
 
 
-def film(report: Report, path: Path) -> bytes:
-    """The annotated video of a report, as an mp4.
+def film(report: Report, path: Path) -> tuple[bytes, bool]:
+    """The annotated video of a report, as an mp4, and whether sound is missing from it.
 
     Raises:
         FileMissing: the file at `path` is another one than the report is about.
@@ -272,8 +280,8 @@ def film(report: Report, path: Path) -> bytes:
         raise FileMissing(texts.OTHER_FILE)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         out = Path(folder) / "film.mp4"
-        annotate.write(report, path, out)
-        return out.read_bytes()
+        mute = annotate.write(report, path, out)
+        return out.read_bytes(), mute
 
 
 def kept(report: Report) -> Report:

@@ -123,6 +123,7 @@ def _head() -> str:
         "copied": texts.COPIED,
         "filming": texts.FILMING,
         "filmed": texts.FILMED,
+        "silent": texts.FILMED_SILENT,
         "mcp": _with_mcp(),
     }
     words = json.dumps(said).replace("<", "\\u003c")
@@ -163,6 +164,7 @@ def _inputs(models: Sequence[ModelRow]) -> SimpleNamespace:
 def _outputs(examples: dict[str, Report | None]) -> SimpleNamespace:
     shown = SimpleNamespace()
     shown.reports = gr.State([], time_to_live=KEEP_S)
+    shown.rows = gr.State([], time_to_live=KEEP_S)
     with gr.Row(elem_id="run"):
         shown.status = gr.HTML(elem_id="status", js_on_load=None)
         shown.stop = gr.Button(
@@ -206,8 +208,8 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, other
             logging.getLogger(__name__).exception("Unexpected failure")
             yield run.idle() | {shown.status: parts.unexpected()}
 
-    def on_stopped() -> dict[Any, Any]:
-        return run.idle() | {shown.status: parts.notice(texts.STOPPED)}
+    def on_stopped(rows: Any) -> dict[Any, Any]:
+        return run.stopped(rows)
 
     def on_clear() -> dict[Any, Any]:
         return run.idle() | run.empty() | _initial(asked) | {shown.intro: gr.update(visible=True)}
@@ -219,8 +221,10 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, other
         on_analyze, inputs, js="(...a) => tbd.run(...a)", **quick, **_ANALYSIS
     )
     # Said twice: a last word of the run may come after the first.
-    stopped = shown.stop.click(on_stopped, cancels=[started, *others], js="(...a) => tbd.stop(...a)", **now)
-    stopped.then(on_stopped, **now)
+    stopped = shown.stop.click(
+        on_stopped, shown.rows, cancels=[started, *others], js="(...a) => tbd.stop(...a)", **now
+    )
+    stopped.then(on_stopped, shown.rows, **now)
     asked.clear.click(on_clear, cancels=[started, *others], js="(...a) => tbd.clear(...a)", **now)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tbd_app.languages import say
-from tbd_app.report import palette
+from tbd_app.report import palette, stability
 from tbd_app.report import texts as words
 from tbd_app.web import sentences, texts
 
@@ -28,6 +28,7 @@ def render(template: str, **values: Any) -> str:
         words=words,
         texts=texts,
         sentences=sentences,
+        stability=stability,
         say=say,
         icons=palette.ICONS,
         vote_icons=VOTE_ICONS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +16,7 @@ from tbd_app.types import Report
 from tbd_app.web import jobs, parts, sentences, texts, views
 
 Updates = dict[Any, Any]
+Row = tuple[str, str, str]  # as of `parts.queue`
 
 
 def private(asked: SimpleNamespace, shown: SimpleNamespace) -> dict[str, Any]:
@@ -59,7 +60,23 @@ class Run:
         return {
             **dict.fromkeys((shown.status, shown.queue, shown.archive, *shown.slots), ""),
             shown.reports: [],
+            shown.rows: [],
         }
+
+    def stopped(self, rows: Sequence[Row]) -> Updates:
+        """A run was ended early: what was found so far stays, a file that was not finished has no answer.
+
+        Args:
+            rows: of the files of that run, as they were.
+        """
+        ended = [
+            (name, "failed", texts.ROW_STOPPED) if state in ("busy", "waits") else (name, state, said)
+            for name, state, said in rows
+        ]
+        return self.idle() | self._queue(ended) | {self._shown.status: parts.notice(texts.STOPPED)}
+
+    def _queue(self, rows: Sequence[Row]) -> Updates:
+        return {self._shown.queue: parts.queue(rows), self._shown.rows: list(rows)}
 
     def pressed(self) -> Updates:
         """Something was asked for."""
@@ -84,7 +101,7 @@ class Run:
         """
         shown = self._shown
         names: tuple[str, ...] = ()
-        rows: list[tuple[str, str, str]] = []
+        rows: list[Row] = []
         reports: list[Report | None] = []
         files: dict[str, bytes] = {}
         error: jobs.Refused | None = None
@@ -94,12 +111,12 @@ class Run:
                 names = event.names
                 rows = [(name, "waits", texts.ROW_WAITS) for name in names]
                 reports = [None] * len(names)
-                update = {shown.queue: parts.queue(rows)}
+                update = self._queue(rows)
             elif isinstance(event, jobs.Step):
                 said = texts.STAGES[event.event.stage]
                 if rows[event.index][2] != said:
                     rows[event.index] = (names[event.index], "busy", said)
-                    update = {shown.queue: parts.queue(rows)}
+                    update = self._queue(rows)
             elif isinstance(event, jobs.Refused):
                 error = event
                 rows[event.index] = (
@@ -107,7 +124,7 @@ class Run:
                     "failed",
                     f"{texts.ROW_FAILED}: {translated(event.error.message)}",
                 )
-                update = {shown.queue: parts.queue(rows)}
+                update = self._queue(rows)
             elif isinstance(event, jobs.Finished):
                 rows[event.index] = (
                     names[event.index], of_report(event.report), words.answer_label(event.report)
@@ -116,8 +133,7 @@ class Run:
                 alone = len(names) == 1
                 if not alone:
                     files |= views.report_files(event.report, event.index)
-                update = {
-                    shown.queue: parts.queue(rows),
+                update = self._queue(rows) | {
                     shown.slots[event.index]: views.result(event.report, event.index, alone=alone),
                     shown.reports: list(reports),
                 }

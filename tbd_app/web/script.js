@@ -196,7 +196,8 @@
       const found = url && (await fetch(url));
       if (found?.ok) download(await found.blob(), file.orig_name ?? "annotated.mp4");
       const failed = one("#status [role=alert]")?.textContent.trim();
-      filmSays(found?.ok ? tbdTexts.filmed : (failed ?? ""));
+      const made = url?.endsWith(".silent.mp4") ? tbdTexts.silent : tbdTexts.filmed;
+      filmSays(found?.ok ? made : (failed ?? ""));
       return [file];
     },
     stop(...inputs) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tbd_app.languages import say, say_n
 from tbd_app.report.anatomy import Place
+from tbd_app.report.maps import map_named
 from tbd_app.report.names import counted
 from tbd_app.report.quality import Remark
 from tbd_app.report.reasons import listed
@@ -92,9 +93,9 @@ def in_frame(who: str, score: str, model: str, looked: str) -> str:
     return say("{person}: score {score}; {model} {looked}.", **values)
 
 
-def heat_only(model: str) -> str:
-    """Whose map lies over the frames."""
-    return say("The map of a frame is that of {model}.", model=model)
+def heat_only(model: str, kind: MapKind) -> str:
+    """Whose map lies over the frames, and what it shows."""
+    return say("The map of a frame is that of {model}: {kind}.", model=model, kind=map_named(kind))
 
 
 def looked(place: Place | None, kind: MapKind) -> str:

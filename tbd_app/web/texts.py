@@ -52,7 +52,7 @@ _WORDS: Table[str] = Table(
         "EXAMPLES": "See a result at once",
         "EXAMPLES_NOTE": (
             "All three were drawn by the project. They show what a result looks like, not how good the detector "
-            "is: the models were made for faces that a camera filmed."
+            "is: the models were made for faces that a camera filmed, and may disagree about a drawn one."
         ),
         "STORED": "This is a stored result. The same version with the same models made it beforehand.",
         "DONE": "Done. The server deleted its copy; your file is still chosen here.",
@@ -64,6 +64,7 @@ _WORDS: Table[str] = Table(
         "DOWNLOAD_FRAMES": "Key frames (zip)",
         "FILMING": "Making the annotated video. Your file is sent again for it, and deleted at once.",
         "FILMED": "The annotated video is ready and was deleted from the server.",
+        "FILMED_SILENT": "The annotated video is ready and was deleted from the server. Its sound could not be read.",
         "OTHER_FILE": (
             "This is another file than the one that was analysed. Choose it again and press Analyse."
         ),
@@ -92,13 +93,17 @@ _WORDS: Table[str] = Table(
         "UPLOAD_FAILED": "The file could not be sent to the analysis. Is the server still running?",
         "STARTING": "Starting",
         "PREPARING": "Preparing: the models are being loaded",
-        "STOPPED": "Stopped. The server deleted its copy; your file is still chosen here.",
+        "STOPPED": (
+            "Stopped. The server deleted its copy; your file is still chosen here. What was not analysed to its end has no "
+            "answer: one on its first frames alone could mislead."
+        ),
         "UNEXPECTED": (
             "Something went wrong on the server, and its copy of your file was deleted. Please try again."
         ),
         "QUEUE": "Files of this run",
         "ROW_WAITS": "waits",
         "ROW_FAILED": "not analysed",
+        "ROW_STOPPED": "stopped, no answer",
         "ROW_OPEN": "Show",
         "LOCKED": "This page asks for a password.",
         "TOO_MANY": "Too many requests from your address; wait a minute.",
@@ -129,9 +134,9 @@ PURPOSES = Table(
 )
 EXAMPLE_FILES = Table(
     {
-        "drawn_face.mp4": "Drawn face",
         "drawn_face_edited.mp4": "Edited face",
         "no_face.mp4": "No face",
+        "drawn_face.mp4": "Drawn face",
     }
 )
 EXAMPLE_HINTS = Table(

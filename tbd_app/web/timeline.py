@@ -83,7 +83,7 @@ def of_report(report: Report) -> Timeline | None:
             for name, low, high in reversed(zones.parts())
         ),
         levels=_apart({0.0: "0", 1.0: "1"} | {v: f"{v:.2f}" for v in (zones.real_below, zones.threshold)}),
-        ticks=_ticks(report, start, end),
+        ticks=tuple((_named(report, t), across(t)) for t in curves.marks(start, end)),
         axis=texts.FRAME_AXIS if report.media.kind == "frames" else texts.TIME_AXIS,
         places=tuple(across(t) for t in report.frames.times_s),
         sentences=tuple(curves.line_in_words(line, report) for line in lines),
@@ -106,11 +106,6 @@ def _apart(marks: dict[float, str]) -> tuple[tuple[str, float], ...]:
     return tuple((marks[score], round(place, 2)) for score, place in zip(scores, places, strict=True))
 
 
-def _ticks(report: Report, start: float, end: float) -> tuple[tuple[str, float], ...]:
-    """Up to five marks, each label once."""
-    found: dict[str, float] = {}
-    for k in range(5):
-        time_s = start + (end - start) * k / 4
-        number = report.media.kind == "frames"
-        found.setdefault(str(int(time_s) + 1) if number else words.clock(time_s), 25.0 * k)
-    return tuple(found.items())
+def _named(report: Report, time_s: float) -> str:
+    """A mark of time: a clock, or the number of a frame of a zip."""
+    return str(int(time_s) + 1) if report.media.kind == "frames" else words.clock(time_s)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tbd_app.answer import of_person, of_report
 from tbd_app.languages import say, translated
-from tbd_app.report import html
+from tbd_app.report import html, provenance, stability
 from tbd_app.report import texts as words
 from tbd_app.report.curves import zones_of
 from tbd_app.report.html import data_uri, inside, when
@@ -49,7 +49,9 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
         frames=frames,
         shown=evidence.first_shown(report),
         galleries=evidence.galleries(report),
-        map_model=next((m.model for s in report.snapshots for m in s.maps), ""),
+        mapped=next((m for s in report.snapshots for m in s.maps), None),
+        origin_title=provenance.title(),
+        origin=provenance.lines(report),
         sections=_sections(report),
         command=words.repeat_command(report),
     )
@@ -97,6 +99,7 @@ def _json(report: Report) -> bytes:
 
 
 def download(label: str, name: str, kind: str, content: bytes) -> dict[str, str]:
+    """A file for a link that the page carries in itself: label, name and a `data:` address."""
     return {"label": label, "name": name, "href": inside(content, kind)}
 
 
@@ -125,6 +128,8 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "verdict": person.verdict,
         "answer": of_person(person, report),
         "reasons": words.why(person, report, without=("combined",)),  # said once, in how_reached
+        "steadiness": stability.sentence(person, report),
+        "views": stability.rows(person, report),
         "remarks": [sentences.remark(code, value) for code, value in remarks(person, report.media)],
         "rows": [
             {

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tbd_app.cli.batch import Outputs, expand
+import tbd_app
+from tbd_app.cli.batch import Batch, Outputs, expand
+from tbd_app.cli.screen import Screen
+from tbd_app.settings import AnalysisSettings
 from tests.report_factory import make_report
 
 
@@ -51,3 +54,18 @@ def test_of_a_folder_only_media_are_asked_about(tmp_path) -> None:
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "a.txt").write_text("a")
     assert expand([tmp_path / "papers"]) == ([tmp_path / "papers"], 1)
+
+
+@pytest.mark.parametrize(("html", "wanted"), [(None, False), ("reports", True)])
+def test_maps_are_made_only_for_an_output_that_shows_them(html, wanted, tmp_path, monkeypatch) -> None:
+    asked = []
+
+    def engine(path, settings, *, pictures):
+        asked.append(pictures)
+        yield make_report()
+
+    monkeypatch.setattr(tbd_app, "analyze_events", engine)
+    folder = html and tmp_path / html
+    with Outputs.prepare(str(tmp_path / "a.json"), folder, None) as outputs:
+        Batch([tmp_path / "a.mp4"], AnalysisSettings(), outputs, Screen()).run()
+    assert asked == [wanted]

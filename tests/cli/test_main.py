@@ -211,6 +211,8 @@ def test_a_closed_pipe_is_quiet(tmp_path) -> None:
     [
         (["--frames", "3"], "8 to 64"),
         (["--face-confidence", "0.2"], "0.5 to 1"),
+        (["--min-face-px", "10"], "at least 20 pixels"),
+        (["--min-track-share", "1.5"], "0 to 1"),
         (["--device", "tpu"], "auto, cpu or cuda"),
         (["--models", "effnetv2_b0_frames"], "effnetv2_b0_frame"),
         (["--models", ","], "at least one model"),

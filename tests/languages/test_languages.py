@@ -51,6 +51,15 @@ def test_each_form_of_each_sentence_is_there_and_has_the_same_values(language: L
             assert wanted - {"n"} <= fields(form) <= wanted, message.id
 
 
+def test_ranges_and_measures_keep_their_order_in_arabic() -> None:
+    report = make_report()
+    when = texts.span(report.people[0], "video")
+    assert FSI not in when
+    with spoken("ar"):
+        assert texts.span(report.people[0], "video") == f"{FSI}{when}{PDI}"
+        assert f"{FSI}{report.media.width}×{report.media.height}, " in html.render(report)
+
+
 def test_arabic_counts_in_its_forms() -> None:
     with spoken("ar"):
         forms = [say_n("{n} frame", "{n} frames", n) for n in (0, 1, 2, 3, 11, 100)]

@@ -155,11 +155,13 @@ def test_a_lie_about_frames_is_damage(lie) -> None:
 @pytest.mark.parametrize("n_bytes", [0, -1, 13, 6.0, True, None, "6"])
 def test_a_film_is_as_long_as_its_pixels_at_most(n_bytes) -> None:
     array = np.arange(12, dtype=np.uint8).reshape(1, 4, 3)
-    assert answers.film({"bytes": 11}, [array]) == bytes(range(11))
+    assert answers.film({"bytes": 11, "mute": True}, [array]) == (bytes(range(11)), True)
     with pytest.raises(CorruptMedia):
-        answers.film({"bytes": n_bytes}, [array])
+        answers.film({"bytes": n_bytes, "mute": False}, [array])
     with pytest.raises(CorruptMedia):
-        answers.film({"bytes": 11}, [])
+        answers.film({"bytes": 11, "mute": False}, [])
+    with pytest.raises(CorruptMedia):
+        answers.film({"bytes": 11, "mute": 0}, [array])
 
 
 def written(path: Path, answer: dict[str, Any]) -> Path:

@@ -133,8 +133,8 @@ def test_header_holds_all_that_a_score_needs(name: str, model: Detector, tmp_pat
         spec.mean,
         spec.std,
     )
-    told = replace(registry.spec(name, path), backbone=spec.backbone)  # random here, public in the spec
-    assert weights.header_of(told) == weights.header_of(spec)
+    read = replace(registry.spec(name, path), backbone=spec.backbone)  # random here, public in the spec
+    assert weights.header_of(read) == weights.header_of(spec)
 
 
 def test_cam_layer_yields_one_map_per_frame(name: str, model: Detector) -> None:

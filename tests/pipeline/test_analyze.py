@@ -44,7 +44,7 @@ def _told() -> list[ProgressEvent | Report]:
 
 
 @pytest.fixture
-def told(clip: Path, _told: list[ProgressEvent | Report]) -> list[ProgressEvent | Report]:
+def stream(clip: Path, _told: list[ProgressEvent | Report]) -> list[ProgressEvent | Report]:
     """Everything that one full analysis yields; made once."""
     if not _told:
         _told.extend(analyze_events(clip, SETTINGS))
@@ -52,9 +52,9 @@ def told(clip: Path, _told: list[ProgressEvent | Report]) -> list[ProgressEvent 
 
 
 @pytest.fixture
-def report(told: list[ProgressEvent | Report]) -> Report:
-    assert isinstance(told[-1], Report)
-    return told[-1]
+def report(stream: list[ProgressEvent | Report]) -> Report:
+    assert isinstance(stream[-1], Report)
+    return stream[-1]
 
 
 def children() -> set[str]:
@@ -64,8 +64,8 @@ def children() -> set[str]:
     return {pid for task in tasks for pid in (task / "children").read_text().split()}
 
 
-def test_progress_rises_through_the_stages_and_ends_with_the_report(told) -> None:
-    *events, last = told
+def test_progress_rises_through_the_stages_and_ends_with_the_report(stream) -> None:
+    *events, last = stream
     assert isinstance(last, Report)
     assert all(isinstance(e, ProgressEvent) for e in events)
     assert list(dict.fromkeys(e.stage for e in events)) == list(STAGE_ENDS)
@@ -77,14 +77,14 @@ def test_progress_rises_through_the_stages_and_ends_with_the_report(told) -> Non
     assert all(e.message for e in events)
 
 
-def test_every_frame_is_told_while_faces_are_looked_for(told) -> None:
-    faces = [e for e in told[:-1] if e.stage == "faces"]
+def test_every_frame_is_told_while_faces_are_looked_for(stream) -> None:
+    faces = [e for e in stream[:-1] if e.stage == "faces"]
     assert [e.done for e in faces] == list(range(N + 1))
     assert {e.total for e in faces} == {N}
 
 
-def test_every_model_is_named_when_it_is_asked(told) -> None:
-    messages = [e.message for e in told[:-1] if e.stage == "score"]
+def test_every_model_is_named_when_it_is_asked(stream) -> None:
+    messages = [e.message for e in stream[:-1] if e.stage == "score"]
     assert [FRAME_MODEL in messages[0], CLIP_MODEL in messages[1]] == [True, True]
 
 

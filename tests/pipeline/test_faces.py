@@ -140,9 +140,9 @@ def test_a_picture_that_is_all_face_does_not_trip_the_second_pass(detector) -> N
 
 def test_progress_is_told_in_small_batches_and_covers_every_picture_once(detector) -> None:
     pictures = [media_factory.faceless_frame(i, (160, 120)) for i in range(20)]
-    told = detector.detect_iter(pictures)
-    first, _ = next(told)
-    assert sorted([first, *(i for i, _ in told)]) == list(range(20))
+    results = detector.detect_iter(pictures)
+    first, _ = next(results)
+    assert sorted([first, *(i for i, _ in results)]) == list(range(20))
 
 
 def test_a_face_in_a_batch_is_the_face_alone(detector) -> None:

@@ -13,7 +13,7 @@ from tbd_app.models import registry
 from tbd_app.models.nets.dfd_fcg import PARTS
 from tbd_app.pipeline import explain, maps, score, tracks
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.types import Explanation, Faces
+from tbd_app.types import Explanation, Faces, ModelScore
 from tests.models import small
 from tests.pipeline.conftest import media_of
 from tests.report_factory import FACE_BOX
@@ -34,7 +34,9 @@ def explained(name: str, monkeypatch: pytest.MonkeyPatch, *, attention: bool) ->
         faces = Faces(box, np.ones(1, np.float32), points, np.ones(1, bool))
         people = tracks.link(frames, [faces] * T, min_face_px=32)
         scores = score.score_tracks(name, frames, people)
-        return explain.explain(frames, people, scores, "cpu", attention=attention)
+        shown = explain.explain(frames, people, scores, "cpu", attention=attention)
+        assert shown.kinds == explain.kinds_of(people, scores, "cpu", attention=attention)
+        return shown
 
 
 def places(shown: tuple[Explanation, ...]) -> list[tuple[int, str]]:
@@ -69,6 +71,20 @@ def test_a_model_without_attention_keeps_grad_cam(monkeypatch: pytest.MonkeyPatc
     own = explained("effnet_b0_image", monkeypatch, attention=True)
     assert own.kinds == {"effnet_b0_image": "grad_cam"}
     assert {e.kind for e in own.shown} == {"grad_cam"}
+
+
+def test_every_frame_shows_attention_where_it_was_asked_for_and_a_model_has_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = [ModelScore(name, 0, "ok", frame_fake_prob=(0.5,)) for name in ("plain", "plain too", BUNDLED)]
+    made = {
+        name: small.create(BUNDLED if name == BUNDLED else "effnet_b0_image") for name in ("plain", BUNDLED)
+    }
+    monkeypatch.setattr(score, "loaded", lambda name, _device: made.get(name, made["plain"]))
+    assert explain._mapped(asked, "cpu", attention=False) is asked[0]
+    assert explain._mapped(asked, "cpu", attention=True) is asked[2]
+    assert explain._mapped(asked[:2], "cpu", attention=True) is asked[0]
+    assert explain._mapped([], "cpu", attention=True) is None
 
 
 def test_a_real_tower_says_the_same_while_it_is_read() -> None:

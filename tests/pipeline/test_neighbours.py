@@ -16,8 +16,9 @@ from tbd_app.medium import Runs
 from tbd_app.model_spec import FramesAt
 from tbd_app.models import registry, weights
 from tbd_app.models.specs import SPECS
-from tbd_app.pipeline import analyze, neighbours, people, score, tracks
+from tbd_app.pipeline import analyze, neighbours, people, score, stability, tracks
 from tbd_app.pipeline.crops import for_spec
+from tbd_app.pipeline.views import VIEWS
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Faces, Frames
 from tests.media_factory import portrait_clip
@@ -145,8 +146,44 @@ def test_who_is_in_no_run_is_judged_by_the_nearest_of_the_sampled_frames() -> No
     assert clip_[1].positions.tolist() == [4, 5, 6, 7]
 
 
-def test_the_explained_frames_are_those_of_a_clip(clip: Path, installed: None) -> None:
-    report = analyze.analyze(clip, replace(settings(NAME), explain=True))
+def test_a_view_is_asked_of_one_of_the_clips_and_moves_all(
+    clip: Path, installed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With views that change nothing, the scores are those of the verdict, clip by clip."""
+    found = people.find(clip, settings(NAME))
+    seen = neighbours.sights(found.frames, found.tracks, people.detector("cpu", 64), 0.9)
+    spec, model, parts = registry.spec(NAME), score.loaded(NAME, "cpu"), score.Parts()
+    served = neighbours.track_logits(model, spec, found.frames, found.tracks, "cpu", parts, seen=seen)
+    assert served[0].shape == (2,)
+    of_clips = []
+    with monkeypatch.context() as patch:
+        for view in VIEWS:
+            patch.setitem(VIEWS, view, lambda face, _: of_clips.append(face) or face)
+        for kept in (parts, None):
+            same = stability.view_logits(NAME, found.frames, found.tracks, "cpu", kept, seen, min_face_px=10)
+            assert same.keys() == {(0, view) for view in VIEWS}
+            for logits in same.values():
+                np.testing.assert_allclose(logits, served[0], atol=1e-3)
+    assert len(of_clips) == 2 * len(VIEWS) * RUNS.length
+    (turned,) = (
+        v
+        for (_, view), v in stability.view_logits(
+            NAME, found.frames, found.tracks, "cpu", parts, seen, min_face_px=10
+        ).items()
+        if view == "mirrored"
+    )
+    moved = turned - served[0]
+    assert moved[0] == pytest.approx(moved[1])
+    assert abs(moved[0]) > 1e-6
+
+
+def test_the_explained_frames_are_those_of_a_clip(
+    clip: Path, installed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(stability, "check", lambda *args, **_: told.append(args[7]))
+    report = analyze.analyze(clip, replace(settings(NAME), explain=True, stability=True))
+    assert [set(seen) for seen in told if isinstance(seen, dict)] == [{RUNS}]
     _, frames = people.read(clip, settings(NAME))
     times = {round(float(t), 6) for run in frames.runs[RUNS] for t in run.times_s}
     assert report.explanations

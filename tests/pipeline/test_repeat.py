@@ -131,6 +131,19 @@ def test_the_printed_command_gives_the_same_verdict(
     )
 
 
+def test_a_small_face_is_judged_where_that_is_asked_for_and_the_command_says_so(
+    listed, tmp_path, monkeypatch
+) -> None:
+    agree(listed(**{DEFAULT: bounds(fake=True)}))
+    small = media_factory.portrait_image(tmp_path / "small.png", size=(160, 120))
+    assert analyze(small, asked(("default",))).verdict.reasons == ("face_too_small",)
+    report = analyze(small, replace(asked(("default",)), min_face_px=32, min_track_share=0.1))
+    assert report.verdict.label == "fake"
+    again = parsed(texts.repeat_command(report), monkeypatch)
+    assert (again.min_face_px, again.min_track_share) == (32, 0.1)
+    assert analyze(small, again).verdict == report.verdict
+
+
 @pytest.mark.parametrize("ticked", [[DEFAULT], [OTHER, DEFAULT], EVERY.split(",")])
 def test_the_command_on_the_page_gives_what_the_ticks_gave(listed, picture, ticked, monkeypatch) -> None:
     listed()
@@ -283,5 +296,5 @@ def test_blind_spots_of_the_manifest_become_sentences(listed, picture, models, k
         assert texts.reason(code, "image") in html.render(report)
     for model in document["models"]:
         figures = known.get(model["name"], {}).get("image")
-        told = model["known_performance"]
-        assert (told and told["blind_to"]) == (figures and figures["blind_to"])
+        shown = model["known_performance"]
+        assert (shown and shown["blind_to"]) == (figures and figures["blind_to"])

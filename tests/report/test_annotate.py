@@ -191,7 +191,9 @@ def test_it_is_decoded_by_few_threads(clip, monkeypatch) -> None:
 def test_a_film_that_cannot_be_true_is_not_written(clip, tmp_path, monkeypatch) -> None:
     report = report_of(clip, [0.0, 0.2])
     monkeypatch.setattr(
-        annotate.sandbox, "run", lambda *_, **__: ({"bytes": 99}, [np.zeros((1, 4, 3), np.uint8)])
+        annotate.sandbox,
+        "run",
+        lambda *_, **__: ({"bytes": 99, "mute": False}, [np.zeros((1, 4, 3), np.uint8)]),
     )
     with pytest.raises(CorruptMedia, match="cannot be true"):
         annotate.write(report, clip, tmp_path / "out.mp4")

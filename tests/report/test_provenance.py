@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,11 @@ from jsonschema import Draft202012Validator, ValidationError
 from rich.console import Console
 
 from tbd_app.cli.screen import Screen
+from tbd_app.languages import spoken
 from tbd_app.media import answers
 from tbd_app.report import html, provenance
 from tbd_app.report.to_json import SCHEMA_PATH, to_dict
+from tbd_app.web import views
 from tests.report_factory import make_report
 
 HOSTILE = "<script>alert(1)</script>[red]x[/]"
@@ -51,7 +54,7 @@ def test_a_manifest_in_full() -> None:
     first, second, _ = provenance.lines(full)
     for words in ("“S”", "“P 1”", "Steps: color adjustments.", "generator", "assertion.dataHash.mismatch"):
         assert words in first
-    assert second == "Its metadata say: make “M”, created “2026”."
+    assert second == "Its metadata say: camera make “M”, created “2026”."
 
 
 def test_it_stands_in_the_html_escaped_and_in_the_terminal() -> None:
@@ -66,6 +69,26 @@ def test_it_stands_in_the_html_escaped_and_in_the_terminal() -> None:
     assert HOSTILE in text.getvalue()
     assert provenance.LIMITS in text.getvalue()
     assert provenance.TITLE not in html.render(make_report())
+
+
+def test_it_stands_on_the_page_escaped() -> None:
+    shown = views.result(report(signer=HOSTILE))
+    assert provenance.TITLE in shown
+    assert provenance.LIMITS in shown
+    assert "&lt;script&gt;" in shown
+    assert "<script>alert" not in shown
+    assert provenance.TITLE not in views.result(make_report())
+
+
+@pytest.mark.parametrize("language", ["hi", "ar"])
+def test_it_is_said_in_other_languages(language) -> None:
+    full = report(
+        "broken", signer="S", signed_at="T", program="P", actions=["c2pa.created"], generated=True, problems=["X"],
+        metadata=dict.fromkeys(answers.METADATA, "Y"), hints=answers.HINTS,
+    )  # fmt: skip
+    with spoken(language):
+        said = " ".join([provenance.title(), *provenance.lines(full)])
+    assert set(re.findall("[A-Za-z0-9]+", said)) == {"C2PA", "S", "T", "P", "created", "X", "Y"}
 
 
 def test_it_changes_nothing_else_of_the_report() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import get_args
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
+from tbd_app.languages import spoken
 from tbd_app.report import html, stability
 from tbd_app.report.to_json import SCHEMA_PATH, dumps
 from tbd_app.steady import Stability, Steadiness, ViewAnswer
 from tbd_app.types import Label, Report, ViewName
+from tbd_app.web import views
 from tests.report_factory import MODELS, make_report
 
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
@@ -41,11 +44,11 @@ def test_every_view_has_words() -> None:
     ("labels", "sentence"),
     [
         ({}, "Same answer in 5 of 5 views."),
-        ({"half_size": "uncertain"}, "Same answer in 4 of 5 views; neither fake nor real at half the size."),
+        ({"half_size": "uncertain"}, "Same answer in 4 of 5 views. Neither fake nor real: at half the size."),
         (
             {"jpeg_50": "real", "mirrored": "real", "shifted": "uncertain"},
-            "Same answer in 2 of 5 views; the opposite saved again as JPEG (quality 50) and mirrored; "
-            "neither fake nor real shifted by 2 px.",
+            "Same answer in 2 of 5 views. The opposite: saved again as JPEG (quality 50), mirrored. "
+            "Neither fake nor real: shifted by 2 px.",
         ),
     ],
 )
@@ -60,6 +63,24 @@ def test_the_sentence_counts_and_names_what_differs(labels, sentence) -> None:
     assert sentence in page
     assert page.count(stability.TITLE) == 1
     assert all(row.view in page for row in rows)
+
+
+def test_the_page_shows_each_view() -> None:
+    report = with_views(make_report(), half_size="uncertain")
+    shown = views.result(report)
+    assert shown.count(stability.TITLE) == 1
+    assert stability.sentence(report.people[0], report) in shown
+    assert all(row.view in shown for row in stability.rows(report.people[0], report))
+
+
+@pytest.mark.parametrize("language", ["hi", "ar"])
+def test_it_is_said_in_other_languages(language) -> None:
+    report = with_views(make_report(), mirrored="real", half_size="uncertain")
+    person = report.people[0]
+    with spoken(language):
+        rows = [word for row in stability.rows(person, report) for word in (row.view, row.answer)]
+        said = " ".join([stability.title(), stability.note(), stability.sentence(person, report), *rows])
+    assert set(re.findall("[A-Za-z]+", said)) == {"JPEG", "H", "CRF"}
 
 
 def test_without_views_nothing_is_said() -> None:

@@ -132,8 +132,8 @@ def test_the_vote_of_several_has_figures_of_its_own() -> None:
     known = KnownPerformance("val clips", 80, flagged_real=Measured(0.05, 0.01, 0.12))
     report = make_report()
     assert texts.known_vote(report) == ""
-    told = texts.known_vote(replace(report, known=known))
-    assert told == "Known error rate of the vote: wrongly flags 5% (1%–12%) of 80 real items (val clips)"
+    sentence = texts.known_vote(replace(report, known=known))
+    assert sentence == "Known error rate of the vote: wrongly flags 5% (1%–12%) of 80 real items (val clips)"
     alone = replace(report.verdict, voters=("effnetv2_b0_frame",))
     assert texts.known_vote(replace(report, known=known, verdict=alone)) == ""
 
@@ -153,6 +153,9 @@ def test_the_command_survives_a_shell() -> None:
     for asked in (["all"], ["default", "effnet_b0_image"]):
         settings = report.settings | {"asked": asked}
         assert f"--models {','.join(asked)} " in texts.repeat_command(replace(report, settings=settings))
+    smaller = report.settings | {"min_face_px": 48, "min_track_share": 0.1}
+    command = texts.repeat_command(replace(report, settings=smaller))
+    assert "--min-face-px 48 --min-track-share 0.1" in command
     assert texts.repeat_command(make_report(name="-x.mp4")).startswith("tbd analyze ./-x.mp4 ")
 
 

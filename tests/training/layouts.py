@@ -15,7 +15,7 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
-def told(media: list[Medium]) -> dict[str, tuple]:
+def facts(media: list[Medium]) -> dict[str, tuple]:
     """File -> label, split, method."""
     return {m.file: (m.label, m.split, m.method) for m in media}
 

@@ -12,8 +12,8 @@ import torch
 
 from tbd_app.models import registry, weights
 from training.attacks.learn import AttackerConfig, load_attacker
+from training.benchmark.robustness import SCENARIOS, USUAL
 from training.evaluate_robustness import Config, cut, load, main, named, scenarios_of
-from training.evaluation.robustness import SCENARIOS, USUAL
 from training.faces.open import open_faces
 
 NAMES = ("effnet_vit_base", "effnet_vit_robust")

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from scipy.special import expit
 from torch import nn
 
 from tbd_app.models import registry, weights
@@ -23,7 +22,6 @@ from tests.hub import TOKEN, Hub, serve
 from tests.training.toy_faces import bank_of, face
 from training import export
 from training.engine.config import LoopConfig
-from training.engine.metrics import LEAST
 from training.evaluation import card, ledger
 from training.evaluation import hub as hub_room
 from training.evaluation.figures import known
@@ -154,34 +152,6 @@ def test_a_model_votes_when_it_is_good_enough_or_alone(others, good, votes, tmp_
     assert spec.default_voter is votes
     bounds = spec.calibration
     assert 0 < bounds.real_below <= min(bounds.threshold, bounds.few_frames_threshold) < 1
-
-
-def test_a_model_for_pictures_is_calibrated_on_pictures(tmp_path, monkeypatch) -> None:
-    """Sure of pictures and blind on clips: the bounds for clips come from clips all the same."""
-    (tmp_path / "manifest.json").write_text('{"schema": 2, "models": []}', encoding="utf-8")
-    monkeypatch.setattr(ledger, "WEIGHTS", tmp_path)
-    clips = [Item(Path(f"{k}"), "video", k % 2, "val", f"{k}", "wav2lip" if k % 2 else "") for k in range(40)]
-    rng, labels = np.random.default_rng(0), np.arange(400) % 2
-    blind = [rng.normal(0, 8, 8) for _ in clips]
-    monkeypatch.setattr(export, "_clip_logits", lambda *_: (blind, clips))
-    pictures = 2 * (2 * labels - 1) + rng.normal(0, 1, 400)
-    monkeypatch.setattr(export, "_picture_logits", lambda *_: (pictures, labels))
-    by_clips, by_pictures = (
-        export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(made_for=what)).calibration
-        for what in ("clips", "pictures")
-    )
-    assert by_clips.temperature > 3 > 1 > by_pictures.temperature
-    probs = 1 / (1 + np.exp(-pictures / by_pictures.temperature))
-    assert by_pictures.few_frames_threshold >= LEAST
-    assert (probs[labels == 0] >= by_pictures.few_frames_threshold).mean() <= 0.05
-    assert (probs[labels == 1] < by_pictures.few_frames_real_below).mean() <= 0.16
-    swaps = [expit(z / by_pictures.temperature).mean() for z in blind[1::2]]
-    assert (np.array(swaps) < by_pictures.real_below).mean() <= 0.16
-    assert by_pictures.real_below < by_pictures.threshold
-    assert by_clips.few_frames_real_below is None
-    monkeypatch.setattr(export, "_picture_logits", lambda *_: (pictures[::2], labels[::2]))
-    with pytest.raises(SystemExit, match="real and fake pictures"):
-        export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(made_for="pictures"))
 
 
 def test_a_clip_model_sees_a_picture_as_a_clip_of_one_frame(monkeypatch) -> None:

@@ -43,8 +43,8 @@ def collection(tmp_path_factory) -> Path:
 
 
 def config(collection: Path, out: Path, **options) -> Config:
-    told = {"workers": 0, "faces_per_shard": 4, "random_split": "50/50", "cut": CUT} | options
-    return Config(data=(f"folder={collection}",), out=out, **told)
+    given = {"workers": 0, "faces_per_shard": 4, "random_split": "50/50", "cut": CUT} | options
+    return Config(data=(f"folder={collection}",), out=out, **given)
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +186,10 @@ def test_other_settings_need_another_folder(collection, shards) -> None:
 
 def test_faces_of_folders_are_files(collection, alone, tmp_path, capsys) -> None:
     main(config(collection, tmp_path, store="folders"))
-    told = capsys.readouterr()
-    assert "faces: 100%" in told.err
-    assert "2 without, listed in" in told.out
-    assert "fake/Toy/broken.mp4: This is not a video" in told.out
+    printed = capsys.readouterr()
+    assert "faces: 100%" in printed.err
+    assert "2 without, listed in" in printed.out
+    assert "fake/Toy/broken.mp4: This is not a video" in printed.out
     ours, theirs = (pq.read_table(out / "index.parquet").to_pylist() for out in (tmp_path, alone))
     assert [r["path"] for r in ours] == [r["path"] for r in theirs]
     for row, other in zip(ours, theirs, strict=True):
@@ -211,7 +211,7 @@ def test_layout_shows_what_a_builder_expects(capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "words"),
     [
         ({"random_split": ""}, "folder has no split of its own: give --random-split"),
         ({"resplit": ("dfd",)}, "--resplit dfd is none of the data sets"),
@@ -222,8 +222,8 @@ def test_layout_shows_what_a_builder_expects(capsys) -> None:
         ({"val_percent": 10.0}, "no data set with train and without val"),
     ],
 )
-def test_options_that_do_not_fit_are_told(collection, tmp_path, options, told) -> None:
-    with pytest.raises(SystemExit, match=told):
+def test_options_that_do_not_fit_are_told(collection, tmp_path, options, words) -> None:
+    with pytest.raises(SystemExit, match=words):
         chosen(dataclasses.replace(config(collection, tmp_path), **options))
 
 

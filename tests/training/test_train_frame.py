@@ -19,8 +19,10 @@ from tbd_app.models import registry, weights
 from tests.media_factory import portrait_clip
 from tests.training.faces.test_bank import write_collection
 from tests.training.faces.test_index import CROP, write_index
+from tests.training.faces.test_shards import cut_medium, medium
 from tests.training.toy_faces import bank_of, face, item
 from training import train_frame
+from training.collect.store import FaceWriter
 from training.engine.config import LoopConfig, load_preset
 from training.engine.run import recipe
 from training.evaluation import ledger
@@ -206,6 +208,28 @@ def test_labelled_frames_and_originals_are_batches_of_single_faces(pairs) -> Non
 def test_another_augmentation_is_not_for_fakes_made_on_the_fly(tmp_path) -> None:
     with pytest.raises(SystemExit, match="--augment gend is for labelled media"):
         main(replace(load_preset(Config, NAME, "toy"), out=tmp_path, augment="gend"))
+
+
+def test_shards_are_trained_on_as_a_stream(tmp_path) -> None:
+    """No train face is opened by the index; counts, lists and validation are those of a run without the stream."""
+    root = tmp_path / "faces"
+    with FaceWriter(root, "shards", faces_per_shard=4) as writer:
+        for n, split in enumerate(["train", "train", "val"]):
+            for label in (0, 1):
+                writer.add(medium(f"{n}_{label}.mp4", label, split), cut_medium(frames=4))
+    toyed = replace(
+        load_preset(Config, NAME, "toy"), model="timm:test_efficientnet", augment="flips", data=root
+    )
+    config = replace(toyed, val_blends=0, pairs="none", out=tmp_path / "run", stream=True)
+    main(config)
+    (row,) = csv.DictReader((config.out / "metrics.csv").open(encoding="utf-8"))
+    assert 0 <= float(row["video_auc"]) <= 1
+    kept = json.loads((config.out / "config.json").read_text(encoding="utf-8"))
+    assert kept["trained_on"] == "the train split of toy: 2 real clips, 2 fake clips (by Deepfakes)"
+    assert kept["recipe"]["stream"]
+    assert "shards" not in kept["recipe"]
+    with pytest.raises(SystemExit, match="--stream gives labelled frames"):
+        main(replace(config, pairs="blend", augment="project"))
 
 
 def clips_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,11 +71,11 @@ def test_fakes_come_with_their_originals_by_default(script: ModuleType, tmp_path
 @pytest.mark.parametrize("script", [train_clip, train_stan], ids=lambda s: s.SCRIPT)
 def test_the_reference_is_plain_cross_entropy_on_labelled_media(script: ModuleType, tmp_path: Path) -> None:
     name = "reference" if script is train_clip else "paper"
-    told = load_preset(script.Config, script.SCRIPT, name)
-    assert told.pairs == "none"
-    assert (told.loop.lr, told.loop.schedule, told.loop.weight_decay) == (8e-5, "constant", 0)
+    given = load_preset(script.Config, script.SCRIPT, name)
+    assert given.pairs == "none"
+    assert (given.loop.lr, given.loop.schedule, given.loop.weight_decay) == (8e-5, "constant", 0)
     if script is train_clip:
-        assert (told.alignment, told.uniformity) == (0, 0)
+        assert (given.alignment, given.uniformity) == (0, 0)
     config = toy_config(script, tmp_path / "run", pairs="none", crop="arcface")
     if script is train_clip:
         config = replace(config, alignment=0.0, uniformity=0.0)
@@ -90,24 +90,24 @@ def test_every_preset_is_read(script: ModuleType) -> None:
     names = {path.stem for path in (PRESETS / script.SCRIPT).glob("*.toml")}
     assert {"toy", "8gb"} <= names
     for name in names:
-        told = load_preset(script.Config, script.SCRIPT, name)
-        assert registry.spec(told.model).backbone
+        given = load_preset(script.Config, script.SCRIPT, name)
+        assert registry.spec(given.model).backbone
         # A step looks at as many examples as the default's, whatever fits on a card.
         if name == "8gb":
-            assert told.batch * told.loop.accumulate >= script.Config().batch
+            assert given.batch * given.loop.accumulate >= script.Config().batch
 
 
 def test_the_default_is_that_of_gend() -> None:
-    told = train_clip.Config()
-    assert (told.alignment, told.uniformity, told.batch, told.model) == (0.1, 0.5, 128, "clip_l14_ln1")
-    assert told.loop.lr * told.loop.lr_floor == pytest.approx(1e-5)
-    assert told.loop.steps == 51 * told.loop.warmup_steps
+    given = train_clip.Config()
+    assert (given.alignment, given.uniformity, given.batch, given.model) == (0.1, 0.5, 128, "clip_l14_ln1")
+    assert given.loop.lr * given.loop.lr_floor == pytest.approx(1e-5)
+    assert given.loop.steps == 51 * given.loop.warmup_steps
 
 
 def test_the_losses_of_facial_components_weigh_as_published() -> None:
-    told = train_dfd_fcg.Config()
-    assert train_dfd_fcg.SCALE * told.component_weight == pytest.approx(1.5)
-    assert (told.tau, told.gamma, told.loop.clip_norm, told.batch) == (0.07, 4.0, 0.1, 30)
+    given = train_dfd_fcg.Config()
+    assert train_dfd_fcg.SCALE * given.component_weight == pytest.approx(1.5)
+    assert (given.tau, given.gamma, given.loop.clip_norm, given.batch) == (0.07, 4.0, 0.1, 30)
     official = load_preset(train_dfd_fcg.Config, "train_dfd_fcg", "paper")
     assert 1 / official.tau == pytest.approx(30, abs=1e-4)
 
@@ -116,10 +116,10 @@ def test_queries_start_from_the_prototypes_of_the_run_and_stay_near(tmp_path: Pa
     config = toy_config(train_dfd_fcg, tmp_path / "run")
     train_dfd_fcg.main(replace(config, loop=replace(config.loop, steps=1)))
     model, spec = open_model(config.model, config.tower, registry.spec(config.model).crop, n_frames=4)
-    told = load_prototypes(config.out / "prototypes.safetensors", model, spec)
+    loaded = load_prototypes(config.out / "prototypes.safetensors", model, spec)
     trained = checkpoint(train_dfd_fcg, config).queries()
-    assert not torch.equal(trained, told)
-    assert (torch.cosine_similarity(trained, told, dim=-1) > 0.99).all()
+    assert not torch.equal(trained, loaded)
+    assert (torch.cosine_similarity(trained, loaded, dim=-1) > 0.99).all()
 
 
 def test_prototypes_of_the_script_serve_a_run(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
 def test_video_figures_of_a_frame_model_average_its_frames(tmp_path: Path) -> None:
     model, spec = open_model("clip_b16_ln1", TowerConfig(toy=True), registry.spec("clip_b16_ln1").crop)
     reader = ClipReader(partners(), train_clip.for_spec(spec), 6)
-    told = frame_figures(model, reader)
+    figures = frame_figures(model, reader)
     media = reader.faces.media("video")
     means = [
         score(
@@ -159,7 +159,7 @@ def test_video_figures_of_a_frame_model_average_its_frames(tmp_path: Path) -> No
     ]
     fakes = np.array([reader.faces.items[n].label for n in media], bool)
     better = [(a > b) + (a == b) / 2 for a in np.array(means)[fakes] for b in np.array(means)[~fakes]]
-    assert told["video_auc"] == pytest.approx(np.mean(better))
+    assert figures["video_auc"] == pytest.approx(np.mean(better))
 
 
 def test_public_weights_are_asked_for_unless_a_file_is_given(monkeypatch, tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_serving_takes_frames_where_training_took_them() -> None:
     assert served_at("spread", 0.3, 5) == registry.spec("clip_b16_stan").frames_at
     served = {}
     for script in (train_stan, train_dfd_fcg):
-        told = load_preset(script.Config, script.SCRIPT, "paper")
-        at = served[script.SCRIPT] = served_at(told.frames_at, told.step_s, told.serve_clips)
+        given = load_preset(script.Config, script.SCRIPT, "paper")
+        at = served[script.SCRIPT] = served_at(given.frames_at, given.step_s, given.serve_clips)
         assert at.kind == "consecutive"
     assert served["train_dfd_fcg"].step_s * train_dfd_fcg.Config().clip_len == pytest.approx(
         3

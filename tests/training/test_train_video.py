@@ -29,8 +29,8 @@ def toy(out: Path, *, max_minutes: float | None = None, **changes: object) -> Co
 
 def test_the_toy_run_leaves_all_that_a_run_should(tmp_path) -> None:
     main(toy(tmp_path))
-    told = {path.name for path in tmp_path.iterdir()}
-    assert told == {
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
         "config.json", "curves.png", "last.pt", "metrics.csv", "model.safetensors", "splits", "tensorboard"
     }  # fmt: skip
     (row,) = rows(tmp_path)

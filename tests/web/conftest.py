@@ -49,6 +49,7 @@ class SteeredEngine:
     report: Report | None = None  # in place of a made one
     go: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
+    pictures: bool | None = None  # whether they were asked for the last time
     seen: list[tuple[bytes, str, AnalysisSettings]] = field(default_factory=list)
 
     def reset(self) -> None:
@@ -59,8 +60,9 @@ class SteeredEngine:
         self.errors.clear()
 
     def __call__(
-        self, path: Path, settings: AnalysisSettings, *, name: str
+        self, path: Path, settings: AnalysisSettings, *, name: str, pictures: bool
     ) -> Iterator[ProgressEvent | Report]:
+        self.pictures = pictures
         self.seen.append((path.read_bytes(), name, settings))
         self.closed.clear()
         try:

@@ -106,6 +106,10 @@ def test_stop_keeps_the_results_that_are_there(page, server):
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)
     assert server.engine.closed.wait(60), "the engine must be closed, not left running"
     expect_headline(page, "fake")
+    rows = page.locator(".tbd-queue li")
+    expect(rows.nth(0)).to_contain_text(words.ANSWERS["suspicious"])
+    expect(rows.nth(1)).to_contain_text(texts.ROW_STOPPED)
+    expect(page.locator(".tbd-result")).to_have_count(1)
     assert server.leftovers() == []
     page.wait_for_timeout(500)  # nothing that comes late may say that the server failed
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)

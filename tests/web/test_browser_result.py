@@ -77,8 +77,14 @@ def test_report_data_frames_and_sentence_can_be_taken_along(page):
     assert "clip.mp4" in page.evaluate("navigator.clipboard.readText()")
 
 
-def test_the_annotated_video_is_made_of_the_file_that_the_browser_kept(page, server, tmp_path):
-    clip = media_factory.portrait_clip(tmp_path / "clip.mp4")
+@pytest.mark.parametrize(
+    ("sound", "film", "said"),
+    [("aac", "clip.tbd.mp4", texts.FILMED), ("wavpack", "clip.tbd.silent.mp4", texts.FILMED_SILENT)],
+)
+def test_the_annotated_video_is_made_of_the_file_that_the_browser_kept(
+    page, server, tmp_path, sound, film, said
+):
+    clip = media_factory.portrait_clip(tmp_path / "clip.mkv", audio=True, audio_codec=sound)
     report, media = make_report(n_people=1), open_media(clip, Limits())
     counts = replace(report.frames, size=(media.width, media.height))
     server.engine.report = replace(report, media=media, frames=counts)
@@ -86,9 +92,9 @@ def test_the_annotated_video_is_made_of_the_file_that_the_browser_kept(page, ser
     expect_headline(page, "fake")
     assert server.leftovers() == []
     name, content = saved(page, "[data-film]")
-    assert name == "clip.tbd.mp4"
+    assert name == film
     assert content[4:8] == b"ftyp"
-    expect(page.locator(".tbd-film")).to_contain_text(texts.FILMED)
+    expect(page.locator(".tbd-film")).to_have_text(said)
     assert server.leftovers() == []
 
 

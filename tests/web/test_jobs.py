@@ -58,7 +58,7 @@ def test_feedback_is_the_report_and_a_bounded_remark(tmp_path):
     assert [p.suffix for p in stored.parent.iterdir()] == [".json"]
 
 
-def _engine(path, chosen, *, name):
+def _engine(path, chosen, *, name, pictures):
     if name == "bad.mp4":
         raise NotMedia("no media")
     if name == "worse.mp4":
@@ -93,7 +93,7 @@ def test_a_file_that_is_refused_does_not_stop_the_rest(payload):
 def test_each_file_is_deleted_as_soon_as_it_was_analysed(payload):
     seen = []
 
-    def engine(path, chosen, *, name):
+    def engine(path, chosen, *, name, pictures):
         seen.append(path)
         assert [p.exists() for p in seen] == [False] * (len(seen) - 1) + [True]
         yield make_report(name=name)

@@ -6,6 +6,7 @@ import time
 
 import httpx
 
+from tbd_app.types import Report
 from tbd_app.web.private import KEEP_ANSWER_S
 from tests.web.test_edge import ask, put
 
@@ -46,7 +47,8 @@ def test_of_what_a_page_showed_only_the_report_is_kept_and_that_without_pictures
     state = server.blocks.state_holder.session_data["a-page"]
     assert state.config_values == {}
     assert all(state.blocks_config.blocks[i] is server.blocks.blocks[i] for i in server.blocks.blocks)
-    ((report,),) = [value for value in state.state_data.values() if value]
+    values = [item for value in state.state_data.values() for item in value]
+    (report,) = [item for item in values if isinstance(item, Report)]
     assert (report.snapshots, report.explanations) == ((), ())
     assert [person.thumbnail.size for person in report.people] == [0] * len(report.people)
     assert report.people

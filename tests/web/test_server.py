@@ -79,6 +79,7 @@ def test_the_answer_is_the_report_and_nothing_of_the_file_is_left(client, server
     content, name, settings = server.engine.seen[0]
     assert (content, name) == (CLIP, clip.name)
     assert (settings.n_frames, settings.face_confidence, settings.models) == (32, 0.9, ("default",))
+    assert not server.engine.pictures, "nothing that was asked for shows any"
     assert server.leftovers() == []
 
 
@@ -95,6 +96,7 @@ def test_the_html_report_and_the_annotated_video_come_along_when_asked(client, s
     counts = replace(report.frames, size=(media.width, media.height))
     server.engine.report = replace(report, media=media, frames=counts)
     answer = client.predict(handle_file(clip), html=True, video=True, api_name="/analyze")
+    assert server.engine.pictures
     html, film = answer["files"]["clip.tbd.html"], answer["files"]["clip.tbd.mp4"]
     assert media.sha256 in base64.b64decode(html.removeprefix("data:text/html;base64,")).decode()
     assert base64.b64decode(film.removeprefix("data:video/mp4;base64,"))[4:8] == b"ftyp"

@@ -48,6 +48,18 @@ def test_each_moment_is_named_once():
     assert labels == sorted(set(labels)) == ["0:00", "0:01"]
 
 
+@pytest.mark.parametrize("end", [0.4, 3.0, 4.9, 17.0, 61.0, 599.9, 1999.0])
+def test_marks_of_time_are_whole_steps_evenly_apart(end):
+    found = curves.marks(0.0, end)
+    steps = {b - a for a, b in pairwise(found)}
+    assert found[0] == 0
+    assert found[-1] <= end
+    assert len(steps) <= 1
+    assert steps <= set(curves.STEPS)
+    assert len(found) <= curves.MAX_STEPS + 1
+    assert end < 2 or len(found) >= 3
+
+
 def test_it_counts_the_frames_of_a_zip_from_one():
     line = timeline.of_report(make_report(kind="frames", n_people=1))
     assert line is not None

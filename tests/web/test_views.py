@@ -166,6 +166,7 @@ def test_only_installed_models_are_listed_by_what_they_are_for():
 def test_the_page_says_what_a_result_is_not_where_it_runs_and_what_may_be_sent():
     footer = parts.footer(catalogue.listing())
     assert "not proof" in footer
+    assert "A face that is drawn, masked or covered is not recognised as such" in footer
     assert "Nothing is kept" in footer
     assert texts.LOCAL in parts.header()
     assert "Up to 200 MB" in parts.drop_zone(Limits(max_file_mb=200))

@@ -96,10 +96,10 @@ def load_attacker(path: Path) -> UNetAttacker:
     if not path.is_file():
         raise SystemExit(f"There is no attacker at {path}.")
     with safe_open(path, framework="pt") as file:
-        told = file.metadata() or {}
+        header = file.metadata() or {}
         state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  no mapping
-    if not {"width", "eps"} <= told.keys():
+    if not {"width", "eps"} <= header.keys():
         raise SystemExit(f"{path} holds no attacker: its header names no width and eps.")
-    attacker = UNetAttacker(width=int(told["width"]), eps=float(told["eps"]))
+    attacker = UNetAttacker(width=int(header["width"]), eps=float(header["eps"]))
     attacker.load_state_dict(state)
     return attacker

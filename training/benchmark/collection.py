@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FaceTrack, Frames, TrackQuality
 from training.evaluation.seen import CACHE, Seen, look
-from training.faces.bank import FaceBank, load_or_build
+from training.faces.bank import FaceBank, decoded, load_or_build
 from training.faces.index import Item, read_failures, read_index
 from training.faces.shards import FaceStore, item_of
 
@@ -115,7 +114,7 @@ def _extracted(data: Path, split: str) -> list[Collection]:
 
 def _with_several_compressions(store: FaceStore) -> set[str]:
     kinds = store.table.groupby("dataset")["compression"].nunique()
-    return set(kinds[kinds > 1].index)
+    return set(kinds[kinds > 1].index)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _name(dataset: str, compression: str, several: set[str]) -> str:
@@ -144,7 +143,7 @@ def _seen(people: Sequence[Sequence[tuple[bytes, np.ndarray, np.ndarray]]]) -> S
     for number, faces in enumerate(people):
         for data, box, points in faces:
             content.update(data + box.tobytes() + points.tobytes())
-            images.append(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1])
+            images.append(decoded(np.frombuffer(data, np.uint8)))
         boxes = np.stack([box for _, box, _ in faces]).astype(np.float32)
         quality = TrackQuality(float(np.median((boxes[:, 2:] - boxes[:, :2]).max(1))), 0.0, 1.0)
         places = np.arange(len(images) - len(faces), len(images))

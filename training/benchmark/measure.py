@@ -157,35 +157,51 @@ def figures(part: Collection, said: Answers) -> dict[str, Any]:
         "n_fake": int((labels == 1).sum()),
         "n_sources": len(set(sources)),
         "coverage": _share(np.isfinite(said.probs)),
-        "frame_auc": None,
-        **_ranking(labels, probs, sources),
+        **_ranking(labels, probs, sources, said.frames),
     }
-    if any(len(f) for f in said.frames):
-        of_frames = np.repeat(labels, [len(f) for f in said.frames])
-        out["frame_auc"] = _number(auc(of_frames, np.concatenate(said.frames)))
     out["at"] = {
         "shipped": _at(labels, probs >= said.bounds),
         "0.5": _at(labels, (probs >= 0.5) & np.isfinite(said.probs)),
     }
+    out["accuracy_at_0.5"] = out["at"]["0.5"]["accuracy"]
     out["methods"] = {}
-    for method in sorted({item.generator for item in part.items if item.label}):
-        mine = np.array([item.label and item.generator == method for item in part.items], bool)
+    for name, methods in _groups(part).items():
+        mine = np.array([item.label and item.generator in methods for item in part.items], bool)
         keep = mine | (labels == 0)
-        out["methods"][method or "unknown"] = {
+        found = (probs >= 0.5) & np.isfinite(said.probs)
+        frames = [f for f, kept in zip(said.frames, keep, strict=True) if kept]
+        out["methods"][name] = {
             "n_fake": int(mine.sum()),
-            **_ranking(labels[keep], probs[keep], sources[keep]),
+            **_ranking(labels[keep], probs[keep], sources[keep], frames),
             "found_at_shipped": _share((probs >= said.bounds)[mine]),
-            "found_at_0.5": _share((probs >= 0.5)[mine]),
+            "found_at_0.5": _share(found[mine]),
+            "accuracy_at_0.5": _share((found == labels)[keep]),
         }
     return out
 
 
-def _ranking(labels: np.ndarray, probs: np.ndarray, sources: np.ndarray) -> dict[str, Any]:
-    """What needs no bound; None where a class is absent."""
+def _groups(part: Collection) -> dict[str, set[str]]:
+    """Each method of a set by itself; of FaceForensics++ also those that the field counts together."""
+    methods = sorted({item.generator for item in part.items if item.label})
+    out = {method or "unknown": {method} for method in methods}
+    if published.APART in methods and methods[1:]:
+        out[published.WITHOUT] = set(methods) - {published.APART}
+    return out
+
+
+def _ranking(
+    labels: np.ndarray, probs: np.ndarray, sources: np.ndarray, frames: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """What needs no bound; None where a class is absent, or of frames where a model scores none."""
     if labels.all() or not labels.any():
-        return {"video_auc": None, "video_auc_ci": None, "eer": None, "ap": None}
+        return dict.fromkeys(("frame_auc", "video_auc", "video_auc_ci", "eer", "ap"))
     found = ranking(labels, probs, sources)
+    of_frames = None
+    if any(len(f) for f in frames):
+        owners = np.repeat(labels, [len(f) for f in frames])
+        of_frames = _number(auc(owners, np.concatenate(frames)))
     return {
+        "frame_auc": of_frames,
         "video_auc": found["auc"],
         "video_auc_ci": found["auc_ci"],
         "eer": found["eer"],
@@ -195,7 +211,7 @@ def _ranking(labels: np.ndarray, probs: np.ndarray, sources: np.ndarray) -> dict
 
 def _at(labels: np.ndarray, flagged: np.ndarray) -> dict[str, Any]:
     """What a bound makes of it; rows of the confusion are the true real and fake."""
-    parts = precision_recall_fscore_support(labels, flagged, labels=[0, 1], zero_division=0)
+    parts = precision_recall_fscore_support(labels, flagged, labels=[0, 1], zero_division=0)  # pyright: ignore[reportArgumentType]
     out: dict[str, Any] = {
         name: dict(zip(("precision", "recall", "f1", "support"), map(_number, column), strict=True))
         for name, column in zip(LABELS, np.array(parts).T.tolist(), strict=True)

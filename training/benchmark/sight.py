@@ -19,11 +19,12 @@ import torch
 from matplotlib import pyplot as plt
 from torch import nn
 
+from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline.grad_cam import grad_cam
 from tbd_app.report.anatomy import part
 from tbd_app.types import ModelSpec
 from training.attacks.space import PixelSpace
-from training.engine.metrics import interval
+from training.engine.metrics import mean_by_source
 
 ZONES: dict[str, tuple[str, ...]] = {
     "border of the face": (
@@ -36,7 +37,6 @@ BANDS = (0.0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 NOISE_RMS = 4 / 255  # of full scale, the same in every band
 CELLS = 28  # a side of the grid on which zones are told apart
 BATCH = 16
-N_DRAWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,17 @@ class Sight:
 
     Attributes:
         heat: (28,28) mean map, each face's own divided by its sum.
-        shares: by zone, share of the heat as [value, low, high], 95 % interval over drawn sources.
+        shares: by zone, share of the heat with the bounds of its 95 % interval over sources.
         response: (bands,) mean change of the logit under noise of a band, over the logits' spread on clean faces.
     """
 
     heat: np.ndarray
-    shares: dict[str, list[float]]
+    shares: dict[str, tuple[float, float, float]]
     response: np.ndarray
 
 
 def sight(
-    model: nn.Module,
+    model: Detector,
     spec: ModelSpec,
     pictures: np.ndarray,
     landmarks: np.ndarray,
@@ -70,7 +70,7 @@ def sight(
         pictures: (M,S,S,3) uint8 RGB crops.
         landmarks: (M,5,2) px of the crop.
         groups: (M,) the source of each.
-        seed: of the noise and of the drawn sources.
+        seed: of the noise and of the samples of sources.
     """
     space, rng = PixelSpace.of(spec), np.random.default_rng(seed)
     maps, clean, noisy = [], [], []
@@ -91,11 +91,11 @@ def sight(
     sides = pictures.shape[1] / CELLS
     zones = np.stack([zones_of(points / sides) for points in landmarks[seen]])
     shares = np.stack([(heat * (zones == k)).sum((1, 2)) for k in range(len(ZONES))], axis=1)
-    own = np.array(groups)[seen]
+    own = np.array(groups)[seen].tolist()
     response = np.abs(changed - logits[:, None]).mean(0) / max(float(logits.std()), 1e-6)
     return Sight(
         heat.mean(0),
-        {name: by_source(shares[:, k], own, seed) for k, name in enumerate(ZONES)},
+        {name: mean_by_source(shares[:, k], own, seed) for k, name in enumerate(ZONES)},
         response,
     )
 
@@ -122,15 +122,6 @@ def banded(
 def _logits(model: nn.Module, x: torch.Tensor) -> np.ndarray:
     both = model(x).float()
     return (both[:, 1] - both[:, 0]).numpy()
-
-
-def by_source(values: np.ndarray, groups: np.ndarray, seed: int) -> list[float]:
-    """Mean of (N,) values as [value, low, high]: the 95 % interval over drawn sources."""
-    rng = np.random.default_rng(seed)
-    names, place = np.unique(groups, return_inverse=True)
-    sums, counts = np.bincount(place, values), np.bincount(place)
-    draws = (rng.integers(len(names), size=len(names)) for _ in range(N_DRAWS))
-    return [float(values.mean()), *interval([float(sums[d].sum() / counts[d].sum()) for d in draws])]
 
 
 def table(found: Mapping[str, Sight]) -> str:

@@ -21,7 +21,7 @@ TOLERANCE = 0.5  # a part may miss its share by this factor before a split is re
 
 
 def parse_shares(text: str) -> dict[str, float]:
-    """ "70/15/15" to {"train": .7, "val": .15, "test": .15}; a third number may be missing.
+    """Shares of the splits: "70/15/15" becomes {"train": .7, "val": .15, "test": .15}; a third number may be missing.
 
     Raises:
         SystemExit: it is nothing of the kind.

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import webdataset
+from webdataset.writer import TarWriter
 
 from training.collect.cut import CutMedium
 from training.collect.medium import Medium
@@ -51,7 +51,7 @@ class FaceWriter:
         self.failures = read_failures(root)
         self.done.update((row["dataset"], row["media"]) for row in self.failures)
         self._rows: list[dict[str, Any]] = []
-        self._tar: webdataset.TarWriter | None = None
+        self._tar: TarWriter | None = None
 
     def __enter__(self) -> FaceWriter:
         return self
@@ -117,9 +117,9 @@ class FaceWriter:
         if self._tar is None:
             # No times of writing: the same faces give the same file.
             path = self.root / "shards" / f"{self._shard_name}.unfinished"
-            self._tar = webdataset.TarWriter(str(path), encoder=False, mtime=0)
-        told = {k: v for k, v in row.items() if k not in ("shard", "offset")}
-        self._tar.write({"__key__": key, "jpg": jpeg, "json": json.dumps(told).encode()})
+            self._tar = TarWriter(str(path), encoder=False, mtime=0)
+        facts = {k: v for k, v in row.items() if k not in ("shard", "offset")}
+        self._tar.write({"__key__": key, "jpg": jpeg, "json": json.dumps(facts).encode()})
 
     def _finish_part(self) -> None:
         if not self._rows:
@@ -158,7 +158,7 @@ class FaceWriter:
         self.failures.append(row)
         path = self.root / "failures.csv"
         line = io.StringIO()
-        writer = csv.DictWriter(line, FAILURE_COLUMNS)
+        writer: csv.DictWriter[str] = csv.DictWriter(line, FAILURE_COLUMNS)
         if not path.exists():
             writer.writeheader()
         writer.writerow(row)

@@ -6,8 +6,11 @@ A training data set is an endless row of numbered items, item i a function of th
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
+from multiprocessing.context import BaseContext
 from typing import Any, Protocol
 
 import cv2
@@ -83,18 +86,41 @@ def batches(dataset: Dataset[Any], size: int, start: int, stop: int, workers: in
     world = PartialState()
     parts = [k * world.num_processes + world.process_index for k in range(start, stop)]
     numbers = [range(part * size, (part + 1) * size) for part in parts]
+    return loader(dataset, workers, batch_sampler=numbers)
+
+
+def loader(dataset: Dataset[Any], workers: int, **how: Any) -> DataLoader[Any]:
+    """A loader of so many processes, none for 0.
+
+    Args:
+        dataset: goes to each of them.
+        workers: their number.
+        how: `batch_sampler` or `batch_size`.
+    """
     return DataLoader(
         dataset,
-        batch_sampler=numbers,
+        **how,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        # A forked worker inherits the locks of OpenCV's and OpenMP's threads and may hang.
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context=_start() if workers else None,
         worker_init_fn=_one_thread,
         pin_memory=torch.cuda.is_available(),
         # Its own: starting a loader must draw nothing from the generator that training uses.
         generator=torch.Generator(),
     )
+
+
+def _start() -> BaseContext:
+    """How loader processes begin.
+
+    A fork of a training process inherits the locks of OpenCV's and OpenMP's threads and may hang. The fork server has
+    imported what the script imported and computed nothing, so its forks share what imports cost: half a gigabyte each.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tbd_app", *sorted(n for n in sys.modules if n.startswith("training."))])
+    return context
 
 
 def _one_thread(_: int) -> None:

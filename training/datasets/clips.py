@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from torch.utils.data import Dataset
 from tbd_app.model_spec import FramesAt as ServedAt
 from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import GENTLE, degrade, extreme
+from training.datasets.crops import Frame, Jitter, reduced
 from training.datasets.published import TREATMENTS, Augment
 from training.faces.open import Faces
 from training.fakes.animate import animate, match_clip
@@ -32,7 +32,6 @@ CLIP_SHARES = {"blend": 0.28, "still": 0.12, "mouth": 0.15, "animate": 0.20, "re
 DRAWN = 0.5  # of the animated stills, where a network of super-resolution has drawn some
 FPS = {"spread": 1.0, "consecutive": 10.0}  # about how fast a clip's frames follow each other
 WORK_SIDE_PX = 300  # faces are blended at this size at most
-Frame = tuple[np.ndarray, np.ndarray, np.ndarray]  # image (H,W,3) uint8 RGB, box (4,), landmarks (5,2)
 
 
 def choose(n_frames: int, length: int, at: FramesAt, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -85,30 +84,31 @@ class ClipReader:
     """
 
     def __init__(self, faces: Faces, preprocess: Preprocess, length: int, at: FramesAt = "spread") -> None:
-        self.faces, self.preprocess, self.length, self.at = faces, preprocess, length, at
+        self.faces, self.preprocess, self.length = faces, preprocess, length
+        self.at: FramesAt = at
 
     def frames(self, number: int, rng: np.random.Generator | None) -> list[Frame]:
         """Frames of a medium, at a working size; None takes what serving takes."""
         bank, rows = self.faces.bank, self.faces.rows(number)
         rows = rows[choose(len(rows), self.length, self.at, rng)]
-        return [_reduced(bank.image(r), bank.boxes[r], bank.landmarks[r]) for r in rows]
+        return [working_size(bank.image(r), bank.boxes[r], bank.landmarks[r]) for r in rows]
 
     def crops(self, frames: Sequence[Frame], rng: np.random.Generator | None) -> list[np.ndarray]:
         """Crops (S,S,3) uint8 RGB, all jittered by one draw, because detectors jitter too."""
-        shift, zoom = (
-            (np.zeros(2), 1.0) if rng is None else (rng.uniform(-0.06, 0.06, 2), rng.uniform(0.87, 1.15))
-        )
-        images, boxes, landmarks = [], [], []
-        for image, box, points in frames:
-            centre, move = (box[:2] + box[2:]) / 2, shift * float(max(box[2:] - box[:2]))
-            images.append(image)
-            boxes.append(((box.reshape(2, 2) - centre) * zoom + centre + move).reshape(4))
-            landmarks.append((points - centre) * zoom + centre + move)
-        return list(self.preprocess.crops(images, np.stack(boxes), np.stack(landmarks)))
+        return Jitter.draw(rng).cut(frames, self.preprocess)
 
     def tensor(self, crops: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """`clip_tensor` of crops."""
         return clip_tensor(crops, self.length, self.preprocess)
+
+    def labelled(
+        self, frames: Sequence[Frame], label: int, augment: Augment, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """An example of `LabelledClips`: {"x": (T,3,S,S), "mask": (T,), "y": ()}."""
+        own = augment == "project"
+        treat = extreme if own else TREATMENTS[augment]
+        x, mask = self.tensor(treat(self.crops(frames, rng if own else None), rng))
+        return {"x": x, "mask": mask, "y": torch.tensor(label)}
 
 
 class LabelledClips:
@@ -123,7 +123,8 @@ class LabelledClips:
     def __init__(
         self, reader: ClipReader, *, augment: Augment = "project", kinds: Sequence[str] = ()
     ) -> None:
-        self.reader, self.augment = reader, augment
+        self.reader = reader
+        self.augment: Augment = augment
         self.media = reader.faces.media(*kinds)
         self.labels = [reader.faces.items[n].label for n in self.media]
 
@@ -133,11 +134,7 @@ class LabelledClips:
     def example(self, row: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """The clip of a row."""
         frames = self.reader.frames(int(self.media[row]), None if self.augment == "none" else rng)
-        own = self.augment == "project"
-        crops = self.reader.crops(frames, rng if own else None)
-        treat = extreme if own else TREATMENTS[self.augment]
-        x, mask = self.reader.tensor(treat(crops, rng))
-        return {"x": x, "mask": mask, "y": torch.tensor(self.labels[row])}
+        return self.reader.labelled(frames, self.labels[row], self.augment, rng)
 
 
 class ClipPairs(Dataset[dict[str, Tensor]]):
@@ -213,11 +210,11 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
     def _animated(self, frame: np.ndarray, motion: np.ndarray, rng: np.random.Generator) -> list[Frame]:
         """A still of the split that moves as a clip does, one frame of which is given."""
         number = int(rng.choice(self.stills))
-        still, *place = self.reader.frames(number, None)[0]
+        still, box, points = self.reader.frames(number, None)[0]
         row, redraw = self.reader.faces.rows(number)[0], None
         if self.upscaled and row in self.upscaled and rng.random() < DRAWN:
             still, redraw = self.upscaled.image(row, still.shape[:2], mirror=False), list
-        alike = match_clip(still, *place, frame, motion[0])
+        alike = match_clip(still, box, points, frame, motion[0])
         moved = animate(*alike, motion, rng, fps=FPS[self.reader.at], redraw=redraw)
         return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))
 
@@ -230,9 +227,6 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         return list(zip(moved.images, moved.boxes, moved.landmarks, strict=True))[1:]
 
 
-def _reduced(image: np.ndarray, box: np.ndarray, points: np.ndarray) -> Frame:
-    scale = min(1.0, WORK_SIDE_PX / max(image.shape[:2]))
-    if scale == 1:
-        return image, box, points
-    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), box * scale, points * scale
+def working_size(image: np.ndarray, box: np.ndarray, points: np.ndarray) -> Frame:
+    """A face at `WORK_SIDE_PX` at most."""
+    return reduced(image, box, points, WORK_SIDE_PX)

@@ -7,17 +7,17 @@ tells nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
+from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import GENTLE, degrade
+from training.datasets.crops import Frame, Jitter, reduced
 from training.datasets.generated import GeneratedPairs
 from training.datasets.shares import HIDDEN, PAIR_SHARES, shares_of
 from training.faces.bank import FaceBank
@@ -82,10 +82,6 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         generators: Sequence[Generator] = (),
         upscaled: Upscaled | None = None,
     ) -> None:
-        if preprocess.recipe.kind != "square":
-            raise SystemExit(
-                f"Pairs are cut as squares; a model that sees {preprocess.recipe.kind} crops needs clips."
-            )
         self.bank, self.items, self.preprocess = bank, items, preprocess
         self.length, self.seed, self.augment = length, seed, augment
         self.rows = _rows_by_source(bank, items, upscaled)
@@ -98,8 +94,8 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         usable = [s for s in sources or given if s in given and self._has(s)]
         if not usable:
             raise SystemExit("The split holds no real faces to make pairs from.")
-        shares = np.array([given[s] for s in usable])
-        self.sources, self.shares = usable, shares / shares.sum()
+        weights = np.array([given[s] for s in usable])
+        self.sources, self.shares = usable, weights / weights.sum()
         # Whose faces are put into others: one of each still.
         self.partners = np.array([rows[0] for rows in self.rows["swap_still"]], np.int64)
 
@@ -144,30 +140,26 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             image, box, points = self.face(row, rng, mirror)
             around = _Around(self, row, mirror)
             pair = MAKERS[source.partition("_")[0]].make(image, points, rng, around)
-            square = self._square(box, rng)
-            pictures = [self._cut(pair.real, square), self._cut(pair.fake, square)]
-            where = self._cut(pair.mask / max(float(pair.mask.max()), 1e-6), square, WHERE_CELLS)
+            jitter = self._jitter(rng)
+            pictures = jitter.cut([(pair.real, box, points), (pair.fake, box, points)], self.preprocess)
+            mask = pair.mask / max(float(pair.mask.max()), 1e-6)
+            (where,) = jitter.cut([(mask, box, points)], replace(self.preprocess, size=WHERE_CELLS))
             return Made(pictures, where, pair.region, (row, row))
         real, fake, _ = self.generated[source].draw(rng)
         pictures, where = [], np.full((WHERE_CELLS, WHERE_CELLS), -1, np.float32)
         seed = int(rng.integers(2**32))  # mirrored, sized and cut alike
         for row in (real, fake):
             alike = np.random.default_rng(seed)
-            image, box, _ = self.face(row, alike, self.augment and bool(alike.random() < 0.5))
-            pictures.append(self._cut(image, self._square(box, alike)))
+            shown = self.face(row, alike, self.augment and bool(alike.random() < 0.5))
+            pictures += self._jitter(alike).cut([shown], self.preprocess)
         return Made(pictures, where, "", (real, fake))
 
-    def face(
-        self, row: int, rng: np.random.Generator, mirror: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def face(self, row: int, rng: np.random.Generator, mirror: bool) -> Frame:
         """Image, box and landmarks of a row, brought to a working size."""
-        image, box, points = self.bank.image(row), self.bank.boxes[row], self.bank.landmarks[row]
-        target = rng.integers(*BLEND_SIDE_PX) if self.augment else sum(BLEND_SIDE_PX) // 2
-        scale = min(1.0, float(target) / max(image.shape[:2]))
-        if scale < 1:
-            size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            box, points = box * scale, points * scale
+        target = float(rng.integers(*BLEND_SIDE_PX) if self.augment else sum(BLEND_SIDE_PX) // 2)
+        image, box, points = reduced(
+            self.bank.image(row), self.bank.boxes[row], self.bank.landmarks[row], target
+        )
         if mirror:
             width = image.shape[1]
             image = np.ascontiguousarray(image[:, ::-1])
@@ -175,17 +167,8 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             points = (points * (-1, 1) + (width, 0))[[1, 0, 2, 4, 3]]
         return image, box, points
 
-    def _square(self, box: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
-        """Centre x, y and side of the crop around a box; jittered in training, because detectors jitter too."""
-        (x, y), side = (box[:2] + box[2:]) / 2, float(max(box[2:] - box[:2]))
-        margin = self.preprocess.margin
-        if self.augment:
-            x, y = np.array([x, y]) + rng.uniform(-0.06, 0.06, 2) * side
-            margin *= rng.uniform(0.87, 1.15)
-        return float(x), float(y), side * margin
-
-    def _cut(self, image: np.ndarray, square: tuple[float, float, float], size: int = 0) -> np.ndarray:
-        return cut_square(image, *fit_square(*square, *image.shape[:2]), size or self.preprocess.size)
+    def _jitter(self, rng: np.random.Generator) -> Jitter:
+        return Jitter.draw(rng if self.augment else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ class PartnerClips(Dataset[dict[str, Tensor]]):
         slowest: float = 1.0,
         augment: Augment = "project",
     ) -> None:
-        self.reader, self.seed, self.slowest, self.augment = reader, seed, slowest, augment
+        self.reader, self.seed, self.slowest = reader, seed, slowest
+        self.augment: Augment = augment
         self.clip_len = clip_len or reader.length
         items = reader.faces.items
         numbers = [int(n) for n in reader.faces.media()]

@@ -142,7 +142,7 @@ def generator_states() -> dict[str, Any]:
     name, keys, *rest = np.random.get_state()  # noqa: NPY002  libraries still draw from it
     return {
         "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
+        "numpy": (name, keys.tolist(), *rest),  # pyright: ignore[reportAttributeAccessIssue]
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }

@@ -16,15 +16,20 @@ import math
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import torch
 import tyro
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 
 from tbd_app.errors import TBDError
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs"
 AT_ONCE = "at_once"
+PATIENCE = timedelta(days=1)  # with a process that cuts faces or validates while the others wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +167,20 @@ def parse(config: type[C], script: str, description: str | None, argv: Sequence[
 def command(main: Callable[[C], None], config: type[C], script: str, description: str | None) -> None:
     """A script's last line: `main` with the parsed config; what a user can cause ends in one sentence."""
     try:
-        main(parse(config, script, description))
+        parsed = parse(config, script, description)
+        join_processes()
+        main(parsed)
     except TBDError as error:
         raise SystemExit(error.message) from error
+
+
+def join_processes() -> None:
+    """Make this process one of those that `torchrun` or `accelerate launch` started, if it is.
+
+    Whoever asks accelerate first settles for all whether several processes on CPUs belong together, and how long they wait.
+    """
+    on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    PartialState(cpu=on_cpu, timeout=PATIENCE)
 
 
 def load_preset(config: type[C], script: str, *names: str) -> C:

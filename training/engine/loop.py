@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, send_to_device
+from accelerate.utils import broadcast_object_list, reduce, send_to_device
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
@@ -89,6 +89,7 @@ def fit(
     if progress.due:
         take_figures()
     stream = () if _finished(progress, config) else batches(progress.step * config.accumulate)
+    of_step: list[dict[str, Tensor]] = []
     for batch in stream:
         model.train()
         for group in optimizer.param_groups:
@@ -107,9 +108,11 @@ def fit(
                 accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        _smooth(progress, losses)
+        of_step.append({name: value.detach().float() for name, value in losses.items()})
         if not accelerator.sync_gradients:
             continue
+        _smooth(progress, _mean(of_step))
+        of_step = []
         if ema:
             ema.update_parameters(bare)
         progress.step += 1
@@ -186,9 +189,15 @@ def _averaged(model: nn.Module, config: LoopConfig) -> AveragedModel | None:
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
 
 
-def _smooth(progress: Progress, losses: dict[str, Tensor]) -> None:
-    for name, tensor in losses.items():
-        value = tensor.item()
+def _mean(losses: Sequence[dict[str, Tensor]]) -> dict[str, float]:
+    """What a step's batches say on average, those of all processes together."""
+    names = list(losses[0])
+    mean = torch.stack([torch.stack([one[name] for name in names]) for one in losses]).mean(0)
+    return dict(zip(names, reduce(mean, reduction="mean").tolist(), strict=True))
+
+
+def _smooth(progress: Progress, losses: dict[str, float]) -> None:
+    for name, value in losses.items():
         if not math.isfinite(value):
             raise SystemExit(f"{name} is {value} at step {progress.step + 1}: a lower --loop.lr may help.")
         progress.running[name] = SMOOTHING * progress.running.get(name, value) + (1 - SMOOTHING) * value
@@ -199,8 +208,8 @@ def _validated(
 ) -> dict[str, float]:
     """Figures of the main process, told to all."""
     with checkpoint.same_generators():
-        told = [validate(model) if accelerator.is_main_process else {}]
-    return broadcast_object_list(told)[0]
+        given = [validate(model) if accelerator.is_main_process else {}]
+    return broadcast_object_list(given)[0]
 
 
 def _improves(progress: Progress, figures: dict[str, float], config: LoopConfig) -> bool:

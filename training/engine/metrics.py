@@ -63,6 +63,12 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def mean_by_source(values: np.ndarray, groups: Sequence[str], seed: int = 0) -> tuple[float, float, float]:
+    """Mean of (N,) values with the bounds of its 95 % interval over sources; `groups` says where each comes from."""
+    rows = draws_by_source(np.zeros(len(values), np.int64), groups, seed=seed)
+    return float(values.mean()), *interval([float(values[r].mean()) for r in rows])
+
+
 def wilson(hits: int, n: int) -> tuple[float, float]:
     """95 % Wilson interval of a rate."""
     if n == 0:
@@ -110,7 +116,7 @@ def fit_temperature(logits: Sequence[np.ndarray], labels: np.ndarray) -> float:
         p = np.array([expit(z / np.exp(log_t)).mean() for z in logits]).clip(1e-6, 1 - 1e-6)
         return float(-(weights * np.where(labels == 1, np.log(p), np.log(1 - p))).sum())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 10) -> float:

@@ -20,6 +20,7 @@ import matplotlib
 matplotlib.use("Agg")
 from accelerate import PartialState
 from matplotlib import pyplot as plt
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from tbd_app.models import weights
@@ -31,7 +32,7 @@ from training.faces.index import Item
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = 12  # generators, or sources, that a sentence lists
 # Where things lie and how long one session lasts is no part of a recipe.
-_PLACES = ("data", "out", "resume", "workers")
+_PLACES = ("data", "out", "resume", "workers", "shards")
 
 
 class Run:
@@ -70,14 +71,14 @@ class Run:
 
     def _write_config(self, made: dict[str, Any]) -> None:
         path = self.path / "config.json"
-        told = {"recipe": made, **origin()}
+        written = {"recipe": made, **origin()}
         if self.resume and path.is_file():
             before = json.loads(path.read_text(encoding="utf-8"))["recipe"]
-            for key in sorted(before.keys() | told["recipe"].keys()):
-                was, now = before.get(key), told["recipe"].get(key)
+            for key in sorted(before.keys() | written["recipe"].keys()):
+                was, now = before.get(key), written["recipe"].get(key)
                 if was != now:
                     print(f"Resumed with another {key}: {was} became {now}.")
-        path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
     def _note_material(self) -> None:
         """Say in config.json what the run learns from."""
@@ -139,8 +140,14 @@ class Run:
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
-    def save(self, model: Detector, spec: ModelSpec) -> None:
-        """Write the result, `model.safetensors`, with its spec in the header."""
+    def save(self, model: nn.Module, spec: ModelSpec) -> None:
+        """Write the result, `model.safetensors`, with its spec in the header.
+
+        Raises:
+            TypeError: the model is no registered one.
+        """
+        if not isinstance(model, Detector):
+            raise TypeError(f"{type(model).__name__} is no model that can be served.")
         if self.writes:
             weights.save_checkpoint(model, self.path / "model.safetensors", spec)
 
@@ -152,11 +159,11 @@ class Run:
 
 def recipe(config: RunConfig, script: str) -> dict[str, Any]:
     """What made a checkpoint, without the places of files: paths shrink to their names."""
-    told = dataclasses.asdict(config)
+    kept = dataclasses.asdict(config)
     for place in _PLACES:
-        del told[place]
-    del told["loop"]["max_minutes"]
-    named = json.loads(json.dumps(told, default=lambda path: path.name))
+        kept.pop(place, None)
+    del kept["loop"]["max_minutes"]
+    named = json.loads(json.dumps(kept, default=lambda path: path.name))
     return {"script": f"training/{script}.py", **named}
 
 

@@ -89,10 +89,10 @@ def _add_verdict(scores: Scores, found: Sequence[Sequence[ModelScore]], voters: 
     """What the vote makes of a clip, whatever other models were asked with the voters, by the rule that serves."""
     combination = manifest.combination("video")
     people = [verdict.of_track(of_one, voters, combination) for of_one in zip(*found, strict=True)]
-    told = verdict.of_file(people, NO_FRAMES)
-    scores.probs.append(float("nan") if told.fake_prob is None else told.fake_prob)
+    answer = verdict.of_file(people, NO_FRAMES)
+    scores.probs.append(float("nan") if answer.fake_prob is None else answer.fake_prob)
     scores.frames.append(())
-    scores.votes.append("" if told.label == "not_applicable" else told.label)
+    scores.votes.append("" if answer.label == "not_applicable" else answer.label)
 
 
 def write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) -> None:

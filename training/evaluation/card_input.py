@@ -29,8 +29,8 @@ def _cut(spec: ModelSpec) -> str:
             "turned, scaled and shifted until the five landmarks of MTCNN meet those of "
             f"{_MEAN_FACES[spec.crop.kind]} (margin {spec.crop.margin:g}, black outside the picture)"
         )
-    told = f"mean {spec.mean} and standard deviation {spec.std}"
-    return f"{cut}, {spec.input_size} px, RGB, {_NORMALISATIONS.get((spec.mean, spec.std), told)}"
+    numbers = f"mean {spec.mean} and standard deviation {spec.std}"
+    return f"{cut}, {spec.input_size} px, RGB, {_NORMALISATIONS.get((spec.mean, spec.std), numbers)}"
 
 
 def sees(spec: ModelSpec) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
 
 from tbd_app.media.ffmpeg import upright
 from tbd_app.media.open import open_media
@@ -53,7 +55,7 @@ def h264(crf: int, short_side: int | None = None) -> Corruption:
     return recode
 
 
-def _upright(source: av.container.InputContainer) -> Iterator[tuple[np.ndarray, object]]:
+def _upright(source: InputContainer) -> Iterator[tuple[np.ndarray, Fraction | int]]:
     video = source.streams.video[0]
     video.thread_type = "AUTO"
     for frame in source.decode(video):

@@ -14,7 +14,16 @@ import numpy as np
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 
 from tbd_app.known import Family, KnownPerformance, Measured, MeasuredKind
-from training.engine.metrics import auc, auc_by_ranks, draws_by_source, ece, eer, interval, wilson
+from training.engine.metrics import (
+    auc,
+    auc_by_ranks,
+    draws_by_source,
+    ece,
+    eer,
+    interval,
+    mean_by_source,
+    wilson,
+)
 from training.faces.index import Item
 
 # Least AUC on val of a family that a model sees; it is blind to a family below it, whatever the interval. A coin has 0.5, and
@@ -176,7 +185,7 @@ def picture_figures(
 
 def ranking(labels: np.ndarray, scores: np.ndarray, sources: np.ndarray | None = None) -> dict[str, Any]:
     """What does not depend on a threshold: AUC with interval, EER, average precision."""
-    samples = draws_by_source(labels, _each(labels) if sources is None else sources)
+    samples = draws_by_source(labels, (_each(labels) if sources is None else sources).tolist())
     return {
         "auc": round(auc(labels, scores), 4),
         "auc_ci": _rounded(interval([auc_by_ranks(labels[rows], scores[rows]) for rows in samples])),
@@ -195,8 +204,8 @@ def at_threshold(
         **rate("fpr", flagged[real], sources[real]),
         **rate("tpr", flagged[fake], sources[fake]),
         "balanced_accuracy": round(float(balanced_accuracy_score(labels, flagged)), 4),
-        "f1_fake": round(float(f1_score(labels, flagged, pos_label=1, zero_division=0)), 4),
-        "f1_real": round(float(f1_score(labels, flagged, pos_label=0, zero_division=0)), 4),
+        "f1_fake": round(float(f1_score(labels, flagged, pos_label=1, zero_division=0)), 4),  # pyright: ignore[reportArgumentType]
+        "f1_real": round(float(f1_score(labels, flagged, pos_label=0, zero_division=0)), 4),  # pyright: ignore[reportArgumentType]
     }
 
 
@@ -204,9 +213,8 @@ def rate(name: str, hits: np.ndarray, sources: np.ndarray) -> dict[str, Any]:
     """The share of N yes-or-no answers with its interval; `sources` says where each comes from."""
     low, high = wilson(int(hits.sum()), len(hits))
     if len(hits):
-        shares = [float(hits[rows].mean()) for rows in draws_by_source(hits.astype(int) * 0, sources)]
-        resampled = interval(shares)
-        low, high = min(low, resampled[0]), max(high, resampled[1])
+        _, lower, upper = mean_by_source(hits, sources.tolist())
+        low, high = min(low, lower), max(high, upper)
     return {name: round(float(hits.mean()) if len(hits) else 0.0, 4), f"{name}_ci": _rounded((low, high))}
 
 

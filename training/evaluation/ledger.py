@@ -18,6 +18,7 @@ from typing import Any
 from tbd_app.known import Combination, MeasuredKind
 from tbd_app.models.manifest import MANIFEST, METRICS, file_name, modern
 from tbd_app.models.schema import SCHEMA
+from training.evaluation.compact import compact
 from training.evaluation.figures import known
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
@@ -189,7 +190,8 @@ def _write(name: str, content: dict[str, Any]) -> None:
     """A file of one object; an empty one is taken away."""
     path = WEIGHTS / name
     if content:
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = compact(content) if name == MANIFEST else json.dumps(content, indent=1, ensure_ascii=False)
+        path.write_text(f"{text}\n", encoding="utf-8")
     else:
         path.unlink(missing_ok=True)
 

@@ -47,9 +47,9 @@ def parts() -> dict[str, str]:
         if any(key in metrics for metrics in sources.values())
     }
     whole = next((metrics["val_clips"] for metrics in sources.values() if "val_clips" in metrics), None)
-    told = {key: figures for key, (_, figures) in found.items()} | ({"val_clips": whole} if whole else {})
+    by_key = {key: figures for key, (_, figures) in found.items()} | ({"val_clips": whole} if whole else {})
     return {
-        "trust": _trust(told),
+        "trust": _trust(by_key),
         "figures": _summary(found),
     }
 

@@ -240,7 +240,7 @@ def redrawn_figures(
     (generator,) = load_generators(generators, "val")
     model, preprocess = score.loaded(spec.name, "cpu"), for_spec(spec)
     probs = []
-    for row in np.flatnonzero([items[n].kind == "crop" for n in bank.item]):
+    for row in np.flatnonzero([items[n].kind == "crop" for n in bank.item]).tolist():
         image = bank.image(row)
         pair, both = [image, *redraw([image], generator)], [row, row]
         probs.append(_probs(model, spec, preprocess.crops(pair, bank.boxes[both], bank.landmarks[both])))

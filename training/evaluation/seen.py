@@ -29,8 +29,8 @@ from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.pipeline import faces as faces_room
 from tbd_app.pipeline import fitness, neighbours, people, score, stability, tracks, views
 from tbd_app.settings import AnalysisSettings
-from tbd_app.types import FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
-from training.faces.bank import FaceBank
+from tbd_app.types import Exclusion, FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
+from training.faces.bank import FaceBank, decoded
 
 CACHE = Path("runs/cache/seen")
 _ROOMS = (sample_room, faces_room, tracks, fitness)  # another way to find people makes another cache
@@ -102,7 +102,9 @@ def view_logits(name: str, seen: Seen, settings: AnalysisSettings, cache: Path =
     folder = cache / "views" / f"{_weights_key(model, spec)}-{_content(_VIEW_ROOMS)[:16]}"
     stored = folder / f"{seen.key}.npz"
     if not stored.is_file():
-        found = stability.view_logits(name, seen.frames, seen.usable, "cpu", min_face_px=settings.min_face_px)
+        found = stability.view_logits(
+            name, seen.frames, seen.usable, "cpu", seen=_sights(seen, spec), min_face_px=settings.min_face_px
+        )
         _save(stored, {f"{track_id} {view}": values for (track_id, view), values in found.items()})
     with np.load(stored, allow_pickle=False) as data:
         return {(int(key.split()[0]), cast(ViewName, key.split()[1])): data[key] for key in data.files}
@@ -198,17 +200,14 @@ def _read(key: str, path: Path) -> Seen:
     with np.load(path, allow_pickle=False) as data:
         d = {name: data[name] for name in data.files}
     starts = [0, *d["ends"].tolist()]
-    images = tuple(
-        np.ascontiguousarray(cv2.imdecode(d["blob"][a:b], cv2.IMREAD_COLOR)[..., ::-1])
-        for a, b in pairwise(starts)
-    )
+    images = tuple(decoded(d["blob"][a:b]) for a, b in pairwise(starts))
     found = []
     for n, name in enumerate(d["ids"].tolist()):
         rows = d["whose"] == n
         found.append(
             FaceTrack(
                 int(name), d["positions"][rows], d["boxes"][rows], d["landmarks"][rows],
-                TrackQuality(*d["quality"][n].tolist()), str(d["exclusions"][n]) or None,
+                TrackQuality(*d["quality"][n].tolist()), cast(Exclusion, str(d["exclusions"][n])) or None,
             )
         )  # fmt: skip
     return Seen(key, Frames(images, d["indices"], d["times_s"], int(d["requested"])), tuple(found))

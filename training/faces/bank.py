@@ -58,7 +58,19 @@ class FaceBank:
 
     def image(self, row: int) -> np.ndarray:
         """(H,W,3) uint8 RGB of a row."""
-        return np.ascontiguousarray(cv2.imdecode(self.encoded(row), cv2.IMREAD_COLOR)[..., ::-1])
+        return decoded(self.encoded(row))
+
+
+def decoded(file: np.ndarray) -> np.ndarray:
+    """(H,W,3) uint8 RGB of a picture's file (n,) uint8.
+
+    Raises:
+        SystemExit: it is damaged.
+    """
+    picture = cv2.imdecode(file, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise SystemExit("A picture of the bank is damaged: delete the cache and cut the faces again.")
+    return np.ascontiguousarray(picture[..., ::-1])
 
 
 def load_or_build(items: Sequence[Item], cache_dir: Path, *, n_frames: int = 16) -> FaceBank:

@@ -25,7 +25,7 @@ def with_fan(faces: Faces, recipe: CropRecipe) -> Faces:
         SystemExit: face-alignment is not installed.
     """
     try:
-        from face_alignment import FaceAlignment, LandmarksType
+        from face_alignment import FaceAlignment, LandmarksType  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SystemExit(
             "--landmarks fan needs 2D-FAN: pip install 'face-alignment>=1.5' (it fetches its weights at the first use)."

@@ -113,7 +113,7 @@ class Item:
 
 
 def family(generator: str) -> str:
-    """ "blending", "synthesis" or "unknown" for a generator's name, "" for a real medium's empty name."""
+    """The family of a generator's name: "blending", "synthesis" or "unknown"; "" for a real medium's empty name."""
     name = generator.lower()
     for key, parts in FAMILIES.items():
         # Short names are common syllables: only as the whole name.
@@ -153,8 +153,9 @@ def read_index(root: Path) -> list[Item]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     needed = {"path", "kind", "label", "split", "identity", "generator", "face_box", "landmarks"}
-    if not rows or (absent := needed - set(rows[0])):
-        raise SystemExit(f"{path} lacks the columns {sorted(absent) if rows else sorted(needed)}.")
+    absent = needed - set(rows[0]) if rows else needed
+    if absent:
+        raise SystemExit(f"{path} lacks the columns {sorted(absent)}.")
     return [_item(path, number, row) for number, row in enumerate(rows, 2)]
 
 

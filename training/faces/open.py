@@ -56,7 +56,7 @@ def open_faces(
     if data == toy.TOY:
         return {split: Faces(*toy.collection(split)) for split in splits}
     if (data / "index.parquet").is_file():
-        store = FaceStore(data)
+        store = FaceStore(data, splits)
         opened = {split: Faces(*store.bank(split)) for split in splits}
     else:
         index = read_index(data)

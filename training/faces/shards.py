@@ -1,14 +1,20 @@
 """Reads what `extract_faces.py` wrote, shards and folders alike: faces by row, tracks of one person, and a bank of faces."""
 
+# The stubs of pandas know more types of a column than there are here.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportOptionalSubscript=false, reportAssignmentType=false
+
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from training.faces.bank import FaceBank
@@ -16,6 +22,7 @@ from training.faces.index import FACES, Item
 from training.faces.on_disk import OnDisk
 
 LEAST_CHANGED = 0.05  # of a face's box, for the mask to mean this face
+_OF_TRACK = ["dataset", "media", "track_id", "kind", "label", "split", "target_id", "method", "family"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class FaceStore:
 
     Args:
         root: where `extract_faces.py` wrote.
+        splits: of which faces are read; all without any.
 
     Attributes:
         table: index.parquet, one row per face.
@@ -48,7 +56,7 @@ class FaceStore:
         SystemExit: it is no such folder.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, splits: Sequence[str] = ()) -> None:
         self.root = root
         path = root / "index.parquet"
         if not path.is_file():
@@ -56,7 +64,7 @@ class FaceStore:
         absent = set(FACES.names) - set(pq.read_schema(path).names)
         if absent:
             raise SystemExit(f"{path} lacks the columns {sorted(absent)}: extract it again.")
-        self.table: pd.DataFrame = pq.read_table(path).to_pandas()
+        self.table: pd.DataFrame = pq.read_table(path, filters=_of(splits)).to_pandas()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -106,8 +114,8 @@ class FaceStore:
         rows = np.split(table.index.to_numpy(np.int64)[order], starts[1:])
         firsts = table.iloc[order[starts]].assign(share=groups["mask_share"].mean().to_numpy())
         kept = np.arange(len(firsts)) if everybody else np.flatnonzero(_label_holds(firsts))
-        told = firsts[["label", "split", "dataset", "method", "video_id"]].to_numpy().tolist()
-        return [Track(rows[n], *told[n]) for n in kept]
+        facts = firsts[["label", "split", "dataset", "method", "video_id"]].to_numpy().tolist()
+        return [Track(rows[n], *facts[n]) for n in kept]
 
     def bank(self, split: str) -> tuple[FaceBank, list[Item]]:
         """The split's faces as the recipes take them, the pictures left on disk; each track is an item of its own.
@@ -131,11 +139,55 @@ class FaceStore:
         return FaceBank(
             blob=blob,
             offsets=blob.offsets,
-            boxes=np.stack([self.box(row) for row in rows]),
-            landmarks=np.stack([self.landmarks(row) for row in rows]),
+            boxes=np.stack(self.table.loc[rows, "box"].tolist()).astype(np.float32),
+            landmarks=np.stack(self.table.loc[rows, "landmarks"].tolist())
+            .astype(np.float32)
+            .reshape(-1, 5, 2),
             item=np.array(owners, np.int32),
             position=self.table.loc[rows, "frame"].to_numpy(np.int32),
         ), items
+
+
+def listed(root: Path, split: str) -> tuple[list[Item], int]:
+    """The media of `FaceStore(root).bank(split)` and the number of its faces, of which none is kept.
+
+    Raises:
+        SystemExit: there are none.
+    """
+    columns = [*_OF_TRACK, "landmarks", "mask_share"]
+    table = pq.read_table(root / "index.parquet", columns=columns, filters=_of([split]))
+    known = pc.cast(pc.is_valid(table["landmarks"]), pa.int32())
+    table = table.drop_columns(["landmarks"]).append_column("known", known)
+    tracks = table.group_by(_OF_TRACK, use_threads=False).aggregate(
+        [("known", "sum"), ("mask_share", "mean")]
+    )
+    found: pd.DataFrame = tracks.to_pandas().rename(columns={"mask_share_mean": "share"})
+    found = found[_label_holds(found) & (found["known_sum"] > 0)]
+    if found.empty:
+        raise SystemExit(f"{root} holds no faces with landmarks in {split}.")
+    return [item_of(row) for _, row in found.iterrows()], int(found["known_sum"].sum())
+
+
+def _of(splits: Sequence[str]) -> list[tuple[str, str, list[str]]] | None:
+    """A filter of parquet; None for all rows."""
+    return [("split", "in", list(splits))] if splits else None
+
+
+def owner(label: int, shares: Mapping[int, float | None]) -> set[int]:
+    """Tracks of one medium whose label holds; see `FaceStore.tracks`.
+
+    Args:
+        label: of the medium.
+        shares: track_id -> share of the face that the mask calls changed, None without a mask.
+    """
+    if not label:
+        return set(shares)
+    changed = [
+        (-1.0 if share is None else share, -track)
+        for track, share in shares.items()
+        if share is None or share >= LEAST_CHANGED
+    ]
+    return {-max(changed)[1]} if changed else set()
 
 
 def _label_holds(tracks: pd.DataFrame) -> np.ndarray:

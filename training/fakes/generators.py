@@ -187,9 +187,11 @@ class Generator(nn.Module):
 
 def save_generator(generator: Generator, path: Path) -> None:
     """Write a generator as safetensors with its architecture in the header."""
-    told = {"architecture": generator.architecture, "width": generator.width}
+    header = {"architecture": generator.architecture, "width": generator.width}
     save_file(
-        {k: v.contiguous() for k, v in generator.state_dict().items()}, path, {"generator": json.dumps(told)}
+        {k: v.contiguous() for k, v in generator.state_dict().items()},
+        path,
+        {"generator": json.dumps(header)},
     )
 
 
@@ -202,9 +204,9 @@ def load_generators(folder: Path, split: str) -> list[Generator]:
     found = []
     for path in sorted(folder.glob("*/generator.safetensors")):
         with safe_open(path, "pt") as file:
-            told = json.loads((file.metadata() or {})["generator"])
-        if (told["architecture"] == HELD_OUT) == (split == "val"):
-            generator = Generator(**told)
+            header = json.loads((file.metadata() or {})["generator"])
+        if (header["architecture"] == HELD_OUT) == (split == "val"):
+            generator = Generator(**header)
             generator.load_state_dict(load_file(path))
             found.append(generator.eval().requires_grad_(False))
     if not found:

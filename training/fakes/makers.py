@@ -21,7 +21,10 @@ Need = Literal["", "partners", "generators", "upscaled"]
 class Around(Protocol):
     """What a maker may ask for besides the face."""
 
-    redraw: Redraw
+    @property
+    def redraw(self) -> Redraw:
+        """The generators that make a face anew."""
+        ...
 
     def partner(self, landmarks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Another person in a like pose: the picture (H,W,3) uint8 RGB and landmarks (5,2) px."""

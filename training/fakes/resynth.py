@@ -107,7 +107,7 @@ def draw_kernels(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.n
     inner = rng.normal(0, 1, (3, 9, _HIDDEN))
     inner -= inner.mean(1, keepdims=True)  # hidden features see structure, not brightness
     outer = rng.normal(0, rng.uniform(0.003, 0.02), (_HIDDEN, 12))
-    return tuple(k.astype(np.float32) for k in (linear, inner.reshape(27, _HIDDEN), outer))
+    return linear.astype(np.float32), inner.reshape(27, _HIDDEN).astype(np.float32), outer.astype(np.float32)
 
 
 def like_original(made: np.ndarray, original: np.ndarray, ratio: float = 1.0) -> np.ndarray:

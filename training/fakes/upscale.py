@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training.faces.bank import FaceBank
+from training.faces.bank import FaceBank, decoded
 from training.faces.packaged import packaged_file
 from training.fakes.resynth import match_sharpness, restore_low
 from training.fakes.selfblend import to_uint8
@@ -97,7 +97,7 @@ class Upscaler:
         import ncnn  # an optional package
 
         self.scale = scale
-        self.net = ncnn.Net()
+        self.net = ncnn.Net()  # pyright: ignore[reportAttributeAccessIssue]
         self.net.opt.num_threads = threads
         self.net.opt.use_vulkan_compute = False
         if self.net.load_param(str(param)) or self.net.load_model(str(param.with_suffix(".bin"))):
@@ -112,7 +112,7 @@ class Upscaler:
         framed = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
         planes = np.ascontiguousarray(framed.transpose(2, 0, 1), np.float32) / 255
         extractor = self.net.create_extractor()
-        extractor.input(self.ends[0], ncnn.Mat(planes).clone())  # a Mat only borrows what numpy holds
+        extractor.input(self.ends[0], ncnn.Mat(planes).clone())  # a Mat only borrows what numpy holds # pyright: ignore[reportAttributeAccessIssue]
         _, out = extractor.extract(self.ends[1])
         made = np.array(out).transpose(1, 2, 0) * 255
         high, wide = height * self.scale, width * self.scale
@@ -186,6 +186,6 @@ class Upscaled:
     def image(self, row: int, shape: tuple[int, int], mirror: bool) -> np.ndarray:
         """(H,W,3) uint8 RGB of a row of the bank, of the height and width asked for."""
         start, end = self.where[int(row)]
-        picture = cv2.imdecode(self.blob[start:end], cv2.IMREAD_COLOR)[..., ::-1]
+        picture = decoded(self.blob[start:end])
         picture = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_AREA)
         return np.ascontiguousarray(picture[:, ::-1] if mirror else picture)

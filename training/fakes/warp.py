@@ -73,4 +73,4 @@ def warp(image: np.ndarray, pulls: Pulls, matrix: np.ndarray = IDENTITY) -> np.n
     grid = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), -1)
     back = cv2.invertAffineTransform(np.asarray(matrix, np.float64)).astype(np.float32)
     places = cv2.transform(grid - field, back)
-    return cv2.remap(image, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.remap(image, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -17,10 +17,12 @@ from training.networks.softened import AgainstReduced
 
 @dataclass(frozen=True, slots=True)
 class TeacherConfig:
-    """Attributes:
-    checkpoint: of a registered frame model whose soft labels the student learns too; none by default.
-    weight: of that loss; the labels keep 1 - weight.
-    temperature: softens teacher and student.
+    """The teacher, and how much it counts.
+
+    Attributes:
+        checkpoint: of a registered frame model whose soft labels the student learns too; none by default.
+        weight: of that loss; the labels keep 1 - weight.
+        temperature: softens teacher and student.
     """
 
     checkpoint: Path | None = None

@@ -50,7 +50,7 @@ class Hints:
         losses = []
         for layer, (own, taught) in zip(layers, self._maps(), strict=True):
             wanted = F.batch_norm(taught.float(), None, None, training=True)
-            wanted = F.adaptive_avg_pool2d(wanted, own.shape[-2:])
+            wanted = F.adaptive_avg_pool2d(wanted, own.shape[-2:])  # pyright: ignore[reportArgumentType]
             losses.append(F.mse_loss(layer(own).float(), wanted))
         return torch.stack(losses).mean()
 

@@ -156,14 +156,14 @@ def real_crops(
 
 def save_prototypes(path: Path, prototypes: Tensor, model: DfdFcg, spec: ModelSpec, n_faces: int) -> None:
     """Write prototypes with what they belong to: parts, tower, crop."""
-    told = {
+    header = {
         "parts": list(PARTS),
         "backbone": asdict(model.standing_on()),
         "crop": asdict(spec.crop),
         "input_size": spec.input_size,
         "faces": n_faces,
     }
-    save_file({"prototypes": prototypes.cpu().contiguous()}, path, metadata={"tbd": json.dumps(told)})
+    save_file({"prototypes": prototypes.cpu().contiguous()}, path, metadata={"tbd": json.dumps(header)})
 
 
 def load_prototypes(path: Path, model: DfdFcg, spec: ModelSpec) -> Tensor:
@@ -176,8 +176,10 @@ def load_prototypes(path: Path, model: DfdFcg, spec: ModelSpec) -> Tensor:
     if not path.is_file():
         raise SystemExit(f"There are no prototypes at {path}: make them with training/prepare/prototypes.py.")
     with safe_open(path, framework="pt") as file:
-        told = json.loads((file.metadata() or {}).get("tbd", "{}"))
-        must_stand_on(told.get("backbone"), model.standing_on(), path.name)
-        if (told["parts"], told["crop"]) != (list(PARTS), asdict(spec.crop)):
-            raise SystemExit(f"{path.name} is for {told['crop']} and {told['parts']}, not for this recipe.")
+        header = json.loads((file.metadata() or {}).get("tbd", "{}"))
+        must_stand_on(header.get("backbone"), model.standing_on(), path.name)
+        if (header["parts"], header["crop"]) != (list(PARTS), asdict(spec.crop)):
+            raise SystemExit(
+                f"{path.name} is for {header['crop']} and {header['parts']}, not for this recipe."
+            )
         return file.get_tensor("prototypes")

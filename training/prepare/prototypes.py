@@ -33,14 +33,16 @@ LEAST = 500
 
 @dataclass(frozen=True)
 class Config:
-    """Attributes:
-    data: folder with index.csv or index.parquet, or "toy".
-    model: dfd_fcg_b32, dfd_fcg_b16 or dfd_fcg_l14.
-    tower: where CLIP comes from.
-    n_faces: real faces to average over, as evenly over the media as they come.
-    frames: cut from each video of an index.csv.
-    landmarks: five aligns by MTCNN's five points, as serving does; fan by 2D-FAN, where face-alignment is installed.
-    out: file to write.
+    """Whose faces the prototypes are made of, and where they go.
+
+    Attributes:
+        data: folder with index.csv or index.parquet, or "toy".
+        model: dfd_fcg_b32, dfd_fcg_b16 or dfd_fcg_l14.
+        tower: where CLIP comes from.
+        n_faces: real faces to average over, as evenly over the media as they come.
+        frames: cut from each video of an index.csv.
+        landmarks: five aligns by MTCNN's five points, as serving does; fan by 2D-FAN, where face-alignment is installed.
+        out: file to write.
     """
 
     data: Path = Path("../shared/data")

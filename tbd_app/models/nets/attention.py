@@ -53,6 +53,11 @@ class Attention:
     over_time: Tensor | None = None
 
 
+def kind_of(model: Detector) -> MapKind | None:
+    """How a model's own attention is read, None where it has none to show."""
+    return next((kind for made, _, kind in _READINGS if isinstance(model, made)), None)
+
+
 def own(model: Detector, x: Tensor) -> Attention | None:
     """A model's own attention, None where it has none to show.
 
@@ -63,7 +68,7 @@ def own(model: Detector, x: Tensor) -> Attention | None:
     Raises:
         ValueError: several clips at once.
     """
-    read = next((read for kind, read in _READINGS if isinstance(model, kind)), None)
+    read = next((read for made, read, _ in _READINGS if isinstance(model, made)), None)
     if read is None:
         return None
     if x.ndim == 5 and len(x) != 1:
@@ -175,13 +180,13 @@ def _of_queries(model: DfdFcg, x: Tensor) -> Attention:
     return Attention("queries", _as_maps(maps), cast(tuple[FacePart, ...], PARTS))
 
 
-_READINGS: tuple[tuple[type[Detector], Callable[[Any, Tensor], Attention]], ...] = (
-    (ClipLayerNorm, _of_class_token),
-    (EffNetVit, _of_class_token),
-    (ClipStan, _of_stan),
-    (EffNetB0TimeSformer, _of_timesformer),
-    (EffNetB0TimeSformerLegacy, _of_legacy),
-    (DfdFcg, _of_queries),
+_READINGS: tuple[tuple[type[Detector], Callable[[Any, Tensor], Attention], MapKind], ...] = (
+    (ClipLayerNorm, _of_class_token, "rollout"),
+    (EffNetVit, _of_class_token, "rollout"),
+    (ClipStan, _of_stan, "rollout"),
+    (EffNetB0TimeSformer, _of_timesformer, "rollout"),
+    (EffNetB0TimeSformerLegacy, _of_legacy, "rollout"),
+    (DfdFcg, _of_queries, "queries"),
 )
 
 

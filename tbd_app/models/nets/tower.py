@@ -35,8 +35,10 @@ class HeldNorm(nn.LayerNorm):
 
 
 class HeldBlock(ResidualAttentionBlock):
-    """open_clip's block by way of `attend`: its own attention multiplies batches of transposed tokens, which a CPU does
-    ten times as slowly in bfloat16."""
+    """open_clip's block computes its attention by `attend`.
+
+    Its own multiplies batches of transposed tokens, which a CPU does ten times as slowly in bfloat16.
+    """
 
     def forward(
         self,

@@ -61,6 +61,7 @@ def test_attention_sums_to_one_and_leaves_the_model_as_it_was(name: str) -> None
     torch.testing.assert_close(said[0], before, atol=1e-5, rtol=1e-4)
     assert model.training
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert found.kind == attention.kind_of(model)
     assert found.maps.shape == (N, len(found.parts), 2, 2)
     assert found.maps.dtype == torch.float32
     assert found.maps.min() >= 0
@@ -140,6 +141,7 @@ def test_a_tower_held_in_bfloat16_attends_nearly_alike(name: str) -> None:
 @pytest.mark.parametrize("name", WITHOUT)
 def test_what_has_no_attention_of_its_own_says_so(name: str) -> None:
     assert attention.own(made(name), example(name)) is None
+    assert attention.kind_of(made(name)) is None
 
 
 def test_clips_are_read_one_at_a_time() -> None:

@@ -74,15 +74,15 @@ def test_the_attackers_step_leaves_the_detector_alone_and_the_other_way_round() 
 
 def taught(weigh: AttackerLoss, steps: int = 50) -> tuple[UNetAttacker, list[float]]:
     """An attacker after so many steps against the frozen probe, and its losses."""
-    model, made, told = net().eval(), attacker(), []
+    model, made, losses = net().eval(), attacker(), []
     optimizer = torch.optim.Adam(made.parameters(), lr=3e-3)
     for seed in range(200, 200 + steps):
         loss = attacker_losses(made, model, *pictures(seed), SPACE, weigh)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        told.append(loss.item())
-    return made, told
+        losses.append(loss.item())
+    return made, losses
 
 
 def test_fifty_steps_make_the_frozen_model_worse() -> None:
@@ -95,11 +95,11 @@ def test_fifty_steps_make_the_frozen_model_worse() -> None:
 def test_the_penalties_keep_a_wash_away() -> None:
     """With them the whole objective falls, and the same training ends in a pattern of far higher frequency."""
     x, _ = pictures(300, n=64)
-    made, told = taught(AttackerLoss())
+    made, losses = taught(AttackerLoss())
     low, free = (
         low_frequencies(a.perturbed(x, SPACE)[1]).item() for a in (made, taught(AttackerLoss(0, 0))[0])
     )
-    assert sum(told[-10:]) < sum(told[:10]) - 0.1
+    assert sum(losses[-10:]) < sum(losses[:10]) - 0.1
     assert low < free / 2
 
 

@@ -62,11 +62,52 @@ def test_one_class_alone_has_no_ranking_and_still_rates() -> None:
 
 def test_published_figures_stand_beside_those_of_the_same_model_and_set() -> None:
     f = figures(collection(), answers([0.1, 0.2, 0.6, 0.9, 0.8, 0.7]))
-    rows = published.rows({"mine": "clip_l14_ln1", "other": "m2tr_b4"}, {"ffpp": {"mine": f, "other": f}})
+    rows = published.rows(
+        {"mine": "clip_l14_ln1", "other": "m2tr_official"}, {"ffpp": {"mine": f, "other": f}}
+    )
     assert [(r["model"], r["figure"], r["published"], r["difference"]) for r in rows] == [
         ("mine", "video_auc", 0.998, 0.002),
         ("mine", "frame_auc", 0.976, 0.024),
     ]
+
+
+def test_faceshifter_is_a_method_and_a_set_of_its_own_as_in_the_tables_of_the_field() -> None:
+    """Five methods of FaceForensics++: FSh by itself, and the other four as what the field calls FF++."""
+    methods = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
+    items = [Item(Path(f"{n}.mp4"), "video", 0, "test", f"ffpp:{n}", "") for n in range(2)]
+    items += [
+        Item(Path(f"{n}{m}.mp4"), "video", 1, "test", f"ffpp:{n}", m) for m in methods for n in range(2)
+    ]
+    part = Collection("ffpp", items, lambda _: pytest.fail("looked at"), lambda: pytest.fail("looked at"))
+    probs = [0.1, 0.4] + [0.9, 0.8] * 4 + [0.2, 0.3]
+    f = figures(part, answers(probs))
+    assert {name: (m["n_fake"], m["video_auc"]) for name, m in f["methods"].items()} == {
+        **dict.fromkeys(methods[:4], (2, 1.0)),
+        "FaceShifter": (2, 0.5),
+        "without FaceShifter": (8, 1.0),
+    }
+    assert f["methods"]["FaceShifter"]["frame_auc"] == 0.5
+    assert f["video_auc"] == 0.9
+    rows = published.rows({"mine": "clip_b16_ln1"}, {"ffpp c23": {"mine": f}})
+    assert [(r["method"], r["figure"], r["measured"], r["published"]) for r in rows] == [
+        ("", "video_auc", 1.0, 0.996),
+        ("", "frame_auc", 1.0, 0.962),
+        ("FaceShifter", "video_auc", 0.5, 0.744),
+        ("FaceShifter", "frame_auc", 0.5, 0.687),
+    ]
+    f["methods"] = {
+        "FaceShifter": f["methods"]["FaceShifter"]
+    }  # cut by itself, it is not what the field calls FF++
+    rows = published.rows({"mine": "clip_b16_ln1"}, {"ffpp": {"mine": f}})
+    assert {r["method"] for r in rows} == {"FaceShifter"}
+
+
+def test_a_network_that_was_trained_in_two_ways_has_a_row_of_each() -> None:
+    f = figures(collection(), answers([0.1, 0.2, 0.6, 0.9, 0.8, 0.7]))
+    rows = published.rows({"mine": "effnet_b4"}, {"celebdf2": {"mine": f}})
+    assert [(r["published"], r["note"]) for r in rows] == [
+        (0.808, ""), (0.929, "trained on reals and self-blends alone")
+    ]  # fmt: skip
 
 
 def test_a_table_comes_in_three_forms(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from tbd_app.models import registry
 from training.benchmark import sight
-from training.benchmark.sight import BANDS, CELLS, NOISE_RMS, ZONES, banded, by_source, zones_of
+from training.benchmark.sight import BANDS, CELLS, NOISE_RMS, ZONES, banded, zones_of
 
 LANDMARKS = np.array([(10, 11), (18, 11), (14, 15), (11, 19), (17, 19)], float)  # in cells
 
@@ -31,12 +31,6 @@ def test_noise_has_the_asked_strength_and_nothing_outside_its_band(low: float, h
     inside = (fineness >= low) & (fineness < high)
     assert noise.square().mean().sqrt().item() == pytest.approx(NOISE_RMS, rel=1e-4)
     assert power[..., ~inside].sum() < 1e-6 * power.sum()
-
-
-def test_an_interval_goes_over_sources() -> None:
-    values, groups = np.repeat([0.0, 1.0], 50), np.array(["a"] * 50 + ["b"] * 50)
-    assert by_source(values, groups, 1) == [0.5, 0.0, 1.0]
-    assert by_source(np.full(4, 0.25), np.array(list("abcd")), 1) == [0.25, 0.25, 0.25]
 
 
 def test_a_model_is_looked_at_on_its_own_crops(tmp_path) -> None:

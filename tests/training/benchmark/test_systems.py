@@ -14,9 +14,9 @@ def test_the_page_is_current() -> None:
 
 def test_our_counts_are_those_of_the_references() -> None:
     assert systems.REFERENCES.keys() == SPECS.keys() == RECIPES.keys()
-    for name, told in systems.REFERENCES.items():
-        assert told.n_params in (None, SPECS[name].n_params), name
-        assert told.n_trained in (None, SPECS[name].n_trainable), name
+    for name, reference in systems.REFERENCES.items():
+        assert reference.n_params in (None, SPECS[name].n_params), name
+        assert reference.n_trained in (None, SPECS[name].n_trainable), name
 
 
 def test_every_command_names_a_script_and_a_preset_that_are_there() -> None:

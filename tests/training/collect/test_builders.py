@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.training.faces.test_index import CLIP, CROP, write_index
-from tests.training.layouts import by_file, told, touch
+from tests.training.layouts import by_file, facts, touch
 from training.collect.builders import BUILDERS, build, layout
 from training.collect.medium import Medium
 
@@ -85,7 +85,7 @@ def write_df40(root: Path) -> Path:
 def test_df40_reads_the_lists_of_its_authors(tmp_path) -> None:
     media = build("df40", write_df40(tmp_path))
     real = "FaceForensics++/original_sequences/youtube/c23/frames/000/000.png"
-    assert told(media) == {
+    assert facts(media) == {
         "DF40/StyleGAN2/ff/054/000.png": (1, "train", "StyleGAN2"),
         "DF40/simswap/cdf/frames/id0_id1_0000": (1, "test", "simswap"),  # listed as val too
         real: (0, "train", ""),
@@ -108,7 +108,7 @@ def test_df40_may_be_its_two_downloads(tmp_path) -> None:
         "test/MidJourney/fake/b.png",
         "test/MidJourney/real/c.png",
     )
-    assert told(build("df40", tmp_path)) == {
+    assert facts(build("df40", tmp_path)) == {
         "train/fomm/ff/frames/000": (1, "train", "fomm"),
         "test/MidJourney/fake/a.png": (1, "test", "MidJourney"),
         "test/MidJourney/fake/b.png": (1, "test", "MidJourney"),
@@ -134,7 +134,7 @@ def test_faces140k_reads_labels_off_its_folders(tmp_path, inner) -> None:
 
 def test_a_folder_names_methods_after_its_folders(tmp_path) -> None:
     touch(tmp_path, "real/a.mp4", "real/trip/b.JPG", "fake/SimSwap/c.mp4", "fake/d.png", "fake/readme.txt")
-    assert told(build("folder", tmp_path)) == {
+    assert facts(build("folder", tmp_path)) == {
         "real/a.mp4": (0, "", ""),
         "real/trip/b.JPG": (0, "", ""),
         "fake/d.png": (1, "", "unknown"),
@@ -160,7 +160,7 @@ def test_shared_reads_index_csv(tmp_path) -> None:
     (tmp_path / "stills").mkdir()
     Image.new("RGB", (256, 256)).save(tmp_path / "stills" / "a.jpg")
     crop, clip = build("shared", write_index(tmp_path, CROP, CLIP))
-    assert told([crop, clip]) == {"stills/a.jpg": (0, "train", ""), "clips/b.mp4": (1, "val", "Wav2Lip")}
+    assert facts([crop, clip]) == {"stills/a.jpg": (0, "train", ""), "clips/b.mp4": (1, "val", "Wav2Lip")}
     box, landmarks = crop.face.at(256, 256)
     assert box.tolist() == pytest.approx([61.2, 37.8, 194.8, 238.6])
     assert landmarks[0].tolist() == pytest.approx([91.9, 117.3])

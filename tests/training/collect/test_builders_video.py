@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.layouts import by_file, told, touch
+from tests.training.layouts import by_file, facts, touch
 from training.collect.builders import build
 from training.collect.splits import shared_people
 
@@ -121,7 +121,7 @@ def write_celebdf(root: Path, inner: str = "") -> Path:
 @pytest.mark.parametrize("name", ["celebdf1", "celebdf2"])
 def test_celebdf_turns_its_labels_round(tmp_path, name, inner) -> None:
     media = build(name, write_celebdf(tmp_path, inner))
-    assert told(media) == {
+    assert facts(media) == {
         f"Celeb-real/{inner}id0_0000.mp4": (0, "train", ""),
         f"Celeb-real/{inner}id1_0000.mp4": (0, "test", ""),
         f"Celeb-real/{inner}id2_0003.mp4": (0, "train", ""),
@@ -165,7 +165,7 @@ def write_dfdc(root: Path) -> Path:
 
 def test_dfdc_reads_metadata_and_labels(tmp_path) -> None:
     media = build("dfdc", write_dfdc(tmp_path))
-    assert told(media) == {
+    assert facts(media) == {
         "train/dfdc_train_part_0/aaa.mp4": (0, "train", ""),
         "train/dfdc_train_part_0/bbb.mp4": (1, "train", "DFDC"),
         "validation/v.mp4": (0, "val", ""),
@@ -179,7 +179,7 @@ def test_dfdc_reads_metadata_and_labels(tmp_path) -> None:
 def test_dfdc_may_be_a_single_part_or_the_test_set(tmp_path) -> None:
     write_dfdc(tmp_path)
     assert {m.split for m in build("dfdc", tmp_path / "train")} == {"train"}
-    assert told(build("dfdc", tmp_path / "test")).keys() == {"videos/t.mp4", "videos/gone.mp4"}
+    assert facts(build("dfdc", tmp_path / "test")).keys() == {"videos/t.mp4", "videos/gone.mp4"}
 
 
 @pytest.mark.parametrize("inner", ["", "videos/"])
@@ -213,7 +213,7 @@ def test_dfdcp_refuses_a_set_that_it_does_not_know(tmp_path) -> None:
 
 def test_uadfv_pairs_a_fake_with_its_real(tmp_path) -> None:
     media = build("uadfv", touch(tmp_path, "real/0000.mp4", "fake/0000_fake.mp4"))
-    assert told(media) == {"real/0000.mp4": (0, "test", ""), "fake/0000_fake.mp4": (1, "test", "UADFV")}
+    assert facts(media) == {"real/0000.mp4": (0, "test", ""), "fake/0000_fake.mp4": (1, "test", "UADFV")}
     assert media[0].target_id == media[1].target_id == "uadfv:0000"
 
 

@@ -59,8 +59,8 @@ def run(
     folder: Path, *, stop: int = STEPS, config: LoopConfig = CONFIG, resume: bool = False, figures=validate
 ) -> nn.Module:
     set_seed(99 if resume else 0)  # a resumed run owes nothing to how it was started
-    told = Run(RunConfig(out=folder, resume=resume, loop=config), "test")
-    return fit(tiny_model(), lambda start: batches(start, stop), step_loss, figures, config, told)
+    kept = Run(RunConfig(out=folder, resume=resume, loop=config), "test")
+    return fit(tiny_model(), lambda start: batches(start, stop), step_loss, figures, config, kept)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -72,7 +72,7 @@ def state_of(folder: Path) -> dict:
     return torch.load(folder / "last.pt", weights_only=True)
 
 
-def told(folder: Path) -> list[dict[str, str]]:
+def logged(folder: Path) -> list[dict[str, str]]:
     """The figures of a run, without how long it took."""
     return [{k: v for k, v in row.items() if k != "minutes"} for row in rows(folder)]
 
@@ -133,7 +133,7 @@ def test_a_killed_and_resumed_run_equals_an_unbroken_one(tmp_path, killed_at) ->
     parts = run(tmp_path / "parts", resume=True)
     assert_same(whole.state_dict(), parts.state_dict())
     assert_same(state_of(tmp_path / "whole"), state_of(tmp_path / "parts"))
-    assert told(tmp_path / "whole") == told(tmp_path / "parts")
+    assert logged(tmp_path / "whole") == logged(tmp_path / "parts")
 
 
 def test_out_of_time_it_saves_and_stops_and_goes_on_bit_for_bit(tmp_path) -> None:
@@ -147,7 +147,7 @@ def test_out_of_time_it_saves_and_stops_and_goes_on_bit_for_bit(tmp_path) -> Non
     whole = run(tmp_path / "whole")
     assert_same(whole.state_dict(), resumed.state_dict())
     assert_same(state_of(tmp_path / "whole"), state_of(tmp_path / "parts"))
-    assert told(tmp_path / "whole") == told(tmp_path / "parts")
+    assert logged(tmp_path / "whole") == logged(tmp_path / "parts")
 
 
 def test_a_finished_run_resumes_to_the_same_model(tmp_path) -> None:
@@ -198,8 +198,8 @@ def test_two_halves_accumulate_to_the_gradient_of_the_whole(tmp_path) -> None:
         def plain(model: nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
             return {"loss": nn.functional.cross_entropy(model(batch[0]), batch[1])}
 
-        told = Run(RunConfig(out=tmp_path / folder, loop=config), "test")
-        return fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), merged, plain, validate, config, told)
+        kept = Run(RunConfig(out=tmp_path / folder, loop=config), "test")
+        return fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), merged, plain, validate, config, kept)
 
     one, other = linear("whole", 1), linear("halves", 2)
     for a, b in zip(one.parameters(), other.parameters(), strict=True):

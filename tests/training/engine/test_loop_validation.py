@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from tests.training.engine.test_loop import CONFIG, assert_same, run, state_of, told
+from tests.training.engine.test_loop import CONFIG, assert_same, logged, run, state_of
 
 
 def test_a_validation_that_fails_costs_no_training(tmp_path: Path) -> None:
@@ -21,5 +21,5 @@ def test_a_validation_that_fails_costs_no_training(tmp_path: Path) -> None:
         run(tmp_path / "killed", figures=broken)
     assert state_of(tmp_path / "killed")["progress"]["step"] == CONFIG.validate_every
     run(tmp_path / "killed", resume=True)
-    assert told(tmp_path / "killed") == told(tmp_path / "whole")
+    assert logged(tmp_path / "killed") == logged(tmp_path / "whole")
     assert_same(state_of(tmp_path / "killed"), state_of(tmp_path / "whole"))

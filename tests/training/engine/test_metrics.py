@@ -16,6 +16,7 @@ from training.engine.metrics import (
     eer,
     fit_temperature,
     interval,
+    mean_by_source,
     threshold_for_fpr,
     wilson,
 )
@@ -178,3 +179,9 @@ def test_ece_of_honest_probabilities_is_small_and_of_boasts_large() -> None:
 
 def test_ece_of_fewer_items_than_bins() -> None:
     assert ece(np.array([1, 0]), np.array([1.0, 0.0])) == 0
+
+
+def test_the_mean_of_values_varies_over_sources() -> None:
+    values, groups = np.repeat([0.0, 1.0], 50), ["a"] * 50 + ["b"] * 50
+    assert mean_by_source(values, groups) == (0.5, 0.0, 1.0)
+    assert mean_by_source(np.full(4, 0.25), list("abcd")) == (0.25, 0.25, 0.25)

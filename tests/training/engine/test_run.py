@@ -50,19 +50,19 @@ def test_a_resumed_run_forgets_what_came_after_its_last_save(tmp_path) -> None:
 
 def test_the_config_tells_the_recipe_the_revision_and_no_place(tmp_path) -> None:
     opened(tmp_path / "secret", data=Path("/secret/data"), preset="paper", loop=LoopConfig(max_minutes=3))
-    told = json.loads((tmp_path / "secret/config.json").read_text(encoding="utf-8"))
-    assert "secret" not in json.dumps(told)
-    assert told["recipe"]["script"] == "training/train_x.py"
-    assert told["recipe"]["preset"] == "paper"
-    assert told["recipe"]["loop"]["lr"] == LoopConfig().lr
-    assert told["revision"]
-    assert told["versions"].keys() == {"python", "torch", "timm", "accelerate", "numpy"}
+    written = json.loads((tmp_path / "secret/config.json").read_text(encoding="utf-8"))
+    assert "secret" not in json.dumps(written)
+    assert written["recipe"]["script"] == "training/train_x.py"
+    assert written["recipe"]["preset"] == "paper"
+    assert written["recipe"]["loop"]["lr"] == LoopConfig().lr
+    assert written["revision"]
+    assert written["versions"].keys() == {"python", "torch", "timm", "accelerate", "numpy"}
 
 
 def test_the_recipe_holds_the_constants_of_the_script(tmp_path, capsys) -> None:
     Run(RunConfig(out=tmp_path), "train_x", constants={"shares": {"a": 0.4}})
-    told = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
-    assert told["recipe"]["shares"] == {"a": 0.4}
+    written = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert written["recipe"]["shares"] == {"a": 0.4}
     Run(RunConfig(out=tmp_path, resume=True), "train_x", constants={"shares": {"a": 0.5}})
     assert "another shares" in capsys.readouterr().out
 
@@ -102,5 +102,5 @@ def test_a_figure_that_comes_up_later_gets_a_column_of_its_own(tmp_path) -> None
     run.log(ROW)
     run.log(ROW | {"step": 4, "pgd_loss": 1.5})
     run.log(ROW | {"step": 6})
-    told = [(row["step"], row["loss"], row["pgd_loss"]) for row in run.rows()]
-    assert told == [("2", "0.5", ""), ("4", "0.5", "1.5"), ("6", "0.5", "")]
+    written = [(row["step"], row["loss"], row["pgd_loss"]) for row in run.rows()]
+    assert written == [("2", "0.5", ""), ("4", "0.5", "1.5"), ("6", "0.5", "")]

@@ -23,12 +23,12 @@ def test_the_gradient_is_taken_where_the_loss_is_worst_nearby(tmp_path) -> None:
     model = nn.Linear(2, 1, bias=False)
     with torch.no_grad():
         model.weight.copy_(expected)
-    told = Run(RunConfig(out=tmp_path, loop=config), "test")
+    record = Run(RunConfig(out=tmp_path, loop=config), "test")
 
     def quartic(model: nn.Module, batch: int) -> dict[str, Tensor]:
         return {"loss": model.weight.square().sum().square() / 4}
 
-    kept = fit(model, lambda start: iter(range(start, 2)), quartic, lambda m: {}, config, told)
+    kept = fit(model, lambda start: iter(range(start, 2)), quartic, lambda m: {}, config, record)
     for _ in range(2):
         above = expected + 0.1 * expected / expected.norm()
         speed = 0.9 * speed + above * above.square().sum()

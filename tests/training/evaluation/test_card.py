@@ -55,5 +55,5 @@ def changed(spec: ModelSpec, what: str) -> bool:
 
 def test_a_file_without_its_tower_says_so() -> None:
     assert card_input.size(ENTRY, registry.spec("effnet_b4")) == "3.0 MB in fp16"
-    told = card_input.size(ENTRY, registry.spec("clip_b16_ln1"))
-    assert told == "3.0 MB in fp16 besides the public weights ViT-B-16-quickgelu.openai-int8.safetensors"
+    said = card_input.size(ENTRY, registry.spec("clip_b16_ln1"))
+    assert said == "3.0 MB in fp16 besides the public weights ViT-B-16-quickgelu.openai-int8.safetensors"

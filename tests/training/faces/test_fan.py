@@ -40,6 +40,6 @@ def test_faces_get_the_landmarks_of_the_network() -> None:
     """Where face-alignment is installed and has its weights."""
     pytest.importorskip("face_alignment")
     faces = Faces(*toy.collection("val"))
-    told = with_fan(faces, LRW)
-    crops = [similarity(f.bank.landmarks[0], LRW, 150) for f in (faces, told)]
+    dense = with_fan(faces, LRW)
+    crops = [similarity(f.bank.landmarks[0], LRW, 150) for f in (faces, dense)]
     assert np.abs(crops[0] - crops[1]).max() < 15

@@ -98,7 +98,7 @@ def test_a_family_that_no_one_knows_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "words"),
     [
         ({"label": "genuine"}, "label must be real or fake, not 'genuine'"),
         ({"kind": "gif"}, "kind must be crop, image, video, not 'gif'"),
@@ -106,8 +106,8 @@ def test_a_family_that_no_one_knows_is_refused(tmp_path) -> None:
         ({"landmarks": "a b c d e f g h i j"}, "landmarks must be 10 numbers"),
     ],
 )
-def test_a_value_that_no_one_knows_is_told_with_its_line(tmp_path, change, told) -> None:
-    with pytest.raises(SystemExit, match=r"index\.csv, line 3 \(stills/a\.jpg\).*" + told):
+def test_a_value_that_no_one_knows_is_told_with_its_line(tmp_path, change, words) -> None:
+    with pytest.raises(SystemExit, match=r"index\.csv, line 3 \(stills/a\.jpg\).*" + words):
         read_index(write_index(tmp_path, CLIP, CROP | change))
 
 

@@ -19,7 +19,8 @@ from training.collect.cut import CutFace, CutMedium
 from training.collect.medium import Medium
 from training.collect.store import FaceWriter
 from training.datasets.pairs import PairDataset
-from training.faces.shards import FaceStore, Track
+from training.faces.shards import FaceStore, Track, listed
+from training.faces.stream import faces_in, shards_of
 
 FACE = face(vary=False)
 
@@ -63,8 +64,8 @@ def test_rows_give_their_pictures(store) -> None:
     assert len(store) == 4 * 6 + 1 + 2
     for row in range(len(store)):
         corner = store.image(row)[2, 2]
-        told = store.table.loc[row, ["track_id", "frame"]]
-        assert corner[:2].tolist() == pytest.approx([40 * told["track_id"], 20 * told["frame"]], abs=12)
+        place = store.table.loc[row, ["track_id", "frame"]]
+        assert corner[:2].tolist() == pytest.approx([40 * place["track_id"], 20 * place["frame"]], abs=12)
     assert store.image(0).dtype == np.uint8
 
 
@@ -109,6 +110,39 @@ def test_the_bank_serves_the_recipes(store) -> None:
     pictures, labels, _ = pairs[0]
     assert pictures.shape == (2, 3, 48, 48)
     assert torch.equal(labels, torch.tensor([0, 1]))
+
+
+def test_what_is_listed_is_what_the_bank_has(store) -> None:
+    bank, items = store.bank("train")
+    assert listed(store.root, "train") == (items, len(bank))
+    assert listed(store.root, "val")[1] == 1
+    with pytest.raises(SystemExit, match="no faces with landmarks in test"):
+        listed(store.root, "test")
+
+
+def test_a_store_of_one_split_has_its_faces_alone(store) -> None:
+    val = FaceStore(store.root, ["val"])
+    assert len(val) == 3
+    assert np.array_equal(val.bank("val")[0].image(0), store.bank("val")[0].image(0))
+
+
+def test_a_stream_of_the_shards_gives_the_faces_of_the_bank(store) -> None:
+    if not (store.root / "shards").is_dir():
+        with pytest.raises(SystemExit, match="holds no shards"):
+            shards_of(str(store.root))
+        return
+    shards = shards_of(str(store.root / "shards"))
+    assert len(shards) == 5
+    assert shards_of(f"{store.root}/shards/{{000000..000004}}.tar") == shards
+    for split in ("train", "val"):
+        bank, items = store.bank(split)
+        found = list(faces_in(shards, split))
+        assert len(found) == len(bank)
+        for row, one in enumerate(found):
+            assert np.array_equal(one.image(), bank.image(row))
+            assert one.label == items[bank.item[row]].label
+            np.testing.assert_allclose(one.box, bank.boxes[row])
+            np.testing.assert_allclose(one.landmarks, bank.landmarks[row])
 
 
 def test_faces_without_landmarks_are_not_in_the_bank(store) -> None:

@@ -25,13 +25,13 @@ def test_what_is_not_known_counts_for_nothing() -> None:
     with torch.no_grad():
         model(torch.randn(N, 3, SIDE, SIDE))
         changed = torch.zeros(N, 28, 28)
-        told = part.loss(model, changed)
+        learned = part.loss(model, changed)
         changed[2:] = -1
         known = part.loss(model, changed)
         model(torch.randn(N, 3, SIDE, SIDE)[:2])
         assert part.loss(model, -torch.ones(2, 28, 28)) == 0
-    assert told > 0
-    assert known != told
+    assert learned > 0
+    assert known != learned
 
 
 def test_cells_learn_where_the_change_is() -> None:

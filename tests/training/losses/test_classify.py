@@ -101,8 +101,8 @@ def test_a_teacher_speaks_as_it_is_served(checkpoint, tmp_path) -> None:
     x = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
         expected = AgainstReduced(model, 0.5)(x).softmax(-1)
-    told = Teacher(TeacherConfig(path, temperature=1.0), spec).soft_labels(x)
-    torch.testing.assert_close(told, expected, atol=2e-3, rtol=1e-2)
+    soft = Teacher(TeacherConfig(path, temperature=1.0), spec).soft_labels(x)
+    torch.testing.assert_close(soft, expected, atol=2e-3, rtol=1e-2)
 
 
 def test_a_teacher_must_see_no_more_than_the_student(checkpoint) -> None:

@@ -16,14 +16,14 @@ Y = torch.tensor([0, 1, 0, 1, 1, 0])
 
 
 def test_alignment_is_the_mean_squared_distance_within_a_class() -> None:
-    told = [(Z[i] - Z[j]).square().sum() for i in range(6) for j in range(i) if Y[i] == Y[j]]
-    torch.testing.assert_close(alignment(Z, Y), torch.stack(told).mean())
+    each = [(Z[i] - Z[j]).square().sum() for i in range(6) for j in range(i) if Y[i] == Y[j]]
+    torch.testing.assert_close(alignment(Z, Y), torch.stack(each).mean())
     assert alignment(torch.eye(3)[Y], Y) == 0
 
 
 def test_uniformity_is_the_log_of_the_mean_likeness() -> None:
-    told = [(-2 * (Z[i] - Z[j]).square().sum()).exp() for i in range(6) for j in range(i)]
-    torch.testing.assert_close(uniformity(Z), torch.stack(told).mean().log())
+    each = [(-2 * (Z[i] - Z[j]).square().sum()).exp() for i in range(6) for j in range(i)]
+    torch.testing.assert_close(uniformity(Z), torch.stack(each).mean().log())
     assert uniformity(torch.ones(3, 1)) == 0  # all alike
     # two opposite points: exp(-8), above the floor
     assert uniformity(torch.tensor([[1.0], [-1.0]])).item() == pytest.approx(-8)
@@ -71,8 +71,8 @@ def test_queries_at_their_prototypes_are_where_they_should_be(tau) -> None:
     swapped = facial_components(prototypes.flip(1), prototypes, tau)
     assert home < 0.01 < 5 < swapped
     cosines = F.cosine_similarity(prototypes[:, :, None], prototypes[:, None], dim=-1) / tau
-    told = [F.cross_entropy(cosines[layer], torch.arange(4)) for layer in range(3)]
-    torch.testing.assert_close(home, torch.stack(told).mean())
+    each = [F.cross_entropy(cosines[layer], torch.arange(4)) for layer in range(3)]
+    torch.testing.assert_close(home, torch.stack(each).mean())
 
 
 def test_prototypes_pull_drifting_queries_back() -> None:

@@ -91,8 +91,8 @@ def test_cells_outside_the_patches_are_refused(cells) -> None:
 
 def test_prototypes_are_the_mean_keys_of_every_layer(model: DfdFcg) -> None:
     x = torch.randn(3, 3, 32, 32)
-    told = prototypes_of(model, [x[:2], x[2:]])  # in two batches
-    assert told.shape == (2, 4, 128)
+    means = prototypes_of(model, [x[:2], x[2:]])  # in two batches
+    assert means.shape == (2, 4, 128)
     seen: list[torch.Tensor] = []
     for block in model.blocks:
         block.ln_1.register_forward_hook(lambda _m, _i, out: seen.append(out))
@@ -103,7 +103,7 @@ def test_prototypes_are_the_mean_keys_of_every_layer(model: DfdFcg) -> None:
         weight, bias = (p.chunk(3)[1] for p in (block.attn.in_proj_weight, block.attn.in_proj_bias))
         keys = (seen[layer] @ weight.T + bias)[:, 1:]
         for n, part in enumerate(PARTS):
-            torch.testing.assert_close(told[layer, n], keys[:, cells[part]].mean((0, 1)))
+            torch.testing.assert_close(means[layer, n], keys[:, cells[part]].mean((0, 1)))
     with pytest.raises(ValueError, match="at least one face"):
         prototypes_of(model, [])
 

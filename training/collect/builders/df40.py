@@ -63,11 +63,11 @@ def _listed(root: Path, lists: list[Path]) -> Iterator[Medium]:
 
 def _frames(clips: dict) -> Iterator[list[str]]:
     """Frames of every clip; some lists put a level for the compression between."""
-    for told in clips.values():
-        if "frames" not in told:
-            yield from _frames(told)
-        elif told["frames"]:
-            yield told["frames"]
+    for clip in clips.values():
+        if "frames" not in clip:
+            yield from _frames(clip)
+        elif clip["frames"]:
+            yield clip["frames"]
 
 
 def _place(frames: list[str]) -> str:

@@ -61,11 +61,11 @@ def _labelled(root: Path, folder: Path, split: str) -> list[Medium]:
 
 def _part(root: Path, listed: Path) -> list[Medium]:
     at, out = _videos_of(listed.parent), []
-    for name, told in read_json(listed, __doc__).items():
-        label = {"REAL": 0, "FAKE": 1}.get(told.get("label"))
+    for name, entry in read_json(listed, __doc__).items():
+        label = {"REAL": 0, "FAKE": 1}.get(entry.get("label"))
         if label is None:
             refuse(__doc__, listed, f"the label of {name} is neither REAL nor FAKE.")
-        original = Path(told.get("original") or name).stem
+        original = Path(entry.get("original") or name).stem
         out.append(
             Medium(
                 root,

@@ -26,15 +26,15 @@ def media(root: Path) -> list[Medium]:
     if not (home / "dataset.json").is_file():
         refuse(__doc__, root, "dataset.json is missing.")
     out = []
-    for name, told in read_json(home / "dataset.json", __doc__).items():
-        if told.get("label") not in ("real", "fake") or told.get("set") not in SPLITS:
+    for name, entry in read_json(home / "dataset.json", __doc__).items():
+        if entry.get("label") not in ("real", "fake") or entry.get("set") not in SPLITS:
             refuse(__doc__, home / "dataset.json", f"label or set of {name} is none of those known.")
-        fake = told["label"] == "fake"
+        fake = entry["label"] == "fake"
         method, _, rest = name.partition("/")
         path = home / name
         if not path.is_file() and (home / method / "videos" / rest).is_file():
             path = home / method / "videos" / rest
-        target = _person(told.get("target_id"))
+        target = _person(entry.get("target_id"))
         out.append(
             Medium(
                 root,
@@ -42,10 +42,10 @@ def media(root: Path) -> list[Medium]:
                 "dfdcp",
                 video_id=Path(name).stem,
                 label=int(fake),
-                split=told["set"],
+                split=entry["set"],
                 method=method if fake else "",
                 target_id=target,
-                source_id=_person(told.get("swapped_id")) if fake else target,
+                source_id=_person(entry.get("swapped_id")) if fake else target,
             )
         )
     if not any(m.path.is_file() for m in out):

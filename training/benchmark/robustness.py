@@ -202,25 +202,25 @@ def gain(crops: Crops, probs: np.ndarray, baseline: np.ndarray) -> list[float]:
 
 
 def table(
-    told: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
+    measured: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
     gains: Mapping[str, Sequence[float]] | None = None,
 ) -> str:
     """Markdown: a row for each scenario and model.
 
     Args:
-        told: figures by scenario and model.
+        measured: figures by scenario and model.
         gains: of the second model over the first, by scenario.
     """
     lines = [
         "| scenario | model | accuracy | balanced accuracy | AUC |",
         "|---|---|--:|--:|--:|",
     ]
-    for scenario, models in told.items():
+    for scenario, models in measured.items():
         for model, values in models.items():
             cells = " | ".join(_cell(values[name]) for name in FIGURES)
             lines.append(f"| {scenario} | `{model}` | {cells} |")
     if gains:
-        first, second = list(next(iter(told.values())))[:2]
+        first, second = list(next(iter(measured.values())))[:2]
         lines += ["", f"| scenario | AUC of `{second}` less that of `{first}` |", "|---|--:|"]
         lines += [f"| {scenario} | {_cell(value, '+.3f')} |" for scenario, value in gains.items()]
     return "\n".join(lines) + "\n"

@@ -11,9 +11,9 @@ from tests.training.attacks.probes import SPACE
 from tests.training.toy_faces import face
 from training.attacks.pgd import STRONG
 from training.attacks.unet import UNetAttacker
+from training.benchmark import robustness
+from training.benchmark.robustness import CODECS, SCENARIOS, Crops, Scenario, figures, gain, recoded, table
 from training.engine.metrics import draws_by_source
-from training.evaluation import robustness
-from training.evaluation.robustness import CODECS, SCENARIOS, Crops, Scenario, figures, gain, recoded, table
 
 FACE = np.zeros((0, 5, 2))  # landmarks, of which attacks and codecs know nothing
 

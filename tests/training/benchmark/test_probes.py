@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from training.evaluation.probes import PICTURE_PROBES, place, told_apart
+from training.benchmark.probes import PICTURE_PROBES, place, told_apart
 
 SIDE_PX = 96
 

@@ -76,8 +76,10 @@ def told_apart(
     """
     x = np.asarray(measures, np.float32)
     trees = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, random_state=0)
-    said = cross_val_predict(
-        trees, x, labels, groups=np.asarray(sources), cv=GroupKFold(FOLDS), method="predict_proba"
+    said = np.asarray(
+        cross_val_predict(
+            trees, x, labels, groups=np.asarray(sources), cv=GroupKFold(FOLDS), method="predict_proba"
+        )
     )[:, 1]
     drawn = [auc_by_ranks(labels[rows], said[rows]) for rows in draws_by_source(labels, sources)]
     return auc(labels, said), *interval(drawn)
