@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from tbd_app.errors import TBDError
 from tbd_app.media import rights, sandbox
-from tbd_app.web import texts, uploads
+from tbd_app.web import bench, texts, uploads
 
 
 def main() -> None:
@@ -23,6 +23,7 @@ def main() -> None:
         sys.exit(texts.MCP_MISSING)
     signal.signal(signal.SIGTERM, _interrupt)
     rights.hide()
+    bench.few_arenas()
     fault = ""
     try:
         uploads.prepare_temp_dir()

@@ -45,6 +45,15 @@ def zipped(*members: tuple[str | zipfile.ZipInfo, bytes], level: int = 6) -> byt
     return out.getvalue()
 
 
+def nameless() -> bytes:
+    """A zip whose first member has no name in the list at the end: its five bytes are called an extra field."""
+    out = bytearray(zipped(("1.png", frame()), ("2.png", frame())))
+    at = out.index(b"PK\x01\x02")
+    out[at + 28 : at + 32] = struct.pack("<HH", 0, 5)
+    out[at + 46 : at + 51] = struct.pack("<HHB", 0xFFFF, 1, 0)
+    return bytes(out)
+
+
 def link() -> bytes:
     """A zip whose member is a symbolic link out of it."""
     info = zipfile.ZipInfo("1.png")
@@ -203,6 +212,14 @@ CASES: dict[str, Case] = {
     "zip: names that steer": _case(
         lambda f: zipped(("\x1b[2J\u202e.png", frame()), ("<img src=x onerror=alert(1)>.png", frame())), OK
     ),
+    "zip: name that is no text": _case(
+        lambda f: zipped(("ä1.png", frame()), ("2.png", frame())).replace("ä".encode(), b"\xff\xff", 1), OK
+    ),
+    "zip: list of names that are no text": _case(
+        lambda f: zipped(("ä1.png", frame()), ("2.png", frame())).replace("ä".encode(), b"\xff\xff"),
+        "corrupt_media",
+    ),
+    "zip: member without a name": _case(lambda f: nameless(), OK),
     "zip behind a picture": _case(lambda f: frame() + zipped(("../1.png", frame())), OK),
     "PNG of 10 gigapixels": _case(lambda f: png(100_000, 100_000), "too_many_pixels"),
     "PNG: text of 30 MB": _case(

@@ -24,7 +24,7 @@ OURS = {
     "drawn_face",
 }  # the last lies beside the script that uses it
 # The one user of each asks for it by name where it is missing.
-OPTIONAL = {"c2pa", "face_alignment", "onnx", "ray"}
+OPTIONAL = {"atheris", "c2pa", "face_alignment", "onnx", "ray"}
 
 
 def plain(name: str) -> str:

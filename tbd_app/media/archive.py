@@ -11,6 +11,7 @@ import math
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -52,7 +53,10 @@ DOCUMENTS = {
 }
 CLUTTER = {"__macosx", "thumbs.db", "desktop.ini"}
 
-DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError)
+# What `zipfile` raises for damaged bytes; a name that is no UTF-8 is a ValueError.
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, OSError, ValueError,
+)  # fmt: skip
 
 Frame = tuple[zipfile.ZipInfo, str]  # member and Pillow plugin, "" when its content is no picture
 
@@ -124,10 +128,11 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
 @contextmanager
 def _opened(path: str) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except zipfile.BadZipFile as error:
+        archive = zipfile.ZipFile(path)
+    except DAMAGE as error:
         raise CorruptMedia("The zip is damaged or cut short.") from error
+    with archive:
+        yield archive
 
 
 def _frames(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[Frame], list[str]]:
@@ -135,7 +140,8 @@ def _frames(archive: zipfile.ZipFile, limits: Limits) -> tuple[list[Frame], list
     members = archive.infolist()
     for member in members:
         _check_safe(member)
-    members = [m for m in members if not m.is_dir() and not _is_clutter(m)]
+    # `is_dir` of older Pythons fails where a name is empty.
+    members = [m for m in members if m.filename and not m.is_dir() and not _is_clutter(m)]
     _check_sizes(members, os.path.getsize(str(archive.filename)), limits)
     named = {m.filename.lower() for m in members}
     if kind := next((kind for name, kind in DOCUMENTS.items() if name in named), ""):

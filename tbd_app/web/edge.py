@@ -114,6 +114,9 @@ class Edge:
             return PlainTextResponse(texts.LOCKED, 401, challenge)
         if path == METRICS and self.settings.metrics:
             return Response(metrics.page(), media_type=metrics.MEDIA_TYPE)
+        # Gradio would write what the session shows to the disk, for a link to it.
+        if path.startswith(f"{API}/deep_link"):
+            return PlainTextResponse("", 404)
         if path.startswith((FILE, f"{API}/file/")) and _upload(path) is None:
             return PlainTextResponse(texts.NOT_ARRIVED, 404)
         if scope["method"] != "POST":

@@ -11,8 +11,11 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import tbd_app
 from tbd_app import catalogue
@@ -22,11 +25,13 @@ from tbd_app.report.to_json import to_dict
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import ProgressEvent, Report
 from tbd_app.web import metrics, texts, uploads
+from tbd_app.web.bench import Bench
 from tbd_app.web.line import POLL_S, Line
 
 Engine = Callable[..., Generator[ProgressEvent | Report]]
 MAX_FILES = 10  # of one run of the page
 MAX_REMARK = 2000  # characters
+NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 GPU_S = 120  # that a GPU is lent for at most
 MAX_MODELS, MAX_NAME = 100, 100  # names in a request, characters of one
 _ESTIMATE_FROM = 0.15  # share of the work and seconds before which nothing is said of the time left
@@ -111,7 +116,7 @@ def default_warm_up() -> None:
 
 
 class Desk:
-    """Where requests are worked on: an engine, the line before it, and whether its models are loaded.
+    """Where requests are worked on: an engine and its thread, the line before it, and whether its models are loaded.
 
     Args:
         engine: as `tbd_app.analyze_events`.
@@ -119,13 +124,13 @@ class Desk:
     """
 
     def __init__(self, engine: Engine, warm_up: Callable[[], None] | None = None) -> None:
-        self.engine = engine
+        self._engine, self._bench = engine, Bench()
         self.line = Line()
         self.ready = threading.Event()
         if warm_up is None:
             self.ready.set()
         else:
-            threading.Thread(target=self._prepare, args=(warm_up,), daemon=True).start()
+            self._bench.begin(partial(self._prepare, warm_up))
 
     def _prepare(self, warm_up: Callable[[], None]) -> None:
         try:
@@ -134,6 +139,12 @@ class Desk:
             logging.getLogger(__name__).exception("The models could not be loaded at start")
         finally:
             self.ready.set()
+
+    def analysis(
+        self, upload: uploads.Upload, chosen: AnalysisSettings, *, pictures: bool
+    ) -> Generator[ProgressEvent | Report]:
+        """What the engine says of a file."""
+        return self._bench.stream(self._engine, upload.path, chosen, name=upload.name, pictures=pictures)
 
     def until_ready(self) -> Iterator[Preparing]:
         """Says that models are being loaded for as long as they are."""
@@ -224,7 +235,7 @@ def _one(
 ) -> Iterator[Event]:
     begun = time.monotonic()
     try:
-        with closing(desk.engine(upload.path, chosen, name=upload.name, pictures=with_pictures)) as stream:
+        with closing(desk.analysis(upload, chosen, pictures=with_pictures)) as stream:
             for item in stream:
                 if isinstance(item, Report):
                     metrics.judged(item.verdict.label, item.timings_s)
@@ -275,7 +286,8 @@ def film(report: Report, path: Path) -> tuple[bytes, bool]:
 
 def kept(report: Report) -> Report:
     """What the server remembers of a report until the page is closed: no picture."""
-    return replace(report, explanations=(), snapshots=())
+    people = tuple(replace(person, thumbnail=NO_PICTURE) for person in report.people)
+    return replace(report, people=people, explanations=(), snapshots=())
 
 
 def store_feedback(folder: Path, report: Report, remark: str) -> Path:

@@ -10,11 +10,13 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     generate_latest,
 )
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 _registry = CollectorRegistry()
+ProcessCollector(registry=_registry)
 _requests = Counter("tbd_http_requests", "HTTP answers.", ["status"], registry=_registry)
 _analyses = Counter("tbd_analyses", "Analyses, by their verdict.", ["verdict"], registry=_registry)
 _errors = Counter("tbd_errors", "Analyses that failed, by code.", ["code"], registry=_registry)

@@ -32,6 +32,7 @@ EXAMPLES = HERE.parent.parent / "examples"
 DEFAULTS = AnalysisSettings()
 KEEP_S = 1800
 WEBCAM_S = 5
+MAX_SESSIONS = 2000  # that are remembered, with the reports that their pages show
 # The line before the desk lets one analysis through at a time and says how many are before; Gradio's queue only bounds it.
 _ANALYSIS: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 20}
 
@@ -91,6 +92,7 @@ def launch_options(page: Page) -> dict[str, Any]:
         "css_paths": [HERE / "style.css"],
         "max_file_size": int(Limits.from_env().max_file_mb * 1e6),
         "allowed_paths": [],
+        "state_session_capacity": MAX_SESSIONS,
         "run_history": False,
         "footer_links": ["api"],
         "ssr_mode": False,

@@ -1,17 +1,24 @@
-"""Gradio's page with private files: an upload has a name that only its visitor knows, and no answer says where it lies."""
+"""Gradio's page with private files: an upload has a name that only its visitor knows, and no answer says where it lies.
+
+Nor does it remember what it showed to whom.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.state_holder import SessionState
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 
 from tbd_app.errors import FileMissing
 from tbd_app.languages import Language, language, spoken
 from tbd_app.web import texts, uploads, visitor
 from tbd_app.web.edge import Waiting
+
+KEEP_ANSWER_S = 600  # that an answer waits to be fetched
 
 
 class Page(gr.Blocks):
@@ -23,6 +30,9 @@ class Page(gr.Blocks):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._config: Any = None
         self._spoken: dict[Language, dict[str, Any]] = {}
+        self._answered: OrderedDict[str, float] = (
+            OrderedDict()
+        )  # sessions, and when their last answer was made
         super().__init__(*args, **kwargs)
         self.waiting = Waiting()
 
@@ -67,8 +77,36 @@ class Page(gr.Blocks):
         self, *args: Any, request: gr.Request | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """As Gradio's, in the visitor's language."""
-        with spoken(visitor.of_request(request) if request else "en"):
-            return await super().process_api(*args, request=request, **kwargs)
+        try:
+            with spoken(visitor.of_request(request) if request else "en"):
+                return await super().process_api(*args, request=request, **kwargs)
+        finally:
+            self._forget(kwargs.get("state"), kwargs.get("session_hash"), kwargs.get("event_id"))
+
+    def _forget(self, state: SessionState | None, session: str | None, event: str | None) -> None:
+        """Drops what Gradio keeps of an answer besides `gr.State`, for as long as it knows the session.
+
+        This is what every component shows, faces among it: megabytes for each visitor, which only links to a result would
+        need. A call without a session has one of its own that nobody comes back to. Answers that nobody fetched go, too.
+        """
+        if state is not None:
+            state.config_values.clear()
+            state.blocks_config.blocks.update(self.default_config.blocks)
+        if session is None:
+            return
+        if session == event:
+            self.state_holder.session_data.pop(session, None)
+            self.state_holder.time_last_used.pop(session, None)
+        now, queue = self.waiting.clock(), self._queue
+        self._answered.pop(session, None)
+        self._answered[session] = now
+        while now - self._answered[oldest := next(iter(self._answered))] > KEEP_ANSWER_S:
+            del self._answered[oldest]
+            if any(event.session_hash == oldest for event in queue.event_ids_to_events.values()):
+                self._answered[oldest] = now
+            else:
+                queue.pending_messages_per_session.pop(oldest, None)
+                queue.pending_event_ids_session.pop(oldest, None)
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """As Gradio's, for names of uploads; a call from before the last values were added gets their defaults."""
