@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tbd_app.models import registry
+from tbd_app.pipeline.score import TOWER_FRAMES
 from tbd_app.types import ModelSpec
 from training.evaluation import card_input, ledger
 
@@ -112,12 +113,17 @@ _MATERIAL = {
     "JPEG and H.264 are chosen for each.",
     "training/train_clip.py": "Over half of the pairs are a real generator's clip or picture beside a real one of its scene "
     f"or form, the others self-blends, replaced mouths and swaps beside the real face; {_ALIKE}",
-    "training/train_probe.py": "Clips and pictures of real generators, real media, and self-blends and replaced mouths of "
-    "the real clips, half of these degraded; sources weigh as the root of their files, classes alike.",
+    "training/train_probe.py": "Clips and pictures of real generators beside real ones; sources weigh as the root of their "
+    "files, classes alike.",
+}
+_VARIANTS = {
+    "clean": "as they are",
+    "degraded": "degraded copies",
+    "twin": "pseudo-fakes made of the real ones",
 }
 _LIMITS = {
     "training/train_clip.py": "It knows swapped faces, and hardly the rest: see the rows of the families. Of a clip it "
-    "scores 16 frames at most.",
+    f"scores {TOWER_FRAMES} frames at most.",
     "training/train_probe.py": "It goes by what faces look like in the middle of CLIP and by how little they change; whether "
     "people who sit still are flagged more often was not measured.",
     "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, replaced mouths and "
@@ -187,6 +193,10 @@ def _material(recipe: dict[str, Any]) -> str:
     if shares := recipe.get("pair_shares"):
         parts = ", ".join(f"{share:.0%} {source.replace('_', ' ')}" for source, share in shares.items())
         text += f" Shares: {parts}."
+    for kind in ("clip", "picture"):
+        if shares := recipe.get(f"{kind}_shares"):
+            parts = ", ".join(f"{share:.0%} {_VARIANTS[name]}" for name, share in shares.items() if share)
+            text += f" Weight of the {kind}s: {parts}."
     return text
 
 
