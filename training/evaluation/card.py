@@ -124,8 +124,8 @@ _VARIANTS = {
 _LIMITS = {
     "training/train_clip.py": "It knows swapped faces, and hardly the rest: see the rows of the families. Of a clip it "
     f"scores {TOWER_FRAMES} frames at most.",
-    "training/train_probe.py": "It goes by what faces look like in the middle of CLIP and by how little they change; whether "
-    "people who sit still are flagged more often was not measured.",
+    "training/train_probe.py": "It goes by what faces look like in the middle of CLIP and by how little they change: fakes "
+    "that move are found less (docs/log/2026-11-30-people-who-sit-still.md).",
     "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, replaced mouths and "
     "moving heads leave other traces: see the rows of the clips before trusting its votes on video.",
 }
