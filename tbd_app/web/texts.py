@@ -130,6 +130,8 @@ PURPOSES = Table(
         "clip_b16_ln1": "Swapped faces, seen by another kind of network",
         "effnet_b0_image": "Generated portraits",
         "effnet_b0_lstm": "Changes over time in clips",
+        "effnet_vit_base": "Generated portraits, for comparison: trained on clean faces",
+        "effnet_vit_robust": "Generated portraits, for comparison: trained on attacked faces",
     }
 )
 EXAMPLE_FILES = Table(

@@ -103,6 +103,10 @@ _ORIGIN = {
     "clip_b16_lower": "OpenAI's CLIP ViT-B/16 (MIT), which stays as it is",
     "clip_b16_ln1": "OpenAI's CLIP ViT-B/16 (MIT), of which the LayerNorms alone are trained",
 }
+_ORIGIN |= dict.fromkeys(
+    ("effnet_vit_base", "effnet_vit_robust"),
+    "the convolutions of the bundled picture model, which began with public features of EfficientNet-Lite0",
+)
 _ALIKE = "light, blur, resolution, noise, JPEG and H.264 are chosen once per pair and applied to both."
 # What a batch is made of, by script.
 _MATERIAL = {
@@ -113,6 +117,8 @@ _MATERIAL = {
     "JPEG and H.264 are chosen for each.",
     "training/train_clip.py": "Over half of the pairs are a real generator's clip or picture beside a real one of its scene "
     f"or form, the others self-blends, replaced mouths and swaps beside the real face; {_ALIKE}",
+    "training/train_robust.py": "Each face comes with its own label, half of a batch real; mirrored at random. Where "
+    "attacks count, the same faces come again after PGD and after a U-Net that learns beside.",
     "training/train_probe.py": "Clips and pictures of real generators beside real ones; sources weigh as the root of their "
     "files, classes alike.",
 }
@@ -126,6 +132,8 @@ _LIMITS = {
     f"scores {TOWER_FRAMES} frames at most.",
     "training/train_probe.py": "It goes by what faces look like in the middle of CLIP and by how little they change: fakes "
     "that move are found less (docs/log/2026-11-30-people-who-sit-still.md).",
+    "training/train_robust.py": "It was trained on pictures, to compare two ways of training (docs/robustness.md): it says "
+    "nothing of clips, and no model here withstands an attack that knows its weights.",
     "training/train_image.py": "It learned whole faces of one generator (StyleGAN2). Swapped faces, replaced mouths and "
     "moving heads leave other traces: see the rows of the clips before trusting its votes on video.",
 }
@@ -193,6 +201,8 @@ def _material(recipe: dict[str, Any]) -> str:
     if shares := recipe.get("pair_shares"):
         parts = ", ".join(f"{share:.0%} {source.replace('_', ' ')}" for source, share in shares.items())
         text += f" Shares: {parts}."
+    if kinds := recipe.get("kinds"):
+        text += f" Of the data only those of kind {' and '.join(kinds)}."
     for kind in ("clip", "picture"):
         if shares := recipe.get(f"{kind}_shares"):
             parts = ", ".join(f"{share:.0%} {_VARIANTS[name]}" for name, share in shares.items() if share)
