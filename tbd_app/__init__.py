@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 # Before torch is loaded, which reads them once: its waiting threads sleep after so many turns. By default they spin 300,000
 # times, and beside two busy programs on two cores an analysis then takes several times as long (benchmarks/threads.py
 # compares numbers of turns). Who sets one of the two variables is left alone.
-SPINS = 0
+SPINS = 1_000
 if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
     os.environ.update(OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT=str(SPINS))
 
