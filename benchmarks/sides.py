@@ -66,8 +66,9 @@ MEDIA = {
 
 
 def repeated(folder: Path, times: int) -> Path:
-    """The 10 s clip many times in a row, copied packet by packet."""
-    once, path = MEDIA["clip_1080p"].make(folder), folder / "long.mp4"
+    """Ten seconds many times in a row, copied packet by packet; compressed more, for a file may have 200 MB."""
+    path, size = folder / "long.mp4", (1920, 1080)
+    once = media_factory.portrait_clip(folder / "once.mp4", n_frames=250, size=size, fps=25, crf=32, gop=50)
     with av.open(str(path), "w") as out:
         stream, shift = None, 0
         for _ in range(times):
