@@ -164,7 +164,9 @@ def test_a_view_is_asked_of_one_of_the_clips_and_moves_all(
             same = stability.view_logits(NAME, found.frames, found.tracks, "cpu", kept, seen, min_face_px=10)
             assert same.keys() == {(0, view) for view in VIEWS}
             for logits in same.values():
-                np.testing.assert_allclose(logits, served[0], atol=1e-3)
+                # A view is cut from a part of the frame, on other pixels; another clip would be further away.
+                np.testing.assert_allclose(logits, served[0], atol=4e-3)
+    assert abs(served[0][0] - served[0][1]) > 8e-3
     assert len(of_clips) == 2 * len(VIEWS) * RUNS.length
     (turned,) = (
         v
