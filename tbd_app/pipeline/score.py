@@ -22,9 +22,7 @@ from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec, ScoreReason,
 BATCH = 32
 FEW_FRAMES = 8
 SOFTENED_EVERY = 4  # frames of a track for one that is seen a second time, without its finest detail
-TOWER_FRAMES = (
-    8  # of a track that a frame model on a tower scores: each costs much, and more give nothing (docs/log)
-)
+TOWER_FRAMES = 8  # of a track that a frame model on a tower scores: each costs much, more give nothing
 LogitsOf = Callable[[Detector, ModelSpec, Frames, Sequence[FaceTrack], str], dict[int, np.ndarray]]
 # Grad-CAM hangs hooks on a loaded model, so one pass at a time may use it.
 MODEL_LOCK = threading.Lock()
