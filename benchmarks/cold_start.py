@@ -44,7 +44,7 @@ def forget_files() -> None:
 
 def start(folder: Path) -> tuple[float, float]:
     """Seconds until the page answers, and until the first clip is answered, in which models are loaded."""
-    path = ROOT / "examples" / "edited.mp4"
+    path = ROOT / "examples" / "drawn_face_edited.mp4"
     clip = File(path.name, path.read_bytes())
     forget_files()
     begun = time.monotonic()

@@ -20,6 +20,7 @@ class ModelRow:
     Attributes:
         bytes: size of its weights file, None when none is listed.
         metrics: measured figures as in `ModelSpec`.
+        votes_on: the kinds of media on which a default voter votes.
         known: those that a report shows, by kind of media.
         how_to_get: a sentence with the command that brings the weights, None when they are here.
     """
@@ -31,6 +32,7 @@ class ModelRow:
     bytes: int | None
     n_params: int
     default_voter: bool
+    votes_on: tuple[MeasuredKind, ...]
     threshold: float
     licence: str
     metrics: dict[str, Any]
@@ -64,6 +66,7 @@ def listing(names: Sequence[str] | None = None) -> list[ModelRow]:
                 bytes=entry.bytes if entry else None,
                 n_params=spec.n_params,
                 default_voter=spec.default_voter,
+                votes_on=spec.votes_on,
                 threshold=spec.calibration.threshold,
                 licence=spec.licence,
                 metrics=spec.metrics,
@@ -81,14 +84,13 @@ def asked_by(ticked: Collection[str]) -> tuple[str, ...]:
 
 def made_now(report: Report) -> bool:
     """Whether this version with the weights that are installed, and their combination, would say what a report says."""
-    listed = manifest.entries()
-    hashes = {
-        n: listed[n].sha256 for n in registry.voters(["default"]) if n in listed and registry.is_installed(n)
-    }
+    listed, kind = manifest.entries(), MEASURED_AS[report.media.kind]
+    voters = registry.voters(["default"], kind)
+    hashes = {n: listed[n].sha256 for n in voters if n in listed and registry.is_installed(n)}
     return (
         report.versions["tbd"] == __version__
         and report.versions["weights_sha256"] == hashes
-        and report.combination in (None, manifest.combination(MEASURED_AS[report.media.kind]))
+        and report.combination in (None, manifest.combination(kind))
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 # heads generated whole, in figures that were measured before the data named six families.
 Family = Literal["swap", "lipsync", "reenact", "talking", "t2v", "edit", "still", "blending", "synthesis"]
 MeasuredKind = Literal["video", "image"]
+MEASURED_KINDS: tuple[MeasuredKind, ...] = ("video", "image")
 # What a report's kind of media is measured as.
 MEASURED_AS: dict[str, MeasuredKind] = {"video": "video", "frames": "video", "image": "image"}
 DECIMALS = 6  # of every number in a report

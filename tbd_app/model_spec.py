@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from tbd_app.known import KnownPerformance, MeasuredKind
+from tbd_app.known import MEASURED_KINDS, KnownPerformance, MeasuredKind
 
 RANDOM = "random"  # in place of the tag of public weights: the seeded random ones of tests and toys
 
@@ -113,6 +113,8 @@ class ModelSpec:
         frames_at: where they lie on the timeline.
         calibration: bounds, temperature and the like, chosen on validation media.
         options: keyword arguments with which the architecture is built, where they are not its defaults.
+        default_voter: whether it votes where nobody names models.
+        votes_on: the kinds of media on which a default voter does.
         n_trainable: parameters that training changes, where that is not all of them.
         backbone: of a model whose checkpoints hold only the trained part.
         metrics: measured figures, as written by training/evaluate.py.
@@ -131,6 +133,7 @@ class ModelSpec:
     calibration: Calibration = Calibration()
     options: dict[str, Any] = field(default_factory=dict)
     default_voter: bool = False
+    votes_on: tuple[MeasuredKind, ...] = MEASURED_KINDS
     n_params: int = 0
     n_trainable: int | None = None
     backbone: Backbone | None = None

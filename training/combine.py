@@ -29,7 +29,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
-from tbd_app.known import Combination, MeasuredKind
+from tbd_app.known import MEASURED_KINDS, Combination, MeasuredKind
 from tbd_app.models import registry
 from tbd_app.pipeline import score
 from tbd_app.pipeline.verdict import log_rarity, logit, norm
@@ -70,18 +70,22 @@ def main(config: Config) -> None:
     """Fit both kinds of media and write them."""
     listed = read_index(config.data)
     items = [i for i in listed if i.split == "val"]
-    voters = registry.resolve(["default"])
+    voters = {kind: registry.voters(["default"], kind) for kind in MEASURED_KINDS}
     fitted: dict[MeasuredKind, Combination] = {}
     scores: dict[MeasuredKind, tuple[np.ndarray, list[Item]]] = {
-        "video": clip_scores(items, voters, config.cache),
-        "image": picture_scores(items, load_or_build(items, Path("runs/cache")), voters, config.cache),
+        "video": clip_scores(items, voters["video"], config.cache),
+        "image": picture_scores(
+            items, load_or_build(items, Path("runs/cache")), voters["image"], config.cache
+        ),
     }
     for kind, (probs, judged) in scores.items():
         if config.compare:
             known = {i.generator for i in listed if i.split == "train"}
-            print(f"\n{kind}, {len(judged)} media\n\n{compared(probs, judged, voters, known, config.folds)}")
+            print(
+                f"\n{kind}, {len(judged)} media\n\n{compared(probs, judged, voters[kind], known, config.folds)}"
+            )
             continue
-        fitted[kind] = fit(probs, judged, voters, config)
+        fitted[kind] = fit(probs, judged, voters[kind], config)
         print(f"{kind}: {fitted[kind]}")
     if not config.compare:
         ledger.write_combination(fitted)

@@ -1,7 +1,7 @@
 """Print how well sharpness, codec, colour and place alone tell the real from the fake of train pairs, as a Markdown table.
 
     python training/evaluate_pairs.py --data DATA                 # the pairs of real generators and pseudo-fakes
-    python training/evaluate_pairs.py --data DATA --shares blends # the frame model's
+    python training/evaluate_pairs.py --data DATA --shares blend  # the frame model's
 
 Areas under the curve of boosted trees on sources that they did not learn from; .5 says that a measure tells nothing. Before:
 the crops as they are. After: the same crops, degraded as a step sees them.
@@ -28,10 +28,8 @@ from tbd_app.pipeline.crops import for_spec
 from training.benchmark.probes import PICTURE_PROBES, place, told_apart
 from training.datasets.augment import degrade
 from training.datasets.pairs import PairDataset
-from training.datasets.shares import GENERATOR_SHARES, PAIR_SHARES
+from training.datasets.shares import SHARES
 from training.faces.open import open_faces
-
-SHARES = {"mixed": GENERATOR_SHARES, "blends": PAIR_SHARES}
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Config:
     """
 
     data: Path = Path("../shared/data")
-    shares: Literal["mixed", "blends"] = "mixed"
+    shares: Literal["mixed", "blend"] = "mixed"
     model: str = "clip_b16_ln1"
     frames: int = 12
     pairs: int = 400

@@ -59,7 +59,7 @@ class Config:
 def main(config: Config) -> None:
     """Measure, print, and where all was measured keep it."""
     items = [i for i in read_index(config.data) if i.split == "val"]
-    found = measure(items, registry.resolve(["default"]), config)
+    found = measure(items, config)
     print(json.dumps(found, indent=1))
     if config.limit:
         return print("Of a part of the files: nothing is written.")
@@ -70,14 +70,16 @@ def main(config: Config) -> None:
             card.write_card(entry)
 
 
-def measure(items: Sequence[Item], voters: Sequence[str], config: Config) -> dict[str, dict[str, Any]]:
-    """Figures by model, and of the vote where more than one votes."""
+def measure(items: Sequence[Item], config: Config) -> dict[str, dict[str, Any]]:
+    """Figures by default voter, and of the vote where more than one votes."""
     out: dict[str, dict[str, Any]] = {}
     for kind, (key, level) in KINDS.items():
         media = chosen([i for i in items if (i.kind == "video") == (kind == "video")], config)
         if not media or (kind == "image" and not config.pictures):
             continue
-        for name, answers in steadiness.ask(media, voters, kind, config.cache).items():
+        for name, answers in steadiness.ask(
+            media, registry.voters(["default"], kind), kind, config.cache
+        ).items():
             figures = out.setdefault(name, {"stability": {}})
             figures["stability"][key] = steadiness.figures(media, answers)
             if name == ENSEMBLE:

@@ -32,6 +32,7 @@ import tyro
 from scipy.special import expit
 from tqdm import tqdm
 
+from tbd_app.known import MEASURED_KINDS, MeasuredKind
 from tbd_app.models import manifest, registry, weights
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score
@@ -44,6 +45,8 @@ from training.evaluation.answers import logits_of_pictures, track_logits
 from training.evaluation.calibrate import MadeFor, Val
 from training.evaluation.seen import CACHE
 from training.faces.index import Item
+
+VOTES_ON: dict[str, tuple[MeasuredKind, ...]] = {"clips": ("video",), "pictures": ("image",)}
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Config:
         max_fpr: of val reals at the threshold, for clips and for pictures each.
         max_missed: share of the val fakes of a kind that may fall below its bound for "real".
         voter: a place in the default vote: by_auc gives it from `min_auc` of all val clips, and to a model that is alone
-            there; yes is for one that was measured to make the vote better.
+            there; yes is for one that was measured to make the vote better, clips and pictures for one that does so there.
         min_auc: see `voter`.
         licence: of the weights.
         cache: people and logits that were found before.
@@ -82,7 +85,7 @@ class Config:
     softened_share: float | None = None
     max_fpr: float = 0.05
     max_missed: float = 0.15
-    voter: Literal["by_auc", "yes", "no"] = "by_auc"
+    voter: Literal["by_auc", "yes", "clips", "pictures", "no"] = "by_auc"
     min_auc: float = 0.80
     licence: str = "research use only"
     cache: Path = CACHE
@@ -138,6 +141,7 @@ def bundle(config: Config) -> None:
             "licence": config.licence,
             "metrics": {},
         }
+        | ({"votes_on": list(spec.votes_on)} if spec.votes_on != MEASURED_KINDS else {})
         | unlike_registered(spec)
     )
     votes = "votes by default" if spec.default_voter else "is shown where it is asked for, and does not vote"
@@ -189,8 +193,9 @@ def calibrated(spec: ModelSpec, model: Detector, media: Sequence[Collection], co
     )
     others = [m for m in ledger.read()["models"] if m["name"] != spec.name and m["default_voter"]]
     good = ranking >= config.min_auc or not others
-    voter = good if config.voter == "by_auc" else config.voter == "yes"
-    return dataclasses.replace(spec, calibration=calibration, default_voter=voter)
+    voter = good if config.voter == "by_auc" else config.voter != "no"
+    kinds = VOTES_ON.get(config.voter, MEASURED_KINDS)
+    return dataclasses.replace(spec, calibration=calibration, default_voter=voter, votes_on=kinds)
 
 
 def _clip_logits(

@@ -33,9 +33,9 @@ from tbd_app.types import CropRecipe
 from training.datasets.batches import batches, steps_per_epoch
 from training.datasets.clips import ClipReader
 from training.datasets.pairs import LabelledPairs, PairDataset
-from training.datasets.partners import Pairing, must_be_own, paired
+from training.datasets.partners import FacePairing, must_be_own, paired
 from training.datasets.published import Augment
-from training.datasets.shares import GENERATOR_SHARES
+from training.datasets.shares import SHARES
 from training.engine.config import LoopConfig, RunConfig, command
 from training.engine.loop import fit
 from training.engine.run import Run
@@ -60,7 +60,7 @@ class Config(RunConfig):
         crop: square (margin 1.3, as GenD) or arcface (aligned by five points, as DeepfakeBench).
         pairs: source sets each fake against the real medium it was made from, blend sets real frames against fakes made of
             them (and a few of the split's), none takes every medium with its own label; mixed sets real generators' clips and
-            stills against reals of their scene or form, and pseudo-fakes beside them (`GENERATOR_SHARES`).
+            stills against reals of their scene or form, and pseudo-fakes beside them (`shares.GENERATOR_SHARES`).
         augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of labelled media
             and of fakes with their originals.
         hidden: of mixed pairs: share of strongly degraded pseudo-fakes that a second real stands for.
@@ -80,7 +80,7 @@ class Config(RunConfig):
     model: str = "clip_l14_ln1"
     tower: TowerConfig = field(default_factory=TowerConfig)
     crop: Literal["square", "arcface"] = "square"
-    pairs: Pairing | Literal["mixed"] = "source"
+    pairs: FacePairing = "source"
     augment: Augment = "project"
     hidden: float = 0.2
     batch: int = 128
@@ -156,7 +156,7 @@ def examples(config: Config, reader: ClipReader) -> tuple[Dataset[Any], int]:
     must_be_own(config.augment)
     faces = reader.faces
     pairs = PairDataset(
-        faces.bank, faces.items, reader.preprocess, length=0, seed=config.seed, shares=GENERATOR_SHARES,
+        faces.bank, faces.items, reader.preprocess, length=0, seed=config.seed, shares=SHARES[config.pairs],
         hidden=config.hidden,
     )  # fmt: skip
     return LabelledPairs(pairs), max(config.batch // 2, 1)

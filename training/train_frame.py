@@ -1,6 +1,6 @@
 """Train a frame model on single faces: fakes made of real ones, labelled frames, or fakes beside their originals.
 
-    python training/train_frame.py --preset bundled --data ../shared/data --backbone PATH   # real faces, fakes made of them
+    python training/train_frame.py --preset bundled --data ../shared/data   # made fakes and those of real generators
     python training/train_frame.py --preset paper --model effnet_b4 --data FACES   # labelled frames, as in DeepfakeBench
     python training/train_frame.py --preset paper --preset 8gb --model xception --backbone PATH --data FACES
     python training/train_frame.py --pairs source --model timm:NAME --data FACES
@@ -35,9 +35,9 @@ from training.datasets import streamed
 from training.datasets.batches import steps_per_epoch
 from training.datasets.clips import ClipReader
 from training.datasets.pairs import PairDataset
-from training.datasets.partners import Pairing, must_be_own, paired
+from training.datasets.partners import FacePairing, must_be_own, paired
 from training.datasets.published import Augment
-from training.datasets.shares import shares_of
+from training.datasets.shares import HIDDEN, SHARES, shares_of
 from training.datasets.streamed import StreamedFrames
 from training.engine.config import LoopConfig, ModelConfig, command
 from training.engine.loop import fit
@@ -65,8 +65,10 @@ class Config(ModelConfig):
 
     Attributes:
         model: a registered frame model, or timm:NAME.
-        pairs: blend sets real faces against fakes made of them (and a few of the split's), source sets each fake against the
+        pairs: blend sets real faces against fakes made of them (and a few of the split's), mixed sets real generators' clips
+            and stills against reals of their scene or form, and pseudo-fakes beside them; source sets each fake against the
             real medium it was made from, none takes every frame with its own label.
+        hidden: of fakes made of reals: share of the strongly degraded that a second real stands for (`shares.HIDDEN`).
         augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of labelled frames
             and of fakes with their originals.
         crop: square, or arcface (aligned by five points, as DeepfakeBench; not for blend).
@@ -89,7 +91,8 @@ class Config(ModelConfig):
 
     out: Path = Path("runs/effnetv2_b0_frame")
     model: str = "effnetv2_b0_frame"
-    pairs: Pairing = "blend"
+    pairs: FacePairing = "blend"
+    hidden: float = HIDDEN
     augment: Augment = "project"
     crop: Literal["square", "arcface"] = "square"
     where: float = 1.0
@@ -125,7 +128,7 @@ def main(config: Config) -> None:
         splits["train"], n_train = listed(config.data, "train")
     else:
         n_train = len(faces["train"].bank)
-    if config.pairs != "blend":
+    if config.pairs not in SHARES:
         per_epoch = steps_per_epoch(n_train, 2 * config.batch_pairs, config.loop.accumulate)
         config = dataclasses.replace(config, where=0.0, loop=config.loop.in_steps(per_epoch))
     model = begin(config)
@@ -136,7 +139,8 @@ def main(config: Config) -> None:
     upscaled = (
         Upscaled(config.upscaled, faces["train"].bank) if config.upscaled and not config.stream else None
     )
-    run = Run(config, SCRIPT, splits, {"pair_shares": shares_of(generators, upscaled)})
+    shares = shares_of(generators, upscaled, SHARES.get(config.pairs, SHARES["blend"]))
+    run = Run(config, SCRIPT, splits, {"pair_shares": shares})
     where = Where.of(model, spec.input_size) if config.where else None
     hints = Hints(model, teacher.model, spec.input_size) if config.hints and teacher else None
 
@@ -174,7 +178,7 @@ def spec_to_train(config: Config) -> ModelSpec:
     Raises:
         SystemExit: options that do not go together.
     """
-    if config.pairs == "blend":
+    if config.pairs in SHARES:
         must_be_own(config.augment)
     if config.stream and config.pairs != "none":
         raise SystemExit("--stream gives labelled frames: it needs --pairs none.")
@@ -224,13 +228,15 @@ def batches(
         first = max(start, begin)
         if first < end:
             preprocess = dataclasses.replace(for_spec(spec), size=size)
-            if config.pairs == "blend":
+            if config.pairs in SHARES:
                 made = PairDataset(
                     faces.bank,
                     faces.items,
                     preprocess,
                     length=0,
                     seed=config.seed,
+                    shares=SHARES[config.pairs],
+                    hidden=config.hidden,
                     generators=generators,
                     upscaled=upscaled,
                 )

@@ -15,6 +15,7 @@ from rich.table import Table
 from tbd_app.cli import results
 from tbd_app.cli.results import Result
 from tbd_app.errors import TBDError
+from tbd_app.known import MEASURED_KINDS
 from tbd_app.languages import translated
 from tbd_app.report import texts
 from tbd_app.types import ProgressEvent, Report
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tbd_app.catalogue import MemoryRow, ModelRow
     from tbd_app.cli.doctor import Check
 
+KIND_NAMES = {"video": "clips", "image": "pictures"}
 LINE_EVERY_S = 5.0  # between lines of progress about one step, where there is no terminal
 
 
@@ -136,7 +138,7 @@ def _models(rows: Sequence[ModelRow]) -> Table:
         (
             row.name,
             f"{row.bytes / 1e6:.1f} MB" if row.installed and row.bytes else "absent",
-            "by default" if row.default_voter else "if named" if row.installed else "",
+            _votes(row),
             row.licence,
             _measured(row),
         )
@@ -148,6 +150,15 @@ def _models(rows: Sequence[ModelRow]) -> Table:
     for column in table.columns[1:-1]:
         column.width = column.min_width  # the figures have the rest
     return table
+
+
+def _votes(row: ModelRow) -> str:
+    """Whether a model votes by default, and on what where that is not everything."""
+    if not row.default_voter:
+        return "if named" if row.installed else ""
+    if len(row.votes_on) == len(MEASURED_KINDS):
+        return "by default"
+    return "by default, " + " and ".join(KIND_NAMES[kind] for kind in row.votes_on)
 
 
 def _measured(row: ModelRow) -> str:

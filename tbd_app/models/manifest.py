@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from tbd_app.errors import WeightsCorrupt
-from tbd_app.known import Combination, KnownPerformance, MeasuredKind
+from tbd_app.known import MEASURED_KINDS, Combination, KnownPerformance, MeasuredKind
 from tbd_app.model_spec import FramesAt
 from tbd_app.models.schema import MODEL_NAME, SCHEMA
 from tbd_app.settings import weights_dirs
@@ -102,13 +102,15 @@ def known(raw: dict[str, Any]) -> dict[MeasuredKind, KnownPerformance]:
     }
 
 
-def known_vote(voters: Collection[str]) -> dict[MeasuredKind, KnownPerformance]:
-    """What the vote of exactly these models was measured to do, by kind of media; empty for other voters or other weights."""
+def known_vote(voters: Collection[str], kind: MeasuredKind) -> KnownPerformance | None:
+    """What the vote of exactly these models was measured to do on a kind of media; None for other voters or other weights."""
     for _, document in reversed(_documents()):
         vote = document.get("ensemble", {"voters": []})
-        if voters and set(vote["voters"]) == set(voters) and _has_current_weights(document, voters):
-            return known(vote)
-    return {}
+        kinds = {raw["name"]: raw.get("votes_on", MEASURED_KINDS) for raw in document["models"]}
+        measured = {name for name in vote["voters"] if kind in kinds.get(name, ())}
+        if voters and measured == set(voters) and _has_current_weights(document, voters):
+            return known(vote).get(kind)
+    return None
 
 
 def combination(kind: MeasuredKind) -> Combination | None:
@@ -215,7 +217,7 @@ def _entry(raw: dict[str, Any], manifest_name: str) -> ManifestEntry:
 def overlay(spec: ModelSpec, raw: dict[str, Any]) -> ModelSpec:
     """The spec with what a manifest entry or a checkpoint header says in place of the registered defaults."""
     changes: dict[str, Any] = {key: raw[key] for key in _OVERRIDES if key in raw}
-    changes |= {key: tuple(raw[key]) for key in ("mean", "std") if key in raw}
+    changes |= {key: tuple(raw[key]) for key in ("mean", "std", "votes_on") if key in raw}
     if "known_performance" in raw:
         changes["known"] = known(raw)
     if "frames_at" in raw:

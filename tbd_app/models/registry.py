@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbd_app.errors import UnknownModel, WeightsCorrupt, WeightsMissing
+from tbd_app.known import MeasuredKind
 from tbd_app.models import manifest, tensors, weights
 from tbd_app.models.specs import BUILDERS, SPECS
 from tbd_app.types import RANDOM, ModelSpec
@@ -42,11 +43,15 @@ def registered(name: str) -> ModelSpec:
     )
 
 
-def resolve(names: Sequence[str]) -> list[str]:
+def resolve(names: Sequence[str], kind: MeasuredKind | None = None) -> list[str]:
     """Model names from names, "default" (the manifest's default voters) and "all", each once, in order.
 
     A default voter whose weights are absent stays in the list: it is reported as not installed, never
     left out silently.
+
+    Args:
+        names: what is asked for.
+        kind: of the media; "default" then stands for those that vote on it. A model that is named is asked on any kind.
 
     Raises:
         UnknownModel: no such model; the message has near matches.
@@ -56,7 +61,7 @@ def resolve(names: Sequence[str]) -> list[str]:
         if name == "all":
             chosen += list_models()
         elif name == "default":
-            chosen += [model for model in list_models() if spec(model).default_voter]
+            chosen += _default_voters(list_models(), kind)
         else:
             if name.startswith(TIMM) and name not in manifest.entries():
                 raise UnknownModel(
@@ -66,8 +71,13 @@ def resolve(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def voters(asked: Sequence[str]) -> list[str]:
-    """Those of `resolve(asked)` whose votes count, in its order: a model that is named votes.
+def _default_voters(names: Sequence[str], kind: MeasuredKind | None) -> list[str]:
+    specs = map(spec, names)
+    return [s.name for s in specs if s.default_voter and (kind is None or kind in s.votes_on)]
+
+
+def voters(asked: Sequence[str], kind: MeasuredKind | None = None) -> list[str]:
+    """Those of `resolve(asked, kind)` whose votes count, in its order: a model that is named votes.
 
     "default" stands for the default voters. "all" shows every model, and the default voters vote; where there are none,
     all do.
@@ -75,10 +85,10 @@ def voters(asked: Sequence[str]) -> list[str]:
     Raises:
         UnknownModel: no such model.
     """
-    shown = resolve(asked)
+    shown = resolve(asked, kind)
     counted = {name for name in shown if name in asked}
     if {"default", "all"} & set(asked):
-        counted |= {name for name in shown if spec(name).default_voter}
+        counted |= set(_default_voters(shown, kind))
     return [name for name in shown if name in counted or not counted]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, get_args
 
-from tbd_app.known import FIGURES, Combination, Family, MeasuredKind
+from tbd_app.known import FIGURES, MEASURED_KINDS, Combination, Family
 from tbd_app.types import Calibration
 
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
@@ -22,7 +22,7 @@ _MEASURED = {
 _FAMILIES = {"type": "array", "items": {"enum": list(get_args(Family))}, "uniqueItems": True}
 _KNOWN = {
     "type": "object",
-    "propertyNames": {"enum": list(get_args(MeasuredKind))},
+    "propertyNames": {"enum": list(MEASURED_KINDS)},
     "additionalProperties": {
         "type": "object",
         "required": ["data", "n_real"],
@@ -39,7 +39,7 @@ _KNOWN = {
 }
 _COMBINATION: dict[str, Any] = {
     "type": "object",
-    "propertyNames": {"enum": list(get_args(MeasuredKind))},
+    "propertyNames": {"enum": list(MEASURED_KINDS)},
     "additionalProperties": {
         "type": "object",
         "required": [f.name for f in fields(Combination)],
@@ -83,6 +83,12 @@ _ENTRY: dict[str, Any] = {
         "bytes": _COUNT,
         "calibration": _CALIBRATION,
         "default_voter": {"type": "boolean"},
+        "votes_on": {  # of a default voter; both kinds where it is left out
+            "type": "array",
+            "items": {"enum": list(MEASURED_KINDS)},
+            "minItems": 1,
+            "uniqueItems": True,
+        },
         "licence": {"type": "string", "minLength": 1},
         "metrics": {"type": "object"},  # in place of NAME.metrics.json
         "known_performance": _KNOWN,

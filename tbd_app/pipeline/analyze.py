@@ -95,12 +95,14 @@ def analyze_events(
     Raises:
         TBDError: the file or a setting is refused.
     """
-    names, voters = registry.resolve(settings.models), registry.voters(settings.models)
+    registry.resolve(settings.models)  # refuses an unknown name before the file is touched
     device = score.pick_device(settings.device)
     clock = _Clock()
 
     yield _event("media", 0, 1, "Looking at the file")
     media = read[0] if read else open_media(path, settings.limits)
+    kind = MEASURED_AS[media.kind]
+    names, voters = registry.resolve(settings.models, kind), registry.voters(settings.models, kind)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
     sampled = read[1] if read else people.sampled(media, settings)
@@ -128,7 +130,7 @@ def analyze_events(
         scores += score.score_tracks(model, sampled, linked, device, of_tracks)
     clock.lap("score")
 
-    combination = manifest.combination(MEASURED_AS[media.kind])
+    combination = manifest.combination(kind)
     by_track = {t.track_id: [s for s in scores if s.track_id == t.track_id] for t in linked}
     verdicts = {name: verdict.of_track(found, voters, combination) for name, found in by_track.items()}
     steady = None
@@ -155,7 +157,7 @@ def analyze_events(
     judged = {s.model for s in scores if s.status == "ok" and s.model in voters}
     vote = None
     if judged == set(voters):  # without one of them it is another vote than the one that was measured
-        vote = manifest.known_vote(voters).get(MEASURED_AS[media.kind])
+        vote = manifest.known_vote(voters, kind)
     blind_spots = verdict.blind_spots([m.known for m in models if m.known and m.name in judged], vote)
     persons = [_person(t, sampled, by_track[t.track_id], verdicts[t.track_id]) for t in linked]
     counts = FrameCounts(

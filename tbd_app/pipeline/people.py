@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from tbd_app.known import MEASURED_AS
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import registry
@@ -59,7 +60,7 @@ def sampled(media: Media, settings: AnalysisSettings) -> Frames:
     Raises:
         TBDError: the file or a model's name is refused.
     """
-    specs = [registry.spec(name) for name in registry.resolve(settings.models)]
+    specs = [registry.spec(name) for name in registry.resolve(settings.models, MEASURED_AS[media.kind])]
     frames = sample(media, settings.n_frames, settings.limits)
     return neighbours.with_runs(media, frames, specs, settings.limits)
 

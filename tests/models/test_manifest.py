@@ -213,11 +213,25 @@ def test_figures_of_a_vote_are_those_of_its_voters_and_their_weights(
     document = json.loads(path.read_text(encoding="utf-8"))
     vote = {"voters": [one, two], "metrics": {}, "known_performance": {"video": KNOWN}}
     path.write_text(json.dumps(document | {"ensemble": vote}), encoding="utf-8")
-    assert manifest.known_vote([two, one])["video"].blind_to == ("swap",)
-    assert manifest.known_vote([one]) == manifest.known_vote([]) == {}
+    found = manifest.known_vote([two, one], "video")
+    assert found is not None
+    assert found.blind_to == ("swap",)
+    assert manifest.known_vote([two, one], "image") is None
+    assert manifest.known_vote([one], "video") is manifest.known_vote([], "video") is None
     other = tmp_path / "other"
     other.mkdir()
     changed = document | {"models": [entry(one, sha256="1" * 64), entry(two)]}
     (other / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
     monkeypatch.setattr(manifest, "weights_dirs", lambda: [other, path.parent])
-    assert manifest.known_vote([one, two]) == {}
+    assert manifest.known_vote([one, two], "video") is None
+
+
+def test_figures_of_a_vote_are_those_of_the_voters_on_that_kind_of_media(write_manifest, entry) -> None:
+    one, two = "effnet_b0_image", "effnet_b0_lstm"
+    path = write_manifest(entry(one, votes_on=["image"]), entry(two))
+    document = json.loads(path.read_text(encoding="utf-8"))
+    vote = {"voters": [one, two], "metrics": {}, "known_performance": {"video": KNOWN, "image": KNOWN}}
+    path.write_text(json.dumps(document | {"ensemble": vote}), encoding="utf-8")
+    assert manifest.known_vote([two], "video") is not None
+    assert manifest.known_vote([one, two], "image") is not None
+    assert manifest.known_vote([one, two], "video") is manifest.known_vote([two], "image") is None

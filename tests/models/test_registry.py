@@ -83,6 +83,19 @@ def test_who_votes(write_manifest, entry, asked, voters) -> None:
     assert set(voters) <= set(registry.resolve(asked))
 
 
+def test_a_voter_for_pictures_is_asked_about_clips_only_by_its_name(write_manifest, entry) -> None:
+    kinds = {A: {"votes_on": ["image"]}, B: {}}
+    write_manifest(
+        *(entry(name, default_voter=name in kinds, **kinds.get(name, {})) for name in registry.list_models())
+    )
+    assert registry.resolve(["default"]) == [A, B]
+    assert registry.resolve(["default"], "image") == registry.voters(["default"], "image") == [A, B]
+    assert registry.resolve(["default"], "video") == registry.voters(["default"], "video") == [B]
+    assert registry.voters([A, "default"], "video") == [A, B]
+    assert registry.resolve(["all"], "video") == registry.list_models()
+    assert registry.voters(["all"], "video") == [B]
+
+
 def test_all_named_vote_and_all_do_where_there_is_no_default_voter(write_manifest, entry) -> None:
     every = registry.list_models()
     write_manifest(*(entry(name, default_voter=False) for name in every))

@@ -152,6 +152,9 @@ def test_a_model_votes_when_it_is_good_enough_or_alone(others, good, votes, tmp_
     assert spec.default_voter is votes
     bounds = spec.calibration
     assert 0 < bounds.real_below <= min(bounds.threshold, bounds.few_frames_threshold) < 1
+    assert spec.votes_on == ("video", "image")
+    named = export.calibrated(registry.spec(NAME), nn.Identity(), clips, export.Config(voter="pictures"))
+    assert (named.default_voter, named.votes_on) == (True, ("image",))
 
 
 def test_a_clip_model_sees_a_picture_as_a_clip_of_one_frame(monkeypatch) -> None:

@@ -17,6 +17,8 @@ from training.datasets.published import TREATMENTS, Augment
 # What stands beside a real medium: the fakes made from it, fakes that are made on the fly (and a few of the split's), or
 # nothing, each medium with its own label.
 Pairing = Literal["source", "blend", "none"]
+# Of single faces, too: real generators' media and pseudo-fakes, each beside a real (`shares.GENERATOR_SHARES`).
+FacePairing = Pairing | Literal["mixed"]
 
 
 def paired(

@@ -36,6 +36,7 @@ GENERATOR_SHARES = {
     "swap_still": 0.04,
     "swap_clip": 0.04,
 }
+SHARES: dict[str, Mapping[str, float]] = {"blend": PAIR_SHARES, "mixed": GENERATOR_SHARES}
 # Share of the strongly degraded pairs in which a second real stands for the fake. Where a trace may be gone, real and fake
 # look alike, and a network says so by a score between; a video that is merely poor should score as a real one instead.
 HIDDEN = 0.5

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import expit
 from tqdm import tqdm
 
+from tbd_app.known import MeasuredKind
 from tbd_app.models import manifest, registry
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score, verdict
@@ -45,9 +46,9 @@ class Scores:
     votes: list[str]
 
 
-def voters_among(names: Sequence[str]) -> list[str]:
-    """The default voters among models."""
-    return [name for name in names if registry.spec(name).default_voter]
+def voters_among(names: Sequence[str], kind: MeasuredKind) -> list[str]:
+    """The default voters on a kind of media among models."""
+    return [name for name in registry.voters(["default"], kind) if name in names]
 
 
 def score_clips(
@@ -55,7 +56,7 @@ def score_clips(
 ) -> dict[str, Scores]:
     """Every model on every clip, the faces found once per clip."""
     out: dict[str, Scores] = defaultdict(lambda: Scores([], [], []))
-    voters = voters_among(names)
+    voters = voters_among(names, "video")
     settings = AnalysisSettings(n_frames=n_frames)
     with tempfile.TemporaryDirectory() as folder:
         for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):

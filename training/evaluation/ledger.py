@@ -129,19 +129,16 @@ def write_combination(fitted: Mapping[MeasuredKind, Combination]) -> None:
     `evaluate.py` measures them anew.
 
     Raises:
-        ValueError: the combinations are not all of the same listed models.
+        ValueError: a combination is of models that are not listed.
     """
     before, wholes = ensemble(), entries()
-    models = {frozenset(combination.reals) for combination in fitted.values()}
-    if len(models) > 1 or not all(names <= wholes.keys() for names in models):
-        shown = "; ".join(", ".join(sorted(names)) for names in models)
-        raise ValueError(
-            f"Combinations must all be of the same models, which the manifest lists, not of {shown}."
-        )
+    models = {name for combination in fitted.values() for name in combination.reals}
+    if absent := models - wholes.keys():
+        raise ValueError(f"The manifest does not list {', '.join(sorted(absent))}.")
     now = {kind: combination.to_dict() for kind, combination in fitted.items()}
     if now == before.get(COMBINATION, {}):
         return
-    voters = [name for name in wholes if name in next(iter(models))] if models else before["voters"]
+    voters = [name for name in wholes if name in models] or before["voters"]
     _write_all(wholes, {"voters": voters, "metrics": {}} | ({COMBINATION: now} if now else {}))
 
 

@@ -104,14 +104,15 @@ def measure(
         plots.curves(name, clips, np.array(mine["original"].probs), mine["original"].votes)
         card.record(name, figures)
         print(json.dumps({name: figures}, indent=1))
-    if voters := voters_among(names):
+    if voters := voters_among(names, "video"):
         verdicts = {variant: part[ENSEMBLE] for variant, part in scored.items()}
         write_rows(out / f"{ENSEMBLE}.csv", clips, verdicts)
         if len(voters) > 1:  # one voter's curves are drawn already
             plots.curves(ENSEMBLE, clips, np.array(verdicts["original"].probs), verdicts["original"].votes)
         figures = clip_figures(clips, verdicts, trained_on)
-        figures |= vote_on_pictures(owners, {name: pictures[name] for name in voters})
-        ledger.write_ensemble(voters, figures)
+        on_pictures = voters_among(names, "image")
+        figures |= vote_on_pictures(owners, {name: pictures[name] for name in on_pictures})
+        ledger.write_ensemble(list(dict.fromkeys([*voters, *on_pictures])), figures)
     readme.write()
 
 

@@ -129,10 +129,19 @@ def test_a_combination_is_written_where_the_app_reads_it(folder: Path) -> None:
     ledger.write_ensemble([OTHER, NAME], figures(0.75))
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert manifest.combination("video") == fitted["video"]
-    assert manifest.known_vote([NAME, OTHER])["video"].auc == Measured(0.75, 0.0, 1.0)
+    vote = manifest.known_vote([NAME, OTHER], "video")
+    assert vote is not None
+    assert vote.auc == Measured(0.75, 0.0, 1.0)
     ledger.write_combination(fitted)  # nothing new, so the figures hold
     ledger.rewrite()
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_clips_and_pictures_may_have_voters_of_their_own(folder: Path) -> None:
+    ledger.write_combination({"video": weighing(OTHER), "image": weighing(NAME, OTHER)})
+    assert ledger.ensemble()["voters"] == [NAME, OTHER]
+    with pytest.raises(ValueError, match="does not list xception"):
+        ledger.write_combination({"video": weighing(OTHER), "image": weighing("xception")})
 
 
 def test_a_combination_can_be_taken_away(folder: Path) -> None:
@@ -156,15 +165,6 @@ def test_a_combination_goes_with_what_it_was_fitted_for(folder: Path, change) ->
         assert ledger.ensemble()["metrics"] == {}
     assert manifest.combination("video") is None
     assert "combination" not in ledger.ensemble()
-
-
-def test_combinations_are_of_the_same_listed_models(folder: Path) -> None:
-    for fitted in (
-        {"video": weighing(NAME, "xception")},
-        {"video": weighing(NAME, OTHER), "image": weighing(NAME)},
-    ):
-        with pytest.raises(ValueError, match="same models"):
-            ledger.write_combination(fitted)
 
 
 def test_figures_of_the_views_are_kept_with_those_of_other_commands(folder: Path) -> None:
