@@ -55,6 +55,11 @@ def test_the_decoding_process_loads_no_torch() -> None:
     assert fresh_python(code) == "False"
 
 
+def test_who_explains_nothing_pays_for_no_library_of_maps() -> None:
+    code = "import sys, tbd_app.pipeline.analyze; print('pytorch_grad_cam' in sys.modules)"
+    assert fresh_python(code) == "False"
+
+
 @pytest.mark.parametrize("path", list(files(".py")), ids=name)
 def test_no_file_outgrows_its_room(path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES

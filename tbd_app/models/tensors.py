@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,33 +16,62 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def read_tensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors below a prefix, without it; all of them where none has it."""
+@dataclass(frozen=True, slots=True)
+class Int8Matrix:
+    """A matrix stored as int8 rows, made float32 when it is asked for: all of a tower at once would take 344 MiB.
+
+    Attributes:
+        rows: int8 (out,in).
+        scale: float32 (out,).
+        zero_point: int8 (out,).
+    """
+
+    rows: Tensor
+    scale: Tensor
+    zero_point: Tensor
+
+    @property
+    def shape(self) -> Sequence[int]:
+        return self.rows.shape
+
+    def float(self) -> Tensor:
+        """(out,in) float32."""
+        return (self.rows.float() - self.zero_point.float()[:, None]) * self.scale[:, None]
+
+
+Stored = Mapping[str, "Tensor | Int8Matrix"]
+
+
+def read_tensors(path: Path, prefix: str = "") -> Stored:
+    """The tensors below a prefix, without it; all of them where none has it.
+
+    Raises:
+        WeightsCorrupt: not a safetensors file.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             keys = list(file.keys())
             below = [key for key in keys if key.startswith(prefix)] or keys
-            return undo_int8({key.removeprefix(prefix): file.get_tensor(key) for key in below})
+            return matrices({key.removeprefix(prefix): file.get_tensor(key) for key in below})
     except SafetensorError as error:
         raise not_safetensors(path) from error
 
 
-def undo_int8(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices stored as int8 rows become float32; whatever else there is stays as it is.
+def matrices(state: Mapping[str, Tensor]) -> Stored:
+    """Matrices stored as int8 rows as such; whatever else there is stays as it is.
 
     Args:
         state: of such a matrix KEY int8 (out,in), KEY.scale float32 (out,), KEY.zero_point int8 (out,).
     """
     stored = [key for key in state if f"{key}.scale" in state]
     parts = {f"{key}.{part}" for key in stored for part in ("scale", "zero_point")}
-    out = {key: t for key, t in state.items() if key not in parts}
-    for key in stored:
-        zero, scale = (state[f"{key}.{part}"].float()[:, None] for part in ("zero_point", "scale"))
-        out[key] = (state[key].float() - zero) * scale
-    return out
+    whole = {key: t for key, t in state.items() if key not in parts}
+    return whole | {
+        key: Int8Matrix(state[key], state[f"{key}.scale"], state[f"{key}.zero_point"]) for key in stored
+    }
 
 
-def must_match(own: dict[str, Tensor], state: dict[str, Tensor], file: str) -> None:
+def must_match(own: Mapping[str, Tensor], state: Stored, file: str) -> None:
     """Compares keys and shapes.
 
     Raises:
@@ -79,9 +108,24 @@ def must_stand_on(
             raise WrongBackbone(f"{file} was trained on {what} is {wanted}, and the model's is {found}.")
 
 
-def as_float32(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def as_float32(state: Stored) -> dict[str, Tensor]:
     """Half precision is for storage: models compute in float32."""
-    return {key: t.float() if t.is_floating_point() else t for key, t in state.items()}
+    return {key: _float32(t) for key, t in state.items()}
+
+
+def copy_into(own: Mapping[str, Tensor], state: Stored, file: str) -> None:
+    """Numbers into a model's tensors one after the other, so that they are not there twice.
+
+    Raises:
+        WeightsCorrupt: a key is missing, unexpected or of another shape.
+    """
+    must_match(own, state, file)
+    for key, tensor in own.items():
+        tensor.copy_(_float32(state[key]))
+
+
+def _float32(stored: Tensor | Int8Matrix) -> Tensor:
+    return stored.float() if isinstance(stored, Int8Matrix) or stored.is_floating_point() else stored
 
 
 def not_safetensors(path: Path) -> WeightsCorrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -169,6 +170,8 @@ def analyze_events(
         size=(sampled.images[0].shape[1], sampled.images[0].shape[0]),
         turned=turned,
     )
+    snapshots = tuple(explain.snapshots(sampled, linked, explained.maps)) if pictures else ()
+    clock.lap("report")
     yield Report(
         media=_named(media, name),
         verdict=verdict.of_file([p.verdict for p in persons], counts, voters, blind_spots),
@@ -184,7 +187,7 @@ def analyze_events(
         known=vote,
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explained.shown,
-        snapshots=tuple(explain.snapshots(sampled, linked, explained.maps)) if pictures else (),
+        snapshots=snapshots,
         maps=explained.kinds,
         stability=steady,
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -203,6 +206,8 @@ def warm_up(settings: AnalysisSettings) -> None:
     """Load what an analysis needs, so that the first one need not wait for it; what is not installed is left out."""
     device = score.pick_device(settings.device)
     people.detector(device, settings.min_face_px)
+    if settings.explain:
+        importlib.import_module("tbd_app.pipeline.raw_cam")
     for name in registry.resolve(settings.models):
         if registry.is_installed(name):
             score.loaded(name, device)

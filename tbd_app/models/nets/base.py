@@ -82,7 +82,7 @@ class Detector(nn.Module):
         """The public network that a checkpoint of this model leaves out, if it does."""
         return None
 
-    def load_backbone(self, state: dict[str, Tensor], file: str, tag: str | None = None) -> None:
+    def load_backbone(self, state: tensors.Stored, file: str, tag: str | None = None) -> None:
         """Takes public weights into `backbone`, strictly.
 
         Args:
@@ -93,8 +93,7 @@ class Detector(nn.Module):
         Raises:
             WeightsCorrupt: a key is missing, unexpected or of another shape.
         """
-        tensors.must_match(self.backbone.state_dict(), state, file)
-        self.backbone.load_state_dict(tensors.as_float32(state))
+        tensors.copy_into(self.backbone.state_dict(), state, file)
 
 
 def timm_backbone(name: str, *, pretrained: bool, **options: Any) -> nn.Module:

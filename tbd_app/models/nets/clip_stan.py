@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from tbd_app.models.backbones import CLIP_B16_INT8
 from tbd_app.models.nets.base import masked_mean
 from tbd_app.models.nets.tower import ClipDetector
+from tbd_app.models.tensors import Stored
 from tbd_app.types import Backbone
 
 MAX_FRAMES = 64
@@ -92,7 +93,7 @@ class ClipStan(ClipDetector):
         self.head = nn.Linear(self.width, 2)
         self._settle()
 
-    def load_backbone(self, state: dict[str, Tensor], file: str, tag: str | None = None) -> None:
+    def load_backbone(self, state: Stored, file: str, tag: str | None = None) -> None:
         super().load_backbone(state, file, tag)
         for copied, block in zip(self.spatial, self.blocks[-self.depth :], strict=True):
             copied.load_state_dict(block.state_dict())

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from tbd_app.errors import WrongBackbone
 from tbd_app.models import weights
 from tbd_app.models.nets.base import Detector
+from tbd_app.models.tensors import Stored
 from tbd_app.types import RANDOM, Backbone
 
 _FROZEN: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}  # of the tower that was shared last
@@ -228,7 +229,7 @@ class ClipDetector(Detector):
         repo = self._public.repo if self._tag == self._public.tag else ""
         return Backbone(self._public.name, self._tag, self.activation, repo, frozen.hexdigest())
 
-    def load_backbone(self, state: dict[str, Tensor], file: str, tag: str | None = None) -> None:
+    def load_backbone(self, state: Stored, file: str, tag: str | None = None) -> None:
         tag = tag or self._public.tag
         known = open_clip.get_pretrained_cfg(self._public.name, tag)
         needed = "quick_gelu" if known.get("quick_gelu", False) else "gelu"

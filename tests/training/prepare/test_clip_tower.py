@@ -69,7 +69,9 @@ def test_a_translated_file_fills_the_tower_and_loses_nothing(
     save_file(clip_tower.translate(given, products), path)
     state = tensors.read_tensors(path)
     tower = build_tower(CLIP_B16_INT8.name, {"layers": 2})
-    tower.load_state_dict({key: value for key, value in state.items() if key != "proj"}, strict=True)
+    tensors.copy_into(
+        tower.state_dict(), {key: value for key, value in state.items() if key != "proj"}, path.name
+    )
 
     layer = "vision_model.encoder.layers.1"
     block = tower.transformer.resblocks[1]
