@@ -1,4 +1,4 @@
-"""The other side of `sandbox`: the child process, from its start to its one answer."""
+"""The other side of `sandbox`: the child process, from its start to its last answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from queue import SimpleQueue
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -77,10 +79,10 @@ def layers(*, limits: Limits) -> tuple[dict[str, Any], Sequence[np.ndarray]]:
 
 
 def main() -> None:
-    """One order, one answer. Arguments: the module of the jobs, the parent's process, the shared memory's descriptor.
+    """Orders about one file, an answer to each. Arguments: the jobs' module, the parent's process, the shared memory.
 
-    The order comes on stdin, a socket: "f" with the open file as its descriptor or "-", then a line of JSON. The answer
-    goes to stdout.
+    The first order comes on stdin, a socket: "f" with the open file as its descriptor or "-", then a line of JSON; each that
+    follows is such a line. The answers go to stdout.
     """
     global _shelf
     # Libraries that print must not break the protocol.
@@ -88,41 +90,61 @@ def main() -> None:
     os.dup2(2, 1)
     jobs = importlib.import_module(sys.argv[1])
     _layers.update(rights.rest(int(sys.argv[2])))
-    orders, file = _next_order()
+    orders, file = _first_order()
     line = orders.readline()
     if not line:
         os._exit(0)  # nobody needs it any more
     order = json.loads(line)
+    try:
+        _shelf = Shelf(int(sys.argv[3])) if len(sys.argv) > 3 else None
+        _layers.update(rights.give_up(Limits(**order["limits"]), order["cpu_s"], file))
+    except Exception as error:
+        _answer(answer, {"error": _damaged(error).to_dict()})
+        os._exit(1)
+    following: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_take_orders, args=(orders, following), daemon=True).start()
+    while True:
+        start_over()
+        _answer(answer, *_done(jobs, order, file))
+        order = json.loads(following.get())
+
+
+def _done(
+    jobs: ModuleType, order: dict[str, Any], file: int | None
+) -> tuple[dict[str, Any], Sequence[np.ndarray]]:
+    """The header of the answer to an order, and its arrays."""
     limits, args = Limits(**order["limits"]), order["args"]
     if file is not None:
         args["path"] = f"/proc/self/fd/{file}"
-    arrays: Sequence[np.ndarray] = ()
     try:
-        _shelf = Shelf(int(sys.argv[3])) if len(sys.argv) > 3 else None
-        _layers.update(rights.give_up(limits, order["cpu_s"], file))
-        threading.Thread(target=_die_with_parent, args=(orders,), daemon=True).start()
         info, arrays = getattr(jobs, order["job"])(limits=limits, **args)
         header = {"info": info, "shapes": [a.shape for a in arrays]}
         if _shelf:
             header["places"] = [_shelf.place(a) for a in arrays]
     except errors.TBDError as error:
-        header = {"error": error.to_dict()}
+        return {"error": error.to_dict()}, ()
     except MemoryError:
         message = f"Decoding needs more than {limits.decode_memory_mb:g} MB of memory."
-        header = {"error": errors.CorruptMedia(message, limit=limits.decode_memory_mb).to_dict()}
+        return {"error": errors.CorruptMedia(message, limit=limits.decode_memory_mb).to_dict()}, ()
     except Exception as error:  # parsers meet hostile bytes here: whatever they raise, the file is at fault
-        # Not its text, which may name paths of this machine.
-        message = f"The file is damaged: it could not be decoded ({type(error).__name__})."
-        header = {"error": errors.CorruptMedia(message).to_dict()}
-    answer.write(json.dumps(header).encode() + b"\n")
+        return {"error": _damaged(error).to_dict()}, ()
+    return header, arrays
+
+
+def _damaged(error: Exception) -> errors.CorruptMedia:
+    # Not its text, which may name paths of this machine.
+    return errors.CorruptMedia(f"The file is damaged: it could not be decoded ({type(error).__name__}).")
+
+
+def _answer(stream: BinaryIO, header: dict[str, Any], arrays: Sequence[np.ndarray] = ()) -> None:
+    stream.write(json.dumps(header).encode() + b"\n")
     if not _shelf:
         for array in arrays:
-            answer.write(np.ascontiguousarray(array, dtype=np.uint8).data)
-    answer.flush()
-    os._exit(0)  # at once: a normal end would wait for decoder threads and for the one that reads stdin
+            stream.write(np.ascontiguousarray(array, dtype=np.uint8).data)
+    stream.flush()
 
 
-def _next_order() -> tuple[BinaryIO, int | None]:
+def _first_order() -> tuple[BinaryIO, int | None]:
     """Waits for an order: where it can be read, and the descriptor of the file that it is about."""
     if not hasattr(socket, "recv_fds"):  # Windows, where it is a pipe
         sys.stdin.buffer.read(1)
@@ -132,7 +154,8 @@ def _next_order() -> tuple[BinaryIO, int | None]:
     return channel.makefile("rb"), files[0] if files else None
 
 
-def _die_with_parent(orders: BinaryIO) -> None:
-    while orders.read(1):
-        pass
+def _take_orders(orders: BinaryIO, following: SimpleQueue[bytes]) -> None:
+    """Hands on what the parent asks next, and ends this process with it."""
+    while line := orders.readline():
+        following.put(line)
     os._exit(1)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tbd_app.known import MEASURED_AS
-from tbd_app.media import provenance
+from tbd_app.media import provenance, sandbox
 from tbd_app.media.open import open_media
 from tbd_app.models import manifest, registry
 from tbd_app.names import shown
@@ -96,6 +96,17 @@ def analyze_events(
     Raises:
         TBDError: the file or a setting is refused.
     """
+    with sandbox.start_later():
+        yield from _analyze_events(path, settings, name, pictures, read)
+
+
+def _analyze_events(
+    path: str | Path,
+    settings: AnalysisSettings,
+    name: str | None,
+    pictures: bool,
+    read: tuple[Media, Frames] | None,
+) -> Generator[ProgressEvent | Report]:
     registry.resolve(settings.models)  # refuses an unknown name before the file is touched
     device = score.pick_device(settings.device)
     clock = _Clock()
@@ -106,8 +117,9 @@ def analyze_events(
     names, voters = registry.resolve(settings.models, kind), registry.voters(settings.models, kind)
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
-    sampled = read[1] if read else people.sampled(media, settings)
+    # Before the frames: the process that looked at the file does it, and ends with them.
     origin = provenance.of(media, settings.limits)
+    sampled = read[1] if read else people.sampled(media, settings)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}

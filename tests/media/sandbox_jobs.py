@@ -65,7 +65,11 @@ def hog(*, limits):
 
 
 def read_file(*, limits, path):
-    return {"path": path, "bytes": [len(Path(path).read_bytes()) for _ in range(2)]}, ()
+    return {"pid": os.getpid(), "path": path, "bytes": [len(Path(path).read_bytes()) for _ in range(2)]}, ()
+
+
+def picture_of(*, limits, path):
+    return {"pid": os.getpid()}, [np.zeros((2, 2, 3), np.uint8)]
 
 
 def environment(*, limits):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tbd_app.errors import CorruptMedia, DecodeTimeout, FileMissing, TooLong
-from tbd_app.media import confined, rights, sandbox, syscalls
+from tbd_app.media import confined, rights, sandbox, syscalls, waiting
 from tbd_app.settings import Limits
 from tests.media import sandbox_jobs as jobs
 
@@ -53,6 +53,44 @@ def test_every_run_has_a_child_of_its_own_and_leaves_one_waiting():
     assert first["pid"] != second["pid"] == waiting
     sandbox.close()
     assert not children()
+
+
+def test_a_child_serves_one_file_until_it_gives_pictures(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one, other):
+        path.write_bytes(b"content")
+    first, _ = sandbox.run(jobs.read_file, LIMITS, path=str(one))
+    assert sandbox.run(jobs.read_file, LIMITS, path=str(one))[0] == first
+    assert sandbox.run(jobs.read_file, LIMITS, path=str(other))[0]["pid"] != first["pid"]
+    again, _ = sandbox.run(jobs.read_file, LIMITS, path=str(one))
+    assert again["pid"] != first["pid"]  # the one before ended when another file came
+    seen, pictures = sandbox.run(jobs.picture_of, LIMITS, path=str(one))
+    assert (seen["pid"], len(pictures)) == (again["pid"], 1)
+    assert again["pid"] not in children()
+    one.write_bytes(b"content that was changed")
+    assert sandbox.run(jobs.read_file, LIMITS, path=str(one))[0]["pid"] != again["pid"]
+
+
+def test_a_child_that_keeps_a_file_lets_go_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(waiting, "KEPT_S", 0.05)
+    path = tmp_path / "one"
+    path.write_bytes(b"content")
+    kept, _ = sandbox.run(jobs.read_file, LIMITS, path=str(path))
+    ends = time.monotonic() + 10
+    while kept["pid"] in children() and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert kept["pid"] not in children()
+
+
+def test_no_child_is_started_in_advance_while_that_would_slow_others_down():
+    sandbox.close()
+    with sandbox.start_later():
+        with sandbox.start_later():
+            first, _ = sandbox.run(jobs.whoami, LIMITS)
+            assert not children()
+        assert not children()
+    (spare,) = children()
+    assert sandbox.run(jobs.whoami, LIMITS)[0]["pid"] == spare != first["pid"]
 
 
 def test_waiting_child_that_was_killed_is_replaced():
