@@ -104,7 +104,7 @@ def analyze_events(
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
     sampled = read[1] if read else people.sampled(media, settings)
-    origin = provenance.of(media, settings.limits)
+    origin = provenance.of(media, settings)
     clock.lap("frames")
 
     found: dict[int, Faces] = {}
