@@ -193,14 +193,14 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, other
 
     def on_analyze(
         sent: Any, n_frames: Any, confidence: Any, models: Any, explain: Any, stability: Any, attention: Any,
-        request: gr.Request,
+        request: gr.Request | None = None,
     ) -> Iterator[dict]:  # fmt: skip
         try:
             if isinstance(sent, dict) and "problem" in sent:
                 uploads.discard(sent.get("sent"))
                 raise FileMissing(texts.UPLOAD_FAILED)
             chosen = jobs.settings(n_frames, confidence, models, explain, stability, attention, ticked=True)
-            yield from run.of(sent, chosen, str(request.session_hash))
+            yield from run.of(sent, chosen, str(request.session_hash) if request else "")
         except TBDError as error:
             uploads.discard(sent)
             yield run.idle() | {shown.status: parts.failure(error)}
