@@ -12,7 +12,7 @@ from gradio.data_classes import FileDataDict
 
 from tbd_app.errors import BadSetting, TBDError
 from tbd_app.languages import LANGUAGES, spoken, translated
-from tbd_app.report.html import inside
+from tbd_app.report.inline import inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.web import jobs, texts, uploads
 from tbd_app.web.edge import Waiting
@@ -58,7 +58,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
 
         Returns:
             The report; with `html` or `video` also `files`, data addresses by file name, and `sound_missing`, whether the
-            annotated video lacks sound that the file has, because it could not be read.
+            annotated video lacks sound that the file has, because it could not be kept.
         """
         request, started = LocalContext.request.get(None), waiting.clock()
         key = str(request.session_hash) if request is not None else ""
