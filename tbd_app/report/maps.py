@@ -106,6 +106,10 @@ def outside_warning(shown: Sequence[Explanation]) -> str:
     outside = sum(place_of(e) == "outside" and e.kind == "grad_cam" for e in highest)
     if 2 * outside <= len(highest):
         return ""
+    if len(highest) == 1:
+        return say(
+            "In the picture with the highest score the model looked outside the face: give its score little weight."
+        )
     return say(
         "In {n} of the {total} highest pictures the model looked outside the face: give its score little weight.",
         n=outside,

@@ -54,10 +54,11 @@ def test_a_model_that_looked_outside_the_face_is_warned_of():
     heat[158, 2] = 1
     report = replace(report, explanations=tuple(replace(e, heat=heat) for e in report.explanations))
     (gallery,) = evidence.galleries(report)
+    assert "In 2 of the 2 highest pictures" in maps.outside_warning([report.explanations[0]] * 2)
     assert maps.looked("outside", "grad_cam") in gallery.highest[0].caption
-    assert "1 of the 1 highest" in gallery.warning
+    assert "In the picture with the highest score the model looked outside" in gallery.warning
     assert f"Person A, {gallery.model}: {gallery.warning}" in html.render(report)
-    assert "highest pictures" not in html.render(make_report(n_people=1))
+    assert "highest score the model looked" not in html.render(make_report(n_people=1))
 
 
 def test_key_frames_are_a_zip_of_untouched_frames():
