@@ -141,7 +141,7 @@ def manifest(
     state: ManifestState,
     *,
     reader: str | None = None,
-    trust_list: dict[str, bool | None] | None = None,
+    trust_list: dict[str, Any] | None = None,
     signer: Any = None,
     signed_at: Any = None,
     program: Any = None,
