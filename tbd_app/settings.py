@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from tbd_app import trust
 from tbd_app.errors import BadSetting
+from tbd_app.trust import TrustList
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -103,6 +105,16 @@ def _numbers(kind: type[Any]) -> dict[str, Any]:
     return given
 
 
+def trust_list() -> TrustList | None:
+    """The C2PA signers whom the operator trusts (`TBD_C2PA_TRUST`, a file), or None: who signed is then not checked.
+
+    Raises:
+        BadSetting: the file is not what it must be.
+    """
+    name = os.environ.get("TBD_C2PA_TRUST")
+    return trust.read(Path(name)) if name else None
+
+
 @dataclass(frozen=True, slots=True)
 class AnalysisSettings:
     """What one analysis does. The same object serves web, command line, Python and HTTP.
@@ -118,6 +130,7 @@ class AnalysisSettings:
         min_face_px: faces with a smaller median side (longer side of the box, px) are reported, not scored; at least 20,
             the smallest that the detector finds.
         min_track_share: tracks seen in a smaller share of the sampled frames are reported, not scored, 0 to 1.
+        trust: who may have signed a file's statement of its origin; it changes nothing but what is said of that.
     """
 
     n_frames: int = 32
@@ -130,6 +143,7 @@ class AnalysisSettings:
     min_face_px: int = 64
     min_track_share: float = 0.25
     limits: Limits = field(default_factory=Limits.from_env)
+    trust: TrustList | None = field(default_factory=trust_list)
 
     def __post_init__(self) -> None:
         if not 8 <= self.n_frames <= 64:

@@ -123,7 +123,7 @@ class Outputs:
 
                 out = self.video / f"{stem}.mp4"
                 mute = annotate.write(report, path, out)
-                notes.append(f"wrote {out}" + (", whose sound could not be read" if mute else ""))
+                notes.append(f"wrote {out}" + (", whose sound could not be kept" if mute else ""))
         except TBDError as error:
             notes.append(error.message)
         except OSError as error:

@@ -16,7 +16,7 @@ from tbd_app.answer import Answer, of_report
 from tbd_app.errors import TBDError
 from tbd_app.languages import say, say_n, translated
 from tbd_app.names import shown
-from tbd_app.report import palette, provenance, stability, texts
+from tbd_app.report import palette, provenance, quality, stability, texts
 from tbd_app.types import ModelScore, Person, Report
 
 Result = tuple[Path, Report | TBDError]
@@ -80,7 +80,10 @@ def _below(report: Report) -> Iterator[str]:
     if how := texts.how_reached(report):
         yield how
     for person in report.people:
-        if own := texts.why(person, report, without=_SAID_ONCE):
+        own = texts.why(person, report, without=_SAID_ONCE)
+        if person.scores:
+            own += quality.remarked(person, report.media)
+        if own:
             yield f"{_named(person)}: {' '.join(own)}"
     for person in report.people:
         if sentence := stability.sentence(person, report):

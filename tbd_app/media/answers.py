@@ -141,6 +141,7 @@ def manifest(
     state: ManifestState,
     *,
     reader: str | None = None,
+    trust_list: dict[str, Any] | None = None,
     signer: Any = None,
     signed_at: Any = None,
     program: Any = None,
@@ -152,7 +153,7 @@ def manifest(
     return {
         "state": state,
         "reader": reader,
-        "trust_list": None,
+        "trust_list": trust_list,
         "signer": clean(signer),
         "signed_at": clean(signed_at),
         "program": clean(program),
@@ -162,8 +163,11 @@ def manifest(
     }
 
 
-def provenance(info: dict[str, Any]) -> dict[str, Any]:
-    """The answer of `provenance.read`.
+def provenance(info: dict[str, Any], *, with_list: bool = False) -> dict[str, Any]:
+    """The answer of an `Origin`.
+
+    Args:
+        with_list: trusted signers were named.
 
     Raises:
         CorruptMedia: it cannot be true.
@@ -171,7 +175,7 @@ def provenance(info: dict[str, Any]) -> dict[str, Any]:
     _require(info.keys() == {"manifest", "metadata", "hints"})
     said, metadata, hints = info["manifest"], info["metadata"], info["hints"]
     _require(isinstance(said, dict) and said.keys() == manifest("absent").keys())
-    _require(said["state"] in MANIFEST_STATES and said["trust_list"] is None)
+    _require(said["state"] in MANIFEST_STATES and _is_listing(said["trust_list"], with_list))
     _require(type(said["said_to_be_generated"]) is bool)
     _require(isinstance(metadata, dict) and metadata.keys() == set(METADATA))
     _require(isinstance(hints, list) and len(hints) <= len(HINTS) and all(hint in HINTS for hint in hints))
@@ -208,6 +212,17 @@ def raise_again(error: Any) -> NoReturn:
     kinds = (c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.InputError))
     kind = {c.code: c for c in kinds}.get(fields["code"], CorruptMedia)
     raise kind(fields["message"], limit=fields.get("limit"), value=fields.get("value"))
+
+
+def _is_listing(value: Any, with_list: bool) -> bool:
+    """Whether it says if a signer is listed, or says nothing where there is no list."""
+    if not with_list:
+        return value is None
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"signer_listed"}
+        and type(value["signer_listed"]) in (bool, type(None))
+    )
 
 
 def _require(holds: bool) -> None:

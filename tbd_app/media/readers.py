@@ -52,11 +52,12 @@ class Origin(Protocol):
     __module__: str
     __name__: str
 
-    def __call__(self, *, limits: Limits, path: str, format_name: str) -> Answer:
+    def __call__(self, *, limits: Limits, path: str, format_name: str, trusted: str) -> Answer:
         """`{"manifest", "metadata", "hints"}` (see `answers.provenance`), and no arrays.
 
         Args:
             format_name: `Content.format`.
+            trusted: PEM certificates of trusted signers, or "".
         """
         ...
 

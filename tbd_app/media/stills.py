@@ -101,9 +101,9 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
     return {"indices": indices[: len(arrays)], "times_s": times, "warnings": said}, arrays
 
 
-def read_origin(*, limits: Limits, path: str, format_name: str) -> Answer:
+def read_origin(*, limits: Limits, path: str, format_name: str, trusted: str) -> Answer:
     """Sandbox job: what the file says of its own origin; see `readers`."""
-    return origin.of_picture(path, format_name, limits), ()
+    return origin.of_picture(path, format_name, limits, trusted), ()
 
 
 def play(

@@ -162,9 +162,9 @@ def _numbers(groups: Sequence[np.ndarray]) -> list[int]:
     return sorted({int(i) for group in groups for i in group})
 
 
-def read_origin(*, limits: Limits, path: str, format_name: str) -> Answer:
+def read_origin(*, limits: Limits, path: str, format_name: str, trusted: str) -> Answer:
     """Sandbox job: what the file says of its own origin; see `readers`."""
-    return origin.of_video(path, format_name, limits), ()
+    return origin.of_video(path, format_name, limits, trusted), ()
 
 
 def play(

@@ -118,7 +118,7 @@ def _analyze_events(
     clock.lap("media")
     yield _event("frames", 0, 1, "Reading frames")
     # Before the frames: the process that looked at the file does it, and ends with them.
-    origin = provenance.of(media, settings.limits)
+    origin = provenance.of(media, settings)
     sampled = read[1] if read else people.sampled(media, settings)
     clock.lap("frames")
 

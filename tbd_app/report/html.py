@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -11,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from PIL import Image
 
 from tbd_app.answer import of_report
 from tbd_app.languages import Table, direction, isolated, language, say, spoken, translated
-from tbd_app.report import overlays, palette, provenance, stability, texts
+from tbd_app.report import gallery, overlays, palette, provenance, quality, stability, texts
 from tbd_app.report.curves import Zones, in_words, lines, marks, zones, zones_of
-from tbd_app.types import Explanation, Person, Report, Snapshot
+from tbd_app.report.inline import data_uri
+from tbd_app.types import Person, Report, Snapshot
 
 MAX_SNAPSHOTS = 6
 SNAPSHOT_SIDE = 640
@@ -48,11 +46,13 @@ def render(report: Report) -> str:
         limits=texts.limits(report.media.kind, report),
         quote=texts.quote(report),
         looked_at=_looked_at(report),
-        people=[_person(p, report) for p in report.people],
+        people=[_person(p, report) for p in quality.lasting(report)],
+        brief=quality.brief(report),
         known_vote=texts.known_vote(report),
         plot=_plot(report),
         snapshots=[_snapshot(s, report) for s in _some(report.snapshots)],
-        pairs=[_pair(e, report) for e in report.explanations],
+        pairs=gallery.pairs(report),
+        outside=gallery.warnings(report),
         warnings=[translated(warning) for warning in report.warnings],
         origin_title=provenance.title(),
         origin=provenance.lines(report),
@@ -84,7 +84,8 @@ def _looked_at(report: Report) -> list[tuple[str, str]]:
     media, frames = report.media, report.frames
     kind = KINDS[media.kind]
     details = f"{media.width}×{media.height}, {media.codec}, {media.bytes / 1e6:.1f} MB"
-    people = texts.counted(len(report.people), "person", "people") if report.people else say("nobody")
+    people = quality.lasting(report)
+    seen_people = texts.counted(len(people), "person", "people") if people else say("nobody")
     rows = [
         (say("File"), media.name),
         ("SHA-256", media.sha256),
@@ -94,7 +95,7 @@ def _looked_at(report: Report) -> list[tuple[str, str]]:
         rows.append((say("Length"), texts.length(media)))
     if media.kind == "image":
         sure = say("confirmed") if frames.verified else say("none confirmed")
-        rows.append((say("Faces"), f"{people}{say(', ')}{sure}"))
+        rows.append((say("Faces"), f"{seen_people}{say(', ')}{sure}"))
     else:
         seen = say(
             "{decoded} of {asked} asked for; {faces} with a face, {verified} with a confirmed one",
@@ -103,7 +104,7 @@ def _looked_at(report: Report) -> list[tuple[str, str]]:
             faces=frames.with_face,
             verified=frames.verified,
         )
-        rows += [(say("Frames"), seen), (say("People"), people)]
+        rows += [(say("Frames"), seen), (say("People"), seen_people)]
     return [*rows, (say("Analysed"), when(report))] if report.made_at else rows
 
 
@@ -115,7 +116,11 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "words": texts.person_words(person, report),
         "span": texts.span(person, report.media.kind),
         "thumbnail": data_uri(person.thumbnail),
-        "reasons": texts.why(person, report, without=("combined",)),  # said once, below all people
+        # What is said of all is said once, below the people.
+        "reasons": [
+            *texts.why(person, report, without=("combined",)),
+            *quality.remarked(person, report.media),
+        ],
         "stability": stability.sentence(person, report),
         "views": stability.rows(person, report),
         "quality": (
@@ -225,67 +230,6 @@ def _snapshot(snapshot: Snapshot, report: Report) -> dict[str, str]:
         "image": data_uri(overlays.draw_boxes(snapshot, on_picture), SNAPSHOT_SIDE),
         "caption": ": ".join(filter(None, (when, who))) or say("no person tracked"),
     }
-
-
-def _pair(explanation: Explanation, report: Report) -> dict[str, str]:
-    when = texts.moment(explanation.time_s, report.media.kind)
-    name = say("Person {name}", name=texts.person_name(explanation.track_id))
-    who = say(", ").join(filter(None, (name, when)))
-    # A model of clips has one score for all frames, which is no frame's.
-    of_frames = any(
-        s.frame_fake_prob
-        for p in report.people
-        for s in p.scores
-        if (p.track.track_id, s.model) == (explanation.track_id, explanation.model)
-    )
-    score = say(
-        "frame score {score} of {model}" if of_frames else "clip score {score} of {model}",
-        score=f"{explanation.fake_prob:.2f}",
-        model=explanation.model,
-    )
-    role = "" if report.media.kind == "image" else f"{texts.ROLES[explanation.role]}{say(', ')}"
-    return {
-        "crop": data_uri(explanation.crop),
-        "overlay": data_uri(explanation.overlay),
-        "alt": say("{who}, with the map of {model}", who=who, model=explanation.model),
-        "caption": f"{who}: {role}{score}{_map_words(explanation)}",
-    }
-
-
-def _map_words(one: Explanation) -> str:
-    """What a map of attention shows, behind a caption; "" for Grad-CAM, which is said once for all."""
-    if one.kind == "grad_cam":
-        return ""
-    return "".join(
-        f"{say(', ')}{words}"
-        for words in (texts.map_named(one.kind, one.part), texts.map_in_time(one))
-        if words
-    )
-
-
-def data_uri(image: np.ndarray, max_side: int | None = None) -> str:
-    """A picture as a JPEG inside a `data:` address; arguments as of `jpeg`."""
-    return inside(jpeg(image, max_side), "image/jpeg")
-
-
-def inside(content: bytes, kind: str) -> str:
-    """A `data:` address that holds the content itself; `kind` is its media type."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def jpeg(image: np.ndarray, max_side: int | None = None) -> bytes:
-    """A picture as a JPEG file.
-
-    Args:
-        image: (h,w,3) uint8 RGB.
-        max_side: px; larger pictures are made smaller.
-    """
-    picture = Image.fromarray(image)
-    if max_side is not None:
-        picture.thumbnail((max_side, max_side))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

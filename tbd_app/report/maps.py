@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tbd_app.languages import Table, say
+from tbd_app.report.anatomy import Place, focus
 from tbd_app.types import Explanation, FacePart, MapKind, Report
 
 EVIDENCE_NOTE = (
@@ -25,6 +26,26 @@ QUERIES = Table(
 )
 KINDS = Table(
     {"grad_cam": "Grad-CAM", "rollout": "attention through all layers", "queries": "attention of queries"}
+)
+
+PLACES: Table[Place] = Table(
+    {
+        "left_eye": "the eye on the left",
+        "right_eye": "the eye on the right",
+        "nose_bridge": "the bridge of the nose",
+        "nose": "the nose",
+        "mouth": "the mouth",
+        "chin": "the chin",
+        "forehead": "the forehead",
+        "hairline": "the hairline",
+        "left_cheek": "the cheek on the left",
+        "right_cheek": "the cheek on the right",
+        "left_temple": "the temple on the left",
+        "right_temple": "the temple on the right",
+        "left_jaw": "the jaw on the left",
+        "right_jaw": "the jaw on the right",
+        "outside": "outside the face",
+    }
 )
 
 
@@ -58,3 +79,47 @@ def map_scales(kinds: Iterable[MapKind]) -> list[tuple[str, str]]:
     if "grad_cam" in found or not found:
         out.append((say("no evidence for “fake”"), say("the strongest in this result")))
     return out
+
+
+def looked(place: Place | None, kind: MapKind) -> str:
+    """Where a model looked; attention rests on plain background, too, evidence there is a warning."""
+    if place is None:
+        return say("had no strong focus")
+    if place == "outside" and kind != "grad_cam":
+        return say("looked mostly outside the face")
+    if place == "outside":
+        return say("looked outside the face: give this score little weight")
+    return say("looked mostly at {place}", place=PLACES[place])
+
+
+def place_of(one: Explanation) -> Place | None:
+    """The part of the face at the hottest place of a map; None where it has no focus or nobody knows the landmarks."""
+    return None if one.landmarks is None else focus(one.heat, one.landmarks)
+
+
+def outside_warning(shown: Sequence[Explanation]) -> str:
+    """A warning where most of a person's highest scores by one model do not come from the face, else "".
+
+    Attention rests on plain background, too; evidence there is what a score should not come from.
+    """
+    highest = [e for e in shown if e.role == "highest"]
+    outside = sum(place_of(e) == "outside" and e.kind == "grad_cam" for e in highest)
+    if 2 * outside <= len(highest):
+        return ""
+    if len(highest) == 1:
+        return say(
+            "In the picture with the highest score the model looked outside the face: give its score little weight."
+        )
+    return say(
+        "In {n} of the {total} highest pictures the model looked outside the face: give its score little weight.",
+        n=outside,
+        total=len(highest),
+    )
+
+
+def by_model(report: Report) -> dict[tuple[int, str], list[Explanation]]:
+    """The explained crops by person (their track) and model."""
+    groups: dict[tuple[int, str], list[Explanation]] = {}
+    for e in report.explanations:
+        groups.setdefault((e.track_id, e.model), []).append(e)
+    return groups

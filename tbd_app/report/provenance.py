@@ -12,7 +12,8 @@ STATES: Table[ManifestState] = Table(
     {
         "absent": "No signed statement of origin (C2PA) is in the file.",
         "intact": "A signed statement of origin (C2PA) is in the file, and the file is as it was when it was signed.",
-        "broken": "A signed statement of origin (C2PA) is in the file, but one of them was changed since.",
+        "broken": "A signed statement of origin (C2PA) is in the file, but it does not hold: one of them was changed "
+        "since, or the signature is not valid.",
         "elsewhere": "The file's statement of origin (C2PA) lies on the internet, where nothing is fetched from here.",
         "not_read": "The file's statement of origin (C2PA) cannot be read.",
         "not_installed": "Signed statements of origin (C2PA) are not read here: the package c2pa-python is not installed.",
@@ -26,6 +27,12 @@ SIGNED: Table[str] = Table(
     }
 )
 UNKNOWN_SIGNER = "Who the signer is was not checked: no list of trusted signers is used here."
+LISTED = (
+    "The signer is on the list of trusted signers that is used here, of {date}. This vouches for the name, and not for "
+    "what is shown."
+)
+UNLISTED = "The signer is not on the list of trusted signers that is used here, of {date}: nobody vouches for the name."
+UNCLEAR_SIGNER = "Nobody vouches for the signer's name: the signature is not valid."
 SAID_TO_BE_GENERATED = "It says that a generator made the media, whole or in part."
 HINTS: Table[OriginHint] = Table(
     {
@@ -83,8 +90,18 @@ def _manifest(manifest: dict[str, Any]) -> str:
     if manifest["problems"]:
         parts.append(say("Found wrong: {problems}.", problems=", ".join(manifest["problems"])))
     if manifest["state"] in ("intact", "broken"):
-        parts.append(say(UNKNOWN_SIGNER))
+        parts.append(_signer(manifest["trust_list"]))
     return " ".join(parts)
+
+
+def _signer(trust_list: dict[str, Any] | None) -> str:
+    if trust_list is None:
+        return say(UNKNOWN_SIGNER)
+    if trust_list["signer_listed"] is None:
+        return say(UNCLEAR_SIGNER)
+    if trust_list["signer_listed"]:
+        return say(LISTED, date=trust_list["date"])
+    return say(UNLISTED, date=trust_list["date"])
 
 
 def _step(action: str) -> str:

@@ -141,5 +141,6 @@ def facts_of(settings: AnalysisSettings, analysis: str) -> dict[str, Any]:
         "weights_sha256": {
             n: listed_weights[n].sha256 for n in names if n in listed_weights and registry.is_installed(n)
         },
+        "trust_list_sha256": settings.trust.sha256 if settings.trust else None,
         "analysis": analysis,
     }

@@ -21,6 +21,7 @@ from tbd_app.media.open import identify
 from tbd_app.scan import analysis
 from tbd_app.scan.sources import at_hand, name_of
 from tbd_app.settings import AnalysisSettings, Limits
+from tbd_app.trust import TrustList
 
 
 def main() -> None:
@@ -66,6 +67,6 @@ def _hear(lines: queue.SimpleQueue[str]) -> None:
 
 def settings_from(fields: dict[str, Any]) -> AnalysisSettings:
     """Settings from the dict that `dataclasses.asdict` makes of them, perhaps by way of JSON."""
-    return AnalysisSettings(
-        **fields | {"models": tuple(fields["models"]), "limits": Limits(**fields["limits"])}
-    )
+    trust = TrustList(**fields["trust"]) if fields["trust"] else None
+    limits = Limits(**fields["limits"])
+    return AnalysisSettings(**fields | {"models": tuple(fields["models"]), "limits": limits, "trust": trust})

@@ -12,7 +12,7 @@ from gradio.data_classes import FileDataDict
 
 from tbd_app.errors import BadSetting, TBDError
 from tbd_app.languages import LANGUAGES, spoken, translated
-from tbd_app.report.html import inside
+from tbd_app.report.inline import inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.web import jobs, texts, uploads
 from tbd_app.web.edge import Waiting
@@ -57,7 +57,8 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
             language: of the HTML report and of error messages: "en", "hi" or "ar"; the JSON is the same in each.
 
         Returns:
-            The report; with `html` or `video` also `files`, data addresses by file name.
+            The report; with `html` or `video` also `files`, data addresses by file name, and `sound_missing`, whether the
+            annotated video lacks sound that the file has, because it could not be kept.
         """
         request, started = LocalContext.request.get(None), waiting.clock()
         key = str(request.session_hash) if request is not None else ""
@@ -75,7 +76,7 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
                     if isinstance(event, jobs.Refused):
                         raise event.error
                     if isinstance(event, jobs.Finished):
-                        return event.report.to_dict() | _files(event.files, asked=html or video)
+                        return event.report.to_dict() | _files(event, asked=html or video)
                     if waiting.in_vain(key, started):
                         raise gr.Error(f"abandoned: {texts.ABANDONED}", print_exception=False)
         except TBDError as error:
@@ -88,9 +89,8 @@ def add(desk: jobs.Desk, waiting: Waiting, **event: Any) -> None:
     gr_events.api(analyze, api_name="analyze", **event)
 
 
-def _files(files: dict[str, bytes], *, asked: bool) -> dict[str, Any]:
+def _files(made: jobs.Finished, *, asked: bool) -> dict[str, Any]:
     if not asked:
         return {}
-    return {
-        "files": {name: inside(content, _TYPES[name[name.rindex(".") :]]) for name, content in files.items()}
-    }
+    files = {name: inside(content, _TYPES[name[name.rindex(".") :]]) for name, content in made.files.items()}
+    return {"files": files, "sound_missing": made.mute}

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from tbd_app.languages import say, spoken
-from tbd_app.report import palette
+from tbd_app.report import maps, palette
 from tbd_app.report import texts as words
 from tbd_app.report.anatomy import Place, focus
-from tbd_app.report.html import data_uri, inside, jpeg
+from tbd_app.report.inline import data_uri, inside, jpeg
 from tbd_app.types import Explanation, FaceMap, Report, Snapshot
 from tbd_app.web import sentences, uploads
 
@@ -88,10 +88,9 @@ def frames(report: Report) -> list[Frame]:
 
 def galleries(report: Report) -> list[Gallery]:
     """The explained crops, by person and model."""
-    groups: dict[tuple[int, str], list[Explanation]] = {}
-    for e in report.explanations:
-        groups.setdefault((e.track_id, e.model), []).append(e)
-    return [_gallery(track_id, model, group, report) for (track_id, model), group in groups.items()]
+    return [
+        _gallery(track_id, model, group, report) for (track_id, model), group in maps.by_model(report).items()
+    ]
 
 
 def first_shown(report: Report) -> int:
@@ -153,7 +152,7 @@ def _frame(snapshot: Snapshot, k: int, report: Report) -> Frame:
 
 def _in_frame(snapshot: Snapshot, report: Report) -> Iterator[str]:
     """Each person's score in a frame, and where a model looked."""
-    maps = {m.track_id: m for m in snapshot.maps}
+    mapped = {m.track_id: m for m in snapshot.maps}
     for person in report.people:
         rows = np.flatnonzero(person.track.positions == snapshot.position)
         if not len(rows):
@@ -161,8 +160,8 @@ def _in_frame(snapshot: Snapshot, report: Report) -> Iterator[str]:
         who = sentences.person(words.person_name(person.track.track_id))
         scores = [s.frame_fake_prob[rows[0]] for s in person.scores if s.frame_fake_prob]
         score = f"{np.mean(scores):.2f}" if scores else ""
-        found = maps.get(person.track.track_id)
-        model, looked = (found.model, sentences.looked(_focus_of(found), found.kind)) if found else ("", "")
+        found = mapped.get(person.track.track_id)
+        model, looked = (found.model, maps.looked(_focus_of(found), found.kind)) if found else ("", "")
         if score or model:
             yield sentences.in_frame(who, score, model, looked)
 
@@ -174,25 +173,18 @@ def _focus_of(found: FaceMap) -> Place | None:
 
 
 def _gallery(track_id: int, model: str, group: list[Explanation], report: Report) -> Gallery:
-    high = [e for e in group if e.role == "highest"]
-    # Attention rests on plain background, too; evidence there is what a score should not come from.
-    outside = sum(_place_of(e) == "outside" and e.kind == "grad_cam" for e in high)
     return Gallery(
         person=sentences.person(words.person_name(track_id)),
         model=model,
-        highest=tuple(_crop(e, report) for e in high),
+        highest=tuple(_crop(e, report) for e in group if e.role == "highest"),
         lowest=tuple(_crop(e, report) for e in group if e.role == "lowest"),
-        warning=sentences.outside_warning(outside, len(high)) if 2 * outside > len(high) else "",
+        warning=maps.outside_warning(group),
     )
-
-
-def _place_of(e: Explanation) -> Place | None:
-    return None if e.landmarks is None else focus(e.heat, e.landmarks)
 
 
 def _crop(e: Explanation, report: Report) -> Crop:
     when = words.moment(e.time_s, report.media.kind)
-    shown = [sentences.looked(_place_of(e), e.kind), words.map_in_time(e)]
+    shown = [maps.looked(maps.place_of(e), e.kind), words.map_in_time(e)]
     if e.kind != "grad_cam":
         shown.insert(0, words.map_named(e.kind, e.part))
     return Crop(

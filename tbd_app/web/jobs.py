@@ -74,11 +74,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The report on one file, and what was made of it besides: file name to content."""
+    """The report on one file, what was made of it besides (file name to content), and whether its video lacks the sound."""
 
     index: int
     report: Report
     files: dict[str, bytes] = field(default_factory=dict)
+    mute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +240,8 @@ def _one(
             for item in stream:
                 if isinstance(item, Report):
                     metrics.judged(item.verdict.label, item.timings_s)
-                    made = _made(item, upload.path, with_html=with_html, with_video=with_video)
-                    yield Finished(index, item, made)
+                    made = _made(item, upload.path, with_html, with_video)
+                    yield Finished(index, item, *made)
                 else:
                     yield Step(index, item, _left(time.monotonic() - begun, item.fraction))
     except TBDError as error:
@@ -261,12 +262,12 @@ def _left(elapsed_s: float, fraction: float) -> float | None:
     return elapsed_s * (1 - fraction) / fraction
 
 
-def _made(report: Report, path: Path, *, with_html: bool, with_video: bool) -> dict[str, bytes]:
-    stem = uploads.stem(report.media.name)
+def _made(report: Report, path: Path, with_html: bool, with_video: bool) -> tuple[dict[str, bytes], bool]:
+    stem, mute = uploads.stem(report.media.name), False
     files = {f"{stem}.tbd.html": html.render(report).encode()} if with_html else {}
     if with_video and report.media.kind == "video":
-        files[f"{stem}.tbd.mp4"], _ = film(report, path)
-    return files
+        files[f"{stem}.tbd.mp4"], mute = film(report, path)
+    return files, mute
 
 
 def film(report: Report, path: Path) -> tuple[bytes, bool]:

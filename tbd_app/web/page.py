@@ -192,14 +192,15 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, other
     run = Run(asked, shown, desk)
 
     def on_analyze(
-        sent: Any, n_frames: Any, confidence: Any, models: Any, explain: Any, stability: Any, attention: Any
-    ) -> Iterator[dict]:
+        sent: Any, n_frames: Any, confidence: Any, models: Any, explain: Any, stability: Any, attention: Any,
+        request: gr.Request | None = None,
+    ) -> Iterator[dict]:  # fmt: skip
         try:
             if isinstance(sent, dict) and "problem" in sent:
                 uploads.discard(sent.get("sent"))
                 raise FileMissing(texts.UPLOAD_FAILED)
             chosen = jobs.settings(n_frames, confidence, models, explain, stability, attention, ticked=True)
-            yield from run.of(sent, chosen)
+            yield from run.of(sent, chosen, str(request.session_hash) if request else "")
         except TBDError as error:
             uploads.discard(sent)
             yield run.idle() | {shown.status: parts.failure(error)}
@@ -208,8 +209,8 @@ def _wire(asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk, other
             logging.getLogger(__name__).exception("Unexpected failure")
             yield run.idle() | {shown.status: parts.unexpected()}
 
-    def on_stopped(rows: Any) -> dict[Any, Any]:
-        return run.stopped(rows)
+    def on_stopped(rows: Any, request: gr.Request) -> dict[Any, Any]:
+        return run.stopped(rows, str(request.session_hash))
 
     def on_clear() -> dict[Any, Any]:
         return run.idle() | run.empty() | _initial(asked) | {shown.intro: gr.update(visible=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from tbd_app.web import jobs, parts, sentences, texts, views
 
 Updates = dict[Any, Any]
 Row = tuple[str, str, str]  # as of `parts.queue`
+LEFT_S = 60.0  # that the reports of a run which was ended early wait for its page to ask for them
 
 
 def private(asked: SimpleNamespace, shown: SimpleNamespace) -> dict[str, Any]:
@@ -46,6 +48,9 @@ class Run:
 
     def __init__(self, asked: SimpleNamespace, shown: SimpleNamespace, desk: jobs.Desk) -> None:
         self._asked, self._shown, self._desk = asked, shown, desk
+        self._made: dict[
+            str, dict[str, bytes]
+        ] = {}  # by session: reports of a run that has not ended, by file name
 
     def idle(self) -> Updates:
         """Nothing runs."""
@@ -63,17 +68,21 @@ class Run:
             shown.rows: [],
         }
 
-    def stopped(self, rows: Sequence[Row]) -> Updates:
+    def stopped(self, rows: Sequence[Row], session: str) -> Updates:
         """A run was ended early: what was found so far stays, a file that was not finished has no answer.
 
         Args:
             rows: of the files of that run, as they were.
+            session: that began it.
         """
+        files = self._made.pop(session, {})
+        archive = {self._shown.archive: parts.archive(files)} if files else {}
         ended = [
             (name, "failed", texts.ROW_STOPPED) if state in ("busy", "waits") else (name, state, said)
             for name, state, said in rows
         ]
-        return self.idle() | self._queue(ended) | {self._shown.status: parts.notice(texts.STOPPED)}
+        said = {self._shown.status: parts.notice(texts.STOPPED)}
+        return self.idle() | self._queue(ended) | archive | said
 
     def _queue(self, rows: Sequence[Row]) -> Updates:
         return {self._shown.queue: parts.queue(rows), self._shown.rows: list(rows)}
@@ -93,17 +102,39 @@ class Run:
             self._shown.reports: [jobs.kept(report)],
         }
 
-    def of(self, payload: Any, chosen: AnalysisSettings) -> Iterator[Updates]:
+    def of(self, payload: Any, chosen: AnalysisSettings, session: str = "") -> Iterator[Updates]:
         """What happens with files, one update after the other; results stay when it ends early.
+
+        Args:
+            session: of the page that asks, as `stopped` names it; not needed for one file.
 
         Raises:
             TBDError: it is about the whole request.
         """
+        files = self._made[session] = {}
+        try:
+            yield from self._updates(payload, chosen, files)
+        except GeneratorExit:
+            late = threading.Timer(LEFT_S, self._forget, (session, files))
+            late.daemon = True
+            late.start()
+            raise
+        except BaseException:
+            self._forget(session, files)
+            raise
+        self._forget(session, files)
+
+    def _forget(self, session: str, files: dict[str, bytes]) -> None:
+        """Drop the reports of a run, unless another one of this page has begun."""
+        if self._made.get(session) is files:
+            self._made.pop(session, None)
+
+    def _updates(self, payload: Any, chosen: AnalysisSettings, files: dict[str, bytes]) -> Iterator[Updates]:
+        """As `of`; the reports of several files are put into `files`."""
         shown = self._shown
         names: tuple[str, ...] = ()
         rows: list[Row] = []
         reports: list[Report | None] = []
-        files: dict[str, bytes] = {}
         error: jobs.Refused | None = None
         for event in jobs.events(payload, chosen, self._desk):
             update: Updates = {}
@@ -132,7 +163,7 @@ class Run:
                 reports[event.index] = jobs.kept(event.report)
                 alone = len(names) == 1
                 if not alone:
-                    files |= views.report_files(event.report, event.index)
+                    files.update(views.report_files(event.report, event.index))
                 update = self._queue(rows) | {
                     shown.slots[event.index]: views.result(event.report, event.index, alone=alone),
                     shown.reports: list(reports),

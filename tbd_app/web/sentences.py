@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from tbd_app.languages import say, say_n
-from tbd_app.report.anatomy import Place
 from tbd_app.report.maps import map_named
 from tbd_app.report.names import counted
-from tbd_app.report.quality import Remark
 from tbd_app.report.reasons import listed
 from tbd_app.settings import Limits
 from tbd_app.types import MapKind
-from tbd_app.web.texts import PLACES, REMARKS, STAGES
+from tbd_app.web.texts import STAGES
 
 
 def limits(bounds: Limits) -> str:
@@ -96,41 +94,6 @@ def in_frame(who: str, score: str, model: str, looked: str) -> str:
 def heat_only(model: str, kind: MapKind) -> str:
     """Whose map lies over the frames, and what it shows."""
     return say("The map of a frame is that of {model}: {kind}.", model=model, kind=map_named(kind))
-
-
-def looked(place: Place | None, kind: MapKind) -> str:
-    """Where a model looked; attention rests on plain background, too, evidence there is a warning."""
-    if place is None:
-        return say("had no strong focus")
-    if place == "outside" and kind != "grad_cam":
-        return say("looked mostly outside the face")
-    if place == "outside":
-        return say("looked outside the face: give this score little weight")
-    return say("looked mostly at {place}", place=PLACES[place])
-
-
-def outside_warning(n: int, total: int) -> str:
-    """Many of a person's highest scores do not come from the face."""
-    return say(
-        "In {n} of the {total} highest pictures the model looked outside the face: give its score little weight.",
-        n=n,
-        total=total,
-    )
-
-
-def remark(code: Remark, value: float) -> str:
-    """What makes a face hard to judge."""
-    return REMARKS.said(code, value=f"{value:.0f}" if code == "small" else f"{value:.2f}")
-
-
-def brief_finds(n: int, when: str) -> str:
-    """One line about finds beside people."""
-    return say_n(
-        "{n} find that was too brief to judge ({when}); it may be no face at all.",
-        "{n} finds that were too brief to judge ({when}); they may be no faces at all.",
-        n,
-        when=when,
-    )
 
 
 def ensemble(voters: list[str], installed: int) -> str:

@@ -7,8 +7,6 @@ sentences about a result live in `tbd_app.report.texts`.
 from __future__ import annotations
 
 from tbd_app.languages import Table
-from tbd_app.report.anatomy import Place
-from tbd_app.report.quality import Remark
 
 TITLE = "Truth Behind Deepfakes"
 _WORDS: Table[str] = Table(
@@ -64,7 +62,7 @@ _WORDS: Table[str] = Table(
         "DOWNLOAD_FRAMES": "Key frames (zip)",
         "FILMING": "Making the annotated video. Your file is sent again for it, and deleted at once.",
         "FILMED": "The annotated video is ready and was deleted from the server.",
-        "FILMED_SILENT": "The annotated video is ready and was deleted from the server. Its sound could not be read.",
+        "FILMED_SILENT": "The annotated video is ready and was deleted from the server. Its sound could not be kept.",
         "OTHER_FILE": (
             "This is another file than the one that was analysed. Choose it again and press Analyse."
         ),
@@ -171,33 +169,6 @@ STAGES = Table(
     }
 )
 KINDS = Table({"video": "Video", "image": "Picture", "frames": "Zip of frames"})
-PLACES: Table[Place] = Table(
-    {
-        "left_eye": "the eye on the left",
-        "right_eye": "the eye on the right",
-        "nose_bridge": "the bridge of the nose",
-        "nose": "the nose",
-        "mouth": "the mouth",
-        "chin": "the chin",
-        "forehead": "the forehead",
-        "hairline": "the hairline",
-        "left_cheek": "the cheek on the left",
-        "right_cheek": "the cheek on the right",
-        "left_temple": "the temple on the left",
-        "right_temple": "the temple on the right",
-        "left_jaw": "the jaw on the left",
-        "right_jaw": "the jaw on the right",
-        "outside": "outside the face",
-    }
-)
-REMARKS: Table[Remark] = Table(
-    {
-        "small": "The face is small ({value} px); detail is missing.",
-        "blurred": "The face is blurred or soft.",
-        "dark": "The face is dark.",
-        "compressed": "The file is heavily compressed ({value} bits per pixel).",
-    }
-)
 # Said to programs and in a terminal, where everything is English.
 BAD_VALUES = "n_frames must be a whole number, face_confidence a number, and models a list of names."
 BAD_MODELS = "models is a list of names of models, each once."

@@ -7,14 +7,14 @@ from typing import Any
 
 from tbd_app.answer import of_person, of_report
 from tbd_app.languages import say, translated
-from tbd_app.report import html, provenance, stability
+from tbd_app.report import html, provenance, quality, stability
 from tbd_app.report import texts as words
 from tbd_app.report.curves import zones_of
-from tbd_app.report.html import data_uri, inside, when
-from tbd_app.report.quality import remarks
+from tbd_app.report.html import when
+from tbd_app.report.inline import data_uri, inside
 from tbd_app.report.to_json import pretty
 from tbd_app.types import Person, Report
-from tbd_app.web import evidence, sentences, texts, timeline, uploads
+from tbd_app.web import evidence, texts, timeline, uploads
 from tbd_app.web.render import render
 
 
@@ -41,8 +41,8 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
         limits=words.limits(report.media.kind, report).removeprefix(say(words.LIMITS)).strip(),
         facts=list(facts(report)),
         notes=[*([note] if note else []), *map(translated, report.warnings)],
-        people=[_person(p, report) for p in _lasting(report)],
-        brief=_brief(report),
+        people=[_person(p, report) for p in quality.lasting(report)],
+        brief=quality.brief(report),
         quote=words.quote(report),
         downloads=downloads(report),
         timeline=timeline.of_report(report),
@@ -59,14 +59,14 @@ def result(report: Report, index: int = 0, note: str = "", *, alone: bool = True
 
 def facts(report: Report) -> Iterator[str]:
     """What was looked at, in short phrases."""
-    counts, people = report.frames, len(report.people)
+    counts, people = report.frames, quality.lasting(report)
     if report.media.kind == "image":
         yield words.counted(1, "picture")
     else:
         yield say("{frames} looked at", frames=words.counted(counts.decoded, "frame"))
         yield say("a face in {n}, confirmed in {verified}", n=counts.with_face, verified=counts.verified)
-    yield words.counted(people, "person", "people") if people else say("nobody found")
-    sides = [p.track.quality.median_side_px for p in report.people]
+    yield words.counted(len(people), "person", "people") if people else say("nobody found")
+    sides = [p.track.quality.median_side_px for p in people]
     if sides:
         low, high = round(min(sides)), round(max(sides))
         yield (
@@ -103,21 +103,6 @@ def download(label: str, name: str, kind: str, content: bytes) -> dict[str, str]
     return {"label": label, "name": name, "href": inside(content, kind)}
 
 
-def _lasting(report: Report) -> list[Person]:
-    """The people but for finds that were too brief to judge, which are often no faces; all where there is nobody else."""
-    lasting = [p for p in report.people if p.track.exclusion != "too_brief"]
-    return lasting or list(report.people)
-
-
-def _brief(report: Report) -> str:
-    """One line about brief finds beside people, or ""."""
-    brief = [p for p in report.people if p not in _lasting(report)]
-    if not brief:
-        return ""
-    when = say(", ").join(filter(None, (words.span(p, report.media.kind) for p in brief)))
-    return sentences.brief_finds(len(brief), when)
-
-
 def _person(person: Person, report: Report) -> dict[str, Any]:
     return {
         "name": words.person_name(person.track.track_id),
@@ -130,7 +115,7 @@ def _person(person: Person, report: Report) -> dict[str, Any]:
         "reasons": words.why(person, report, without=("combined",)),  # said once, in how_reached
         "steadiness": stability.sentence(person, report),
         "views": stability.rows(person, report),
-        "remarks": [sentences.remark(code, value) for code, value in remarks(person, report.media)],
+        "remarks": quality.remarked(person, report.media),
         "rows": [
             {
                 "score": score,

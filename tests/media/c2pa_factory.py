@@ -1,4 +1,4 @@
-"""Files with C2PA manifests, signed by a certificate that is made on the spot and that nobody trusts."""
+"""Files with C2PA manifests, signed by a certificate that is made on the spot, and lists of trusted signers with its root."""
 
 from __future__ import annotations
 
@@ -60,6 +60,19 @@ def signer() -> tuple[str, bytes]:
     pem = "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in chain)
     form = serialization.PrivateFormat.PKCS8
     return pem, key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+
+
+def trust_list(path: Path, *, ours: bool = True, day: str = "2026-01-31") -> Path:
+    """Write a list of trusted signers with one certificate.
+
+    Args:
+        ours: of the root of the signer of these files, else of another one with the same name.
+        day: that the list is of.
+    """
+    chain, _ = signer() if ours else signer.__wrapped__()
+    root = chain[chain.rindex("-----BEGIN") :]
+    path.write_text(f"Some words – of whoever made it.\n# date: {day}\n{root}", encoding="utf-8")
+    return path
 
 
 def signed(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import threading
 
 import pytest
 from PIL import Image, PngImagePlugin
 
+from tbd_app import trust
 from tbd_app.errors import CorruptMedia
 from tbd_app.media import answers, origin, provenance
 from tbd_app.media.open import open_media
 from tbd_app.media.readers import READERS
-from tbd_app.settings import Limits
+from tbd_app.settings import AnalysisSettings, Limits
 from tests.media_factory import encode, frames_zip, portrait_clip, portrait_frame, portrait_image
 
 pytest.importorskip("c2pa", reason="the extra `provenance` is not installed")
-from tests.media.c2pa_factory import EDITED, SIGNER, signed
+from tests.media.c2pa_factory import EDITED, SIGNER, signed, trust_list
 
 LIMITS = Limits()
 SIZE = (96, 64)
@@ -27,13 +29,13 @@ def media_file(path):
     return (portrait_clip if path.suffix == ".mp4" else portrait_image)(path, size=SIZE)
 
 
-def read(path, reader="image", plugin="JPEG"):
+def read(path, reader="image", plugin="JPEG", trusted=""):
     """The job's answer, checked, without the confined process."""
     job = READERS[reader].origin
     assert job is not None
-    info, arrays = job(limits=LIMITS, path=str(path), format_name=plugin)
+    info, arrays = job(limits=LIMITS, path=str(path), format_name=plugin, trusted=trusted)
     assert arrays == ()
-    return answers.provenance(info)
+    return answers.provenance(info, with_list=bool(trusted))
 
 
 @pytest.mark.parametrize("name", MIMES)
@@ -49,11 +51,42 @@ def test_a_signed_file_is_intact_whoever_signed_it(tmp_path, name) -> None:
 
 def test_it_is_read_in_the_confined_process(tmp_path) -> None:
     path = signed(media_file(tmp_path / "a.jpg"), "image/jpeg", actions=EDITED)
-    said = provenance.of(open_media(path, LIMITS), LIMITS)
+    said = provenance.of(open_media(path, LIMITS), AnalysisSettings())
     assert said is not None
     assert said["manifest"]["state"] == "intact"
+    assert said["manifest"]["trust_list"] is None
     assert said["manifest"]["actions"] == ["c2pa.created", "c2pa.color_adjustments"]
     assert said["manifest"]["reader"].startswith("c2pa-python 0.")
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["listed", "unlisted"])
+def test_a_signer_is_sought_on_the_operators_list(tmp_path, monkeypatch, ours) -> None:
+    listed = trust_list(tmp_path / "trust.pem", ours=ours)
+    monkeypatch.setenv("TBD_C2PA_TRUST", str(listed))
+    path = signed(media_file(tmp_path / "a.jpg"), "image/jpeg")
+    said = provenance.of(open_media(path, LIMITS), AnalysisSettings())
+    assert said is not None
+    assert (said["manifest"]["state"], said["manifest"]["signer"]) == ("intact", SIGNER)
+    assert said["manifest"]["problems"] == []
+    assert said["manifest"]["trust_list"] == {
+        "date": "2026-01-31",
+        "certificates": 1,
+        "sha256": hashlib.sha256(listed.read_bytes()).hexdigest(),
+        "signer_listed": ours,
+    }
+
+
+def test_with_a_signature_that_does_not_hold_nobody_is_called_listed(tmp_path) -> None:
+    path = signed(media_file(tmp_path / "a.jpg"), "image/jpeg")
+    pem = trust.read(trust_list(tmp_path / "trust.pem")).pem
+    assert read(path, trusted=pem)["manifest"]["trust_list"] == {"signer_listed": True}
+    path.write_bytes(path.read_bytes().replace(b"Camera of the tests", b"Camera of somebody!"))
+    manifest = read(path, trusted=pem)["manifest"]
+    assert manifest["state"] == "broken"
+    assert "claimSignature.mismatch" in manifest["problems"]
+    assert manifest["trust_list"] == {"signer_listed": None}
+    unsigned = read(media_file(tmp_path / "b.jpg"), trusted=pem)["manifest"]
+    assert (unsigned["state"], unsigned["trust_list"]) == ("absent", {"signer_listed": None})
 
 
 def test_a_file_that_was_changed_afterwards_is_broken(tmp_path) -> None:
@@ -95,7 +128,7 @@ def test_files_without_a_manifest(tmp_path) -> None:
     clip = portrait_clip(tmp_path / "a.mkv", size=SIZE, n_frames=2)
     assert read(clip, "video", "matroska")["manifest"]["state"] == "absent"
     zipped = open_media(frames_zip(tmp_path / "a.zip", n_frames=2, size=SIZE), LIMITS)
-    assert provenance.of(zipped, LIMITS) is None
+    assert provenance.of(zipped, AnalysisSettings()) is None
 
 
 def test_without_the_package_it_says_so(tmp_path, monkeypatch) -> None:
@@ -177,6 +210,7 @@ TRUE = {"manifest": answers.manifest("absent"), "metadata": dict.fromkeys(answer
         {"manifest": TRUE["manifest"] | {"trust_list": "2026-01-01"}},
         {"manifest": TRUE["manifest"] | {"actions": ["a"] * 21}},
         {"manifest": TRUE["manifest"] | {"said_to_be_generated": 1}},
+        {"manifest": TRUE["manifest"] | {"trust_list": {"signer_listed": True}}},
         {"verdict": "real"},
     ],
     ids=str,
@@ -185,6 +219,16 @@ def test_a_lie_of_the_confined_process_is_refused(lie) -> None:
     assert answers.provenance(TRUE) == TRUE
     with pytest.raises(CorruptMedia, match="cannot be true"):
         answers.provenance(TRUE | lie)
+
+
+@pytest.mark.parametrize(
+    "said", [None, {}, {"signer_listed": 1}, {"signer_listed": None, "date": "2026-01-01"}]
+)
+def test_of_a_list_it_says_nothing_but_who_is_on_it(said) -> None:
+    true = TRUE | {"manifest": TRUE["manifest"] | {"trust_list": {"signer_listed": False}}}
+    assert answers.provenance(true, with_list=True) == true
+    with pytest.raises(CorruptMedia, match="cannot be true"):
+        answers.provenance(true | {"manifest": TRUE["manifest"] | {"trust_list": said}}, with_list=True)
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,7 @@ def test_evidence_pairs_come_with_words() -> None:
     report = make_report(n_people=1)
     page = Page(html.render(report))
     assert page.text.count("most suspicious frame") == 1
+    assert any(f"looked mostly at {place}" in page.text for place in maps.PLACES.values())
     assert maps.EVIDENCE_NOTE in page.text
     assert maps.EVIDENCE_NOTE not in Page(html.render(make_report(explain=False))).text
 

@@ -29,7 +29,9 @@ def test_attention_is_named_and_said_to_give_no_reason() -> None:
     page = html.render(report)
     for said in (maps.ATTENTION_NOTE, maps.EVIDENCE_NOTE, f"so Grad-CAM: {MODELS[1]}."):
         assert said in page
-    assert re.search(r"attention through all layers, this frame has 1\.3 times an even share of it", page)
+    assert re.search(
+        r"attention through all layers, looked [a-z ]+, this frame has 1\.3 times an even share of it", page
+    )
     assert to_dict(report)["maps"] == {MODELS[0]: "rollout", MODELS[1]: "grad_cam"}
     assert "--attention --explain" in texts.repeat_command(report)
 

@@ -21,6 +21,9 @@ from tests.report_factory import make_report
 HOSTILE = "<script>alert(1)</script>[red]x[/]"
 
 
+LIST = {"date": "2026-01-31", "certificates": 7, "sha256": "0" * 64}
+
+
 def report(state="intact", *, hints=(), metadata=None, **manifest):
     said = {
         "manifest": answers.manifest(state, reader="c2pa-python 0.38.1", **manifest),
@@ -44,6 +47,22 @@ def test_it_ends_with_what_it_does_not_mean(state) -> None:
     assert len(lines) == 2 + len(answers.HINTS)
     assert (provenance.UNKNOWN_SIGNER in lines[0]) == (state in ("intact", "broken"))
     assert provenance.lines(make_report()) == []
+
+
+@pytest.mark.parametrize("state", answers.MANIFEST_STATES)
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [(True, provenance.LISTED), (False, provenance.UNLISTED), (None, provenance.UNCLEAR_SIGNER)],
+)
+def test_with_a_list_it_says_whether_the_signer_is_on_it_and_of_what_day_it_is(state, listed, words) -> None:
+    found = report(state, signer="S", trust_list=LIST | {"signer_listed": listed})
+    first = provenance.lines(found)[0]
+    assert provenance.UNKNOWN_SIGNER not in first
+    assert first.endswith(words.format(date="2026-01-31")) == (state in ("intact", "broken"))
+    for place in (html.render(found), views.result(found)):
+        assert (words.format(date="2026-01-31").replace("'", "&#39;") in place) == (
+            state in ("intact", "broken")
+        )
 
 
 def test_a_manifest_in_full() -> None:
@@ -88,12 +107,21 @@ def test_it_is_said_in_other_languages(language) -> None:
     )  # fmt: skip
     with spoken(language):
         said = " ".join([provenance.title(), *provenance.lines(full)])
+        listings = [
+            provenance.lines(report(trust_list=LIST | {"signer_listed": listed}))[0]
+            for listed in (True, False, None)
+        ]
     assert set(re.findall("[A-Za-z0-9]+", said)) == {"C2PA", "S", "T", "P", "created", "X", "Y"}
+    assert set(re.findall("[A-Za-z]+", " ".join(listings))) == {"C", "PA"}
+    assert len(set(listings)) == 3
+    assert ["2026-01-31" in said for said in listings] == [True, True, False]
 
 
 def test_it_changes_nothing_else_of_the_report() -> None:
     plain, said = to_dict(make_report()), to_dict(report(generated=True))
     assert said | {"provenance": None} == plain
+    listed = to_dict(report(trust_list=LIST | {"signer_listed": False}))
+    assert listed | {"provenance": None} == plain
 
 
 def test_the_schema_describes_it() -> None:
@@ -102,6 +130,7 @@ def test_the_schema_describes_it() -> None:
     schema = Draft202012Validator(json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
     document = to_dict(report("intact", signer="S", actions=["c2pa.created"], hints=["editor_named"]))
     schema.validate(document)
+    schema.validate(to_dict(report(trust_list=LIST | {"signer_listed": True})))
     document["provenance"]["manifest"]["state"] = "trusted"
     with pytest.raises(ValidationError):
         schema.validate(document)

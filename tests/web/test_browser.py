@@ -95,13 +95,16 @@ def test_a_chosen_file_is_shown_before_it_is_sent_and_can_be_taken_back(page, se
     assert server.leftovers() == []
 
 
+@pytest.mark.parametrize("page", [PHONE], ids=["phone"], indirect=True)
 def test_stop_keeps_the_results_that_are_there(page, server):
     server.engine.halts_at = "second.mp4"
     analyse(page, CLIP, CLIP | {"name": "second.mp4", "buffer": CLIP["buffer"] + b"2"})
     expect_headline(page, "fake")
+    expect(page.locator("#archive a")).to_have_count(0)
     expect(page.locator("#status")).to_contain_text(
         "File 2 of 2, second.mp4: Looking for faces (frame 8 of 32)"
     )
+    expect(page.locator("#stop")).to_be_in_viewport()
     page.click("#stop")
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)
     assert server.engine.closed.wait(60), "the engine must be closed, not left running"
@@ -110,6 +113,8 @@ def test_stop_keeps_the_results_that_are_there(page, server):
     expect(rows.nth(0)).to_contain_text(words.ANSWERS["suspicious"])
     expect(rows.nth(1)).to_contain_text(texts.ROW_STOPPED)
     expect(page.locator(".tbd-result")).to_have_count(1)
+    _, content = saved(page, "#archive a")
+    assert zipfile.ZipFile(io.BytesIO(content)).namelist() == ["01-clip.tbd.html", "01-clip.tbd.json"]
     assert server.leftovers() == []
     page.wait_for_timeout(500)  # nothing that comes late may say that the server failed
     expect(page.locator("#status")).to_contain_text(texts.STOPPED)

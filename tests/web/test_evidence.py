@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from tbd_app.web import evidence, sentences, texts
+from tbd_app.report import html, maps
+from tbd_app.web import evidence
 from tests.report_factory import make_report
 
 
@@ -43,7 +44,7 @@ def test_crops_are_grouped_by_person_and_model_and_say_where_the_model_looked():
     (gallery,) = evidence.galleries(report)
     assert (gallery.person, gallery.model) == ("Person A", report.explanations[0].model)
     assert len(gallery.highest) == len(gallery.lowest) == 1
-    assert any(place in gallery.highest[0].caption for place in texts.PLACES.values())
+    assert any(place in gallery.highest[0].caption for place in maps.PLACES.values())
     assert gallery.warning == ""
 
 
@@ -53,8 +54,11 @@ def test_a_model_that_looked_outside_the_face_is_warned_of():
     heat[158, 2] = 1
     report = replace(report, explanations=tuple(replace(e, heat=heat) for e in report.explanations))
     (gallery,) = evidence.galleries(report)
-    assert sentences.looked("outside", "grad_cam") in gallery.highest[0].caption
-    assert "1 of the 1 highest" in gallery.warning
+    assert "In 2 of the 2 highest pictures" in maps.outside_warning([report.explanations[0]] * 2)
+    assert maps.looked("outside", "grad_cam") in gallery.highest[0].caption
+    assert "In the picture with the highest score the model looked outside" in gallery.warning
+    assert f"Person A, {gallery.model}: {gallery.warning}" in html.render(report)
+    assert "highest score the model looked" not in html.render(make_report(n_people=1))
 
 
 def test_key_frames_are_a_zip_of_untouched_frames():

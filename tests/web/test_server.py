@@ -90,8 +90,9 @@ def test_settings_reach_the_engine(client, server, clip):
     assert (settings.models, settings.explain) == (("swin_tiny_mean",), False)
 
 
-def test_the_html_report_and_the_annotated_video_come_along_when_asked(client, server, tmp_path):
-    clip = media_factory.portrait_clip(tmp_path / "clip.mp4", n_frames=8)
+@pytest.mark.parametrize("sound", ["aac", "wavpack"])
+def test_the_html_report_and_the_annotated_video_come_along_when_asked(client, server, tmp_path, sound):
+    clip = media_factory.portrait_clip(tmp_path / "clip.mkv", n_frames=8, audio=True, audio_codec=sound)
     report, media = make_report(n_people=1), open_media(clip, Limits())
     counts = replace(report.frames, size=(media.width, media.height))
     server.engine.report = replace(report, media=media, frames=counts)
@@ -100,6 +101,7 @@ def test_the_html_report_and_the_annotated_video_come_along_when_asked(client, s
     html, film = answer["files"]["clip.tbd.html"], answer["files"]["clip.tbd.mp4"]
     assert media.sha256 in base64.b64decode(html.removeprefix("data:text/html;base64,")).decode()
     assert base64.b64decode(film.removeprefix("data:video/mp4;base64,"))[4:8] == b"ftyp"
+    assert answer["sound_missing"] == (sound == "wavpack")
     assert server.leftovers() == []
 
 

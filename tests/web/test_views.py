@@ -9,13 +9,15 @@ from dataclasses import replace
 import pytest
 
 from tbd_app import catalogue
+from tbd_app.cli import results
 from tbd_app.errors import TooLarge
+from tbd_app.report import html as html_report
 from tbd_app.report import palette
 from tbd_app.report import texts as words
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import Limits
 from tbd_app.types import ProgressEvent, Report
-from tbd_app.web import jobs, parts, sentences, texts, views
+from tbd_app.web import jobs, parts, texts, views
 from tests.report_factory import REAL_BELOW, THRESHOLD, make_report
 
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
@@ -81,8 +83,14 @@ def test_a_brief_find_is_one_line_and_no_person():
     brief = replace(second, track=replace(second.track, exclusion="too_brief"), scores=())
     result = views.result(replace(report, people=(first, brief)))
     assert result.count('class="tbd-person"') == 1
-    when = words.span(second, "video")
-    assert sentences.brief_finds(1, when) in result
+    line = f"1 find that was too brief to judge ({words.span(second, 'video')}); it may be no face at all."
+    assert line in result
+    assert "<span>1 person</span>" in result
+    maps = tuple(e for e in report.explanations if e.track_id == first.track.track_id)
+    taken_along = html_report.render(replace(report, people=(first, brief), explanations=maps))
+    assert line in taken_along
+    assert "Person B" not in taken_along
+    assert ">1 person<" in taken_along
     alone = views.result(replace(report, people=(brief,)))
     assert alone.count('class="tbd-person"') == 1, "where nobody else is, it is shown with its reason"
 
@@ -92,8 +100,11 @@ def test_a_poor_picture_is_remarked():
     (person,) = report.people
     quality = replace(person.track.quality, median_side_px=70.0)
     small = replace(person, track=replace(person.track, quality=quality))
-    assert "The face is small (70 px)" in views.result(replace(report, people=(small,)))
-    assert "The face is small" not in views.result(report)
+    for view in (views.result, html_report.render):
+        assert "The face is small (70 px)" in view(replace(report, people=(small,)))
+        assert "The face is small" not in view(report)
+    lines = map(str, results.full(replace(report, people=(small,))))
+    assert any("Person A: The face is small (70 px)" in line for line in lines)
 
 
 def test_names_and_warnings_of_the_user_are_escaped():
