@@ -25,8 +25,10 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import tyro
 
 from tbd_app.models import registry
+from tbd_app.settings import Device
 from training.benchmark import measure
 from training.evaluation import record
+from training.evaluation.answers import device_for
 from training.evaluation.corruptions import CORRUPTIONS
 from training.evaluation.seen import CACHE
 
@@ -43,6 +45,7 @@ class Config:
         frames: sampled from each raw clip.
         corruptions: of --record: which of `SUITE` in `evaluation/corruptions.py` to measure besides the original files.
         generators: of --record: folder of train_generators.py, whose held-out architecture draws fakes of val stills.
+        device: where models score; auto takes a GPU where there is one. --record measures on the CPU.
         cache: people and logits that were found before.
         out: where tables, curves and the predictions per file are written.
         record: measure the installed models on val and write their figures, cards, the manifest and the README; nothing else
@@ -58,6 +61,7 @@ class Config:
     frames: int = 32
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     generators: Path = Path("runs/generators")
+    device: Device = "auto"
     cache: Path = CACHE
     out: Path = Path("runs/evaluate")
     record: bool = False
@@ -68,15 +72,16 @@ def main(config: Config) -> None:
     """Write tables, or with `record` what the project says of its models.
 
     Raises:
-        SystemExit: options do not go together, or a data set lacks the split.
+        SystemExit: options do not go together, a data set lacks the split, or the device is not there.
     """
     if not config.measure:
         return record.again()
     named = tuple(name for words in config.models for name in words.split(",") if name)
     if not config.record:
-        models = [measure.of_run(run) for run in config.run]
+        device = device_for(config.device)
+        models = [measure.of_run(run, device) for run in config.run]
         names = named or (() if models else installed())
-        models += [measure.installed(name) for name in registry.resolve(names)]
+        models += [measure.installed(name, device) for name in registry.resolve(names)]
         return measure.write(
             config.data, config.split, models, config.out, cache=config.cache, n_frames=config.frames
         )

@@ -35,12 +35,13 @@ from tqdm import tqdm
 from tbd_app.models import manifest, registry, weights
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score
+from tbd_app.settings import Device
 from tbd_app.types import ModelSpec
 from training.benchmark import systems
 from training.benchmark.collection import Collection, open_collections
 from training.engine.run import trained_on
 from training.evaluation import calibrate, hub, ledger
-from training.evaluation.answers import logits_of_pictures, track_logits
+from training.evaluation.answers import device_for, logits_of_pictures, track_logits
 from training.evaluation.calibrate import MadeFor, Val
 from training.evaluation.seen import CACHE
 from training.faces.index import Item
@@ -68,6 +69,7 @@ class Config:
             there; yes is for one that was measured to make the vote better.
         min_auc: see `voter`.
         licence: of the weights.
+        device: where val is scored; auto takes a GPU where there is one.
         cache: people and logits that were found before.
         push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
     """
@@ -85,6 +87,7 @@ class Config:
     voter: Literal["by_auc", "yes", "no"] = "by_auc"
     min_auc: float = 0.80
     licence: str = "research use only"
+    device: Device = "auto"
     cache: Path = CACHE
     push: str = ""
 
@@ -101,7 +104,8 @@ def bundle(config: Config) -> None:
     """Calibrate one model and write it into the folder of the ledger.
 
     Raises:
-        SystemExit: a model of that name lies there and is not to be replaced, or val lacks what is needed.
+        SystemExit: a model of that name lies there and is not to be replaced, val lacks what is needed, or the device is not
+            there.
     """
     target = ledger.WEIGHTS / f"{manifest.file_name(config.model)}.safetensors"
     if not config.replace and (target.exists() or config.model in ledger.entries()):
@@ -110,7 +114,8 @@ def bundle(config: Config) -> None:
         )
     media = open_collections(config.data, "val", config.cache)
     paths = [run / "model.safetensors" for run in config.run]
-    model = score.served(averaged(config.model, [*paths, *config.also]), "cpu")
+    device = device_for(config.device)
+    model = score.served(averaged(config.model, [*paths, *config.also]).to(device), device)
     spec = registry.spec(config.model, paths[0])
     if config.softened_share is not None:
         served = dataclasses.replace(spec.calibration, softened_share=config.softened_share)

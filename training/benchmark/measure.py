@@ -55,13 +55,13 @@ class Answers:
     bounds: np.ndarray
 
 
-def installed(name: str) -> Measured:
-    """A model with the weights that serve."""
-    return Measured(name, registry.spec(name), score.loaded(name, "cpu"))
+def installed(name: str, device: str) -> Measured:
+    """A model with the weights that serve, on "cpu" or "cuda"."""
+    return Measured(name, registry.spec(name), score.loaded(name, device))
 
 
-def of_run(run: Path) -> Measured:
-    """A training run's model, by the name in its header.
+def of_run(run: Path, device: str) -> Measured:
+    """A training run's model, by the name in its header, on "cpu" or "cuda".
 
     Raises:
         SystemExit: the run has no model yet.
@@ -72,7 +72,7 @@ def of_run(run: Path) -> Measured:
     from tbd_app.models import weights
 
     name = weights.read_header(path)["name"]
-    model = score.served(registry.load(name, path=path), "cpu")
+    model = score.served(registry.load(name, device, path), device)
     return Measured(f"{name} ({run.name})", registry.spec(name, path), model)
 
 
