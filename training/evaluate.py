@@ -25,10 +25,11 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import tyro
 
 from tbd_app.models import registry
+from tbd_app.pipeline import score
 from tbd_app.settings import Device
 from training.benchmark import measure
+from training.engine.config import in_one_sentence
 from training.evaluation import record
-from training.evaluation.answers import device_for
 from training.evaluation.corruptions import CORRUPTIONS
 from training.evaluation.seen import CACHE
 
@@ -72,13 +73,14 @@ def main(config: Config) -> None:
     """Write tables, or with `record` what the project says of its models.
 
     Raises:
-        SystemExit: options do not go together, a data set lacks the split, or the device is not there.
+        SystemExit: options do not go together, or a data set lacks the split.
+        TBDError: no such model, weights that are not here, or no such device.
     """
     if not config.measure:
         return record.again()
     named = tuple(name for words in config.models for name in words.split(",") if name)
     if not config.record:
-        device = device_for(config.device)
+        device = score.pick_device(config.device)
         models = [measure.of_run(run, device) for run in config.run]
         names = named or (() if models else installed())
         models += [measure.installed(name, device) for name in registry.resolve(names)]
@@ -106,4 +108,4 @@ def installed() -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    in_one_sentence(lambda: main(tyro.cli(Config, description=__doc__)))

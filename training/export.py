@@ -39,9 +39,10 @@ from tbd_app.settings import Device
 from tbd_app.types import ModelSpec
 from training.benchmark import systems
 from training.benchmark.collection import Collection, open_collections
+from training.engine.config import in_one_sentence
 from training.engine.run import trained_on
 from training.evaluation import calibrate, hub, ledger
-from training.evaluation.answers import device_for, logits_of_pictures, track_logits
+from training.evaluation.answers import logits_of_pictures, track_logits
 from training.evaluation.calibrate import MadeFor, Val
 from training.evaluation.seen import CACHE
 from training.faces.index import Item
@@ -104,8 +105,8 @@ def bundle(config: Config) -> None:
     """Calibrate one model and write it into the folder of the ledger.
 
     Raises:
-        SystemExit: a model of that name lies there and is not to be replaced, val lacks what is needed, or the device is not
-            there.
+        SystemExit: a model of that name lies there and is not to be replaced, or val lacks what is needed.
+        TBDError: no such model, weights that are not here, or no such device.
     """
     target = ledger.WEIGHTS / f"{manifest.file_name(config.model)}.safetensors"
     if not config.replace and (target.exists() or config.model in ledger.entries()):
@@ -114,7 +115,7 @@ def bundle(config: Config) -> None:
         )
     media = open_collections(config.data, "val", config.cache)
     paths = [run / "model.safetensors" for run in config.run]
-    device = device_for(config.device)
+    device = score.pick_device(config.device)
     model = score.served(averaged(config.model, [*paths, *config.also]).to(device), device)
     spec = registry.spec(config.model, paths[0])
     if config.softened_share is not None:
@@ -232,6 +233,6 @@ def _git_revision() -> str:
 
 if __name__ == "__main__":
     config = tyro.cli(Config, description=__doc__)
-    main(config)
+    in_one_sentence(lambda: main(config))
     if config.weights_dir is None:
         systems.write()

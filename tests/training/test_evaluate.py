@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tbd_app import analyze
+from tbd_app.errors import DeviceMissing
 from tbd_app.known import Combination
 from tbd_app.models import manifest, registry
 from tbd_app.pipeline import score, verdict
@@ -211,7 +212,7 @@ def test_only_record_may_touch_what_the_project_says(tmp_path, monkeypatch) -> N
     assert asked["models"] == ["effnetv2_b0_frame", "effnet_b0_image", "xception"]
     assert asked["split"] == "test"
     monkeypatch.setattr(score.torch.cuda, "is_available", lambda: False)
-    with pytest.raises(SystemExit, match="There is no GPU"):
+    with pytest.raises(DeviceMissing):
         evaluate.main(evaluate.Config(data=(tmp_path,), models=names, device="cuda"))
     with pytest.raises(SystemExit, match="leave out --run and --split"):
         evaluate.main(evaluate.Config(data=(tmp_path,), record=True, split="test"))

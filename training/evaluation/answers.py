@@ -13,12 +13,11 @@ import numpy as np
 from scipy.special import expit
 from tqdm import tqdm
 
-from tbd_app.errors import DeviceMissing
 from tbd_app.models import manifest, registry
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.crops import for_spec
-from tbd_app.settings import AnalysisSettings, Device
+from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FrameCounts, ModelScore, ModelSpec
 from training.evaluation.corruptions import SUITE
 from training.evaluation.seen import CACHE, Seen, device_of, kept_logits, logits_of, look
@@ -149,15 +148,3 @@ def picture_scores(
         found = logits_of_pictures(spec, score.loaded(name, "cpu"), bank, rows, cache)
         columns.append(expit(found / spec.calibration.temperature))
     return np.stack(columns, axis=1), [items[bank.item[r]] for r in rows]
-
-
-def device_for(wanted: Device) -> str:
-    """Where to score, "cpu" or "cuda"; see `score.pick_device`.
-
-    Raises:
-        SystemExit: "cuda" is wanted and not there.
-    """
-    try:
-        return score.pick_device(wanted)
-    except DeviceMissing as error:
-        raise SystemExit(error.message) from error
