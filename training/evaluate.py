@@ -9,9 +9,9 @@ Each --data is a folder with index.csv, or what extract_faces.py wrote; its face
 again. For every data set and model there are frame and video AUC, EER, AP, and at the shipped bound and at 0.5 balanced
 accuracy, precision, recall, F1 and support of both classes with the confusion; the same for each method; intervals are drawn
 over sources. A medium without a face counts as 0.5, and the coverage says how often. A run as it is (--run) has no bound of
-its own: `export.py` chooses one, and --models measures what it wrote. Tables come as CSV, Markdown and LaTeX, with the published
-figures beside them where there are any; curves as PNG. Scores are kept by the content of file and weights, so that a stopped
-run goes on.
+its own: `export.py` chooses one, and --models measures what it wrote. Tables come as CSV, Markdown and LaTeX, with the
+published figures beside them where there are any; curves as PNG. Scores are kept by the content of file and weights, so that
+a stopped run goes on.
 """
 
 from __future__ import annotations
