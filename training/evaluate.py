@@ -8,9 +8,10 @@
 Each --data is a folder with index.csv, or what extract_faces.py wrote; its faces are then scored without decoding anything
 again. For every data set and model there are frame and video AUC, EER, AP, and at the shipped bound and at 0.5 balanced
 accuracy, precision, recall, F1 and support of both classes with the confusion; the same for each method; intervals are drawn
-over sources. A medium without a face counts as 0.5, and the coverage says how often. Tables come as CSV, Markdown and LaTeX,
-with the published figures beside them where there are any; curves as PNG. Scores are kept by the content of file and weights,
-so that a stopped run goes on.
+over sources. A medium without a face counts as 0.5, and the coverage says how often. A run as it is (--run) has no bound of
+its own: `export.py` chooses one, and --models measures what it wrote. Tables come as CSV, Markdown and LaTeX, with the
+published figures beside them where there are any; curves as PNG. Scores are kept by the content of file and weights, so that
+a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import tyro
 
 from tbd_app.models import registry
+from tbd_app.pipeline import score
+from tbd_app.settings import Device
 from training.benchmark import measure
+from training.engine.config import in_one_sentence
 from training.evaluation import record
 from training.evaluation.corruptions import CORRUPTIONS
 from training.evaluation.seen import CACHE
@@ -43,6 +47,7 @@ class Config:
         frames: sampled from each raw clip.
         corruptions: of --record: which of `SUITE` in `evaluation/corruptions.py` to measure besides the original files.
         generators: of --record: folder of train_generators.py, whose held-out architecture draws fakes of val stills.
+        device: where models score; auto takes a GPU where there is one. --record measures on the CPU.
         cache: people and logits that were found before.
         out: where tables, curves and the predictions per file are written.
         record: measure the installed models on val and write their figures, cards, the manifest and the README; nothing else
@@ -58,6 +63,7 @@ class Config:
     frames: int = 32
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     generators: Path = Path("runs/generators")
+    device: Device = "auto"
     cache: Path = CACHE
     out: Path = Path("runs/evaluate")
     record: bool = False
@@ -69,14 +75,16 @@ def main(config: Config) -> None:
 
     Raises:
         SystemExit: options do not go together, or a data set lacks the split.
+        TBDError: no such model, weights that are not here, or no such device.
     """
     if not config.measure:
         return record.again()
     named = tuple(name for words in config.models for name in words.split(",") if name)
     if not config.record:
-        models = [measure.of_run(run) for run in config.run]
+        device = score.pick_device(config.device)
+        models = [measure.of_run(run, device) for run in config.run]
         names = named or (() if models else installed())
-        models += [measure.installed(name) for name in registry.resolve(names)]
+        models += [measure.installed(name, device) for name in registry.resolve(names)]
         return measure.write(
             config.data, config.split, models, config.out, cache=config.cache, n_frames=config.frames
         )
@@ -101,4 +109,4 @@ def installed() -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    in_one_sentence(lambda: main(tyro.cli(Config, description=__doc__)))

@@ -25,6 +25,7 @@ from tbd_app.errors import TBDError
 from tbd_app.models import registry
 from tbd_app.settings import AnalysisSettings
 from training.benchmark import sheet
+from training.engine.config import in_one_sentence
 
 
 @dataclass(frozen=True)
@@ -75,4 +76,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    in_one_sentence(lambda: main(tyro.cli(Config, description=__doc__)))

@@ -38,6 +38,7 @@ from training.benchmark.robustness import SCENARIOS, USUAL, Crops, Scenario
 from training.datasets.batches import Balanced, batches
 from training.datasets.clips import choose
 from training.datasets.pictures import Pictures, every_face
+from training.engine.config import in_one_sentence
 from training.evaluation.marked import replaced
 from training.evaluation.plots import FIGURES
 from training.faces.open import Faces, open_faces
@@ -249,4 +250,4 @@ def write(
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    in_one_sentence(lambda: main(tyro.cli(Config, description=__doc__)))

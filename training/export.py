@@ -36,9 +36,11 @@ from tbd_app.known import MEASURED_KINDS, MeasuredKind
 from tbd_app.models import manifest, registry, weights
 from tbd_app.models.nets.base import Detector
 from tbd_app.pipeline import score
+from tbd_app.settings import Device
 from tbd_app.types import ModelSpec
 from training.benchmark import systems
 from training.benchmark.collection import Collection, open_collections
+from training.engine.config import in_one_sentence
 from training.engine.run import trained_on
 from training.evaluation import calibrate, hub, ledger
 from training.evaluation.answers import logits_of_pictures, track_logits
@@ -71,6 +73,7 @@ class Config:
             there; yes is for one that was measured to make the vote better, clips and pictures for one that does so there.
         min_auc: see `voter`.
         licence: of the weights.
+        device: where val is scored; auto takes a GPU where there is one.
         cache: people and logits that were found before.
         push: repository on the model hub to publish the bundled model to, one of its own; nothing is calibrated then.
     """
@@ -88,6 +91,7 @@ class Config:
     voter: Literal["by_auc", "yes", "clips", "pictures", "no"] = "by_auc"
     min_auc: float = 0.80
     licence: str = "research use only"
+    device: Device = "auto"
     cache: Path = CACHE
     push: str = ""
 
@@ -105,6 +109,7 @@ def bundle(config: Config) -> None:
 
     Raises:
         SystemExit: a model of that name lies there and is not to be replaced, or val lacks what is needed.
+        TBDError: no such model, weights that are not here, or no such device.
     """
     target = ledger.WEIGHTS / f"{manifest.file_name(config.model)}.safetensors"
     if not config.replace and (target.exists() or config.model in ledger.entries()):
@@ -113,7 +118,8 @@ def bundle(config: Config) -> None:
         )
     media = open_collections(config.data, "val", config.cache)
     paths = [run / "model.safetensors" for run in config.run]
-    model = score.served(averaged(config.model, [*paths, *config.also]), "cpu")
+    device = score.pick_device(config.device)
+    model = score.served(averaged(config.model, [*paths, *config.also]).to(device), device)
     spec = registry.spec(config.model, paths[0])
     if config.softened_share is not None:
         served = dataclasses.replace(spec.calibration, softened_share=config.softened_share)
@@ -232,6 +238,6 @@ def _git_revision() -> str:
 
 if __name__ == "__main__":
     config = tyro.cli(Config, description=__doc__)
-    main(config)
+    in_one_sentence(lambda: main(config))
     if config.weights_dir is None:
         systems.write()

@@ -7,7 +7,8 @@
 
 A step has four parts: the loss of a clean batch; that of the same faces after PGD; one step of a U-Net that learns to attack;
 the loss after what the U-Net makes of them now. The detector learns from the sum of the three losses. The presets that end in
-`base` leave the attacks out and are the same otherwise: network, data, order of the data, number of steps. One process only.
+`base` leave the attacks out and are the same otherwise: network, data, order of the data, number of steps. Of several
+processes each attacks its own faces; the U-Net is one, and a step of it learns from the faces of all.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 import numpy as np
 import torch
 from accelerate import PartialState
-from accelerate.utils import set_seed
+from accelerate.utils import extract_model_from_parallel, set_seed
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -61,7 +62,7 @@ class Config(ModelConfig):
         fakes: "labelled" are the fakes of the data, "pairs" are made of its real faces as in train_frame.py.
         kinds: of media ("crop", "image", "video"); all without any.
         n_frames: frames cut from each clip of an index.csv.
-        batch: faces a step, half of them real.
+        batch: faces a step and process, half of them real.
         size_px: input size; 0 for the model's own.
         degraded: draw light, blur, resolution, noise and codec for each labelled face; without it they are only mirrored.
         pgd_weight: of the loss after PGD; 0 leaves that part out.
@@ -155,8 +156,6 @@ def must_fit(config: Config) -> None:
         raise SystemExit(
             "--loop.sharpness takes each step twice, and so would the attacker: it is not for this script."
         )
-    if PartialState().num_processes > 1:
-        raise SystemExit("Each process would train an attacker of its own: run train_robust.py in one.")
 
 
 def batches(
@@ -193,18 +192,21 @@ def step(
     if done < config.clean_share:
         return out
     strength = strength_at(config, done)
+    attacked_one: nn.Module = extract_model_from_parallel(
+        model
+    )  # no gradient of an attack joins those of other processes
     if config.pgd_weight:
         bounds = PgdConfig(
             eps=strength * config.eps,
             step_size=strength * config.pgd_step_size,
             n_steps=pgd_steps_at(config, done),
         )
-        attacked = cross_entropy(model(pgd.attack(model, x, y, space, bounds)), y)
+        attacked = cross_entropy(model(pgd.attack(attacked_one, x, y, space, bounds)), y)
         out["loss"] = out["loss"] + config.pgd_weight * attacked["loss"]
         out |= {"pgd_loss": attacked["loss"].detach(), "pgd_accuracy": attacked["accuracy"]}
     if learner:
         learner.attacker.eps = strength * config.eps
-        learned = learner.step(model, x, y)
+        learned = learner.step(attacked_one, x, y)
         attacked = cross_entropy(model(learner.attack(x)), y)
         out["loss"] = out["loss"] + config.unet_weight * attacked["loss"]
         out |= {"unet_loss": attacked["loss"].detach(), "unet_accuracy": attacked["accuracy"]}

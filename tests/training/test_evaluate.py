@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from tbd_app import analyze
+from tbd_app.errors import DeviceMissing
 from tbd_app.known import Combination
 from tbd_app.models import manifest, registry
-from tbd_app.pipeline import verdict
+from tbd_app.pipeline import score, verdict
 from tbd_app.settings import weights_dirs
 from tests import media_factory
 from tests.report_factory import MODELS, make_report
@@ -199,7 +200,7 @@ def test_the_readme_says_in_one_sentence_what_was_measured() -> None:
 def test_only_record_may_touch_what_the_project_says(tmp_path, monkeypatch) -> None:
     """Without it a benchmark is written, with the models that are named by commas or one after another."""
     asked: dict[str, object] = {}
-    monkeypatch.setattr(evaluate.measure, "installed", lambda name: name)
+    monkeypatch.setattr(evaluate.measure, "installed", lambda name, device: name)
     monkeypatch.setattr(
         evaluate.measure,
         "write",
@@ -210,5 +211,8 @@ def test_only_record_may_touch_what_the_project_says(tmp_path, monkeypatch) -> N
     evaluate.main(evaluate.Config(data=(tmp_path,), models=names, split="test", out=tmp_path))
     assert asked["models"] == ["effnetv2_b0_frame", "effnet_b0_image", "xception"]
     assert asked["split"] == "test"
+    monkeypatch.setattr(score.torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceMissing):
+        evaluate.main(evaluate.Config(data=(tmp_path,), models=names, device="cuda"))
     with pytest.raises(SystemExit, match="leave out --run and --split"):
         evaluate.main(evaluate.Config(data=(tmp_path,), record=True, split="test"))

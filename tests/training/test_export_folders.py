@@ -47,3 +47,21 @@ def test_without_pictures_a_few_frames_have_the_bounds_of_many(tmp_path, monkeyp
     monkeypatch.setattr(export, "_picture_logits", lambda *_: (np.zeros(0), np.zeros(0, int)))
     bounds = export.calibrated(registry.spec(NAME), nn.Identity(), [], export.Config()).calibration
     assert (bounds.few_frames_threshold, bounds.few_frames_real_below) == (None, None)
+
+
+def test_the_shape_of_a_network_reaches_the_manifest_and_is_served(tmp_path, monkeypatch) -> None:
+    """M2TR at another input than the authors': its options and its input size are listed, and the file is loaded by them."""
+    run, own, name = tmp_path / "run", tmp_path / "own", "m2tr_official"
+    run.mkdir()
+    (run / "config.json").write_text('{"recipe": {"script": "training/train_m2tr.py"}}', encoding="utf-8")
+    options = {"small": True, "input_size": 96}
+    spec = dataclasses.replace(registry.spec(name), input_size=96, options=options)
+    model = registry.create_model(name, **options)
+    weights.save_checkpoint(model, run / "model.safetensors", spec)
+    monkeypatch.setattr(export, "calibrated", lambda spec, *_: spec)
+    monkeypatch.setattr(export, "open_collections", lambda *_: [])
+    export.main(export.Config(run=(run,), model=name, weights_dir=own))
+    monkeypatch.setenv("TBD_WEIGHTS_DIR", str(own))
+    listed = registry.spec(name)
+    assert (listed.input_size, listed.options) == (96, options)
+    assert registry.load(name).state_dict().keys() == model.state_dict().keys()

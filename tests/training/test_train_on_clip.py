@@ -17,6 +17,7 @@ from tbd_app.models import registry, weights
 from tests.training.datasets.test_partners import partners
 from training import train_clip, train_dfd_fcg, train_stan
 from training.datasets.clips import ClipReader, served_at
+from training.engine import validation
 from training.engine.config import PRESETS, load_preset
 from training.engine.validation import frame_figures, score
 from training.networks.components import load_prototypes
@@ -160,6 +161,20 @@ def test_video_figures_of_a_frame_model_average_its_frames(tmp_path: Path) -> No
     fakes = np.array([reader.faces.items[n].label for n in media], bool)
     better = [(a > b) + (a == b) / 2 for a in np.array(means)[fakes] for b in np.array(means)[~fakes]]
     assert figures["video_auc"] == pytest.approx(np.mean(better))
+
+
+def test_few_media_of_a_split_are_in_memory_while_it_is_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FaceForensics++'s val, 840 videos of 32 frames, would be 20 GB at once; the figures are those of all together."""
+    model, spec = open_model("clip_b16_ln1", TowerConfig(toy=True), registry.spec("clip_b16_ln1").crop)
+    reader = ClipReader(partners(), train_clip.for_spec(spec), 2)
+    whole = frame_figures(model, reader)
+    seen: list[int] = []
+    scored = validation.score
+    monkeypatch.setattr(validation, "score", lambda model, x: [seen.append(len(x)), scored(model, x)][1])
+    monkeypatch.setattr(validation, "AT_ONCE", 1)
+    assert frame_figures(model, reader) == pytest.approx(whole, nan_ok=True)
+    assert len(seen) == len(reader.faces.media("video")) > 2
+    assert set(seen) == {2}
 
 
 def test_public_weights_are_asked_for_unless_a_file_is_given(monkeypatch, tmp_path: Path) -> None:

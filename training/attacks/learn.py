@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import reduce
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -53,11 +55,15 @@ class Learner:
         self.scaler = torch.amp.GradScaler(device.type, enabled=fp16 and device.type == "cuda")
 
     def step(self, model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """One step on a batch of normalised pictures and true labels; a gradient that is not finite is passed over."""
+        """One step on a batch of normalised pictures and true labels; a gradient that is not finite is passed over.
+
+        Of several processes each gives its batch, and all take the same step.
+        """
         self.attacker.train()
         self.optimizer.zero_grad(set_to_none=True)
         losses = attacker_losses(self.attacker, model, x, y, self.space, self.config.weigh)
         self.scaler.scale(losses["loss"]).backward()
+        _average([p.grad for p in self.attacker.parameters() if p.grad is not None])
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.attacker.parameters(), self.config.clip_norm)
         if self.scaler.is_enabled() or norm.isfinite():  # the scaler looks itself
@@ -79,6 +85,13 @@ class Learner:
         self.attacker.load_state_dict(state["attacker"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
+
+
+def _average(gradients: list[Tensor]) -> None:
+    """Put the mean over all processes in place of what each has."""
+    if PartialState().num_processes > 1:
+        mean: Any = reduce(nn.utils.parameters_to_vector(gradients), reduction="mean")
+        nn.utils.vector_to_parameters(mean, gradients)
 
 
 def save_attacker(attacker: UNetAttacker, path: Path) -> None:

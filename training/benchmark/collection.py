@@ -133,12 +133,20 @@ def _of_store(store: FaceStore, tracks: Sequence[Sequence[np.ndarray]], number: 
                 for row in rows
             ]
             for rows in tracks[number]
-        ]
+        ],
+        [store.table.loc[rows, "time_s"].to_numpy(np.float64) for rows in tracks[number]],
     )  # fmt: skip
 
 
-def _seen(people: Sequence[Sequence[tuple[bytes, np.ndarray, np.ndarray]]]) -> Seen:
-    """People of whom each face has a picture of its own: its file, box (4,) and landmarks (5,2), NaN where unknown."""
+def _seen(
+    people: Sequence[Sequence[tuple[bytes, np.ndarray, np.ndarray]]], times_s: Sequence[np.ndarray] = ()
+) -> Seen:
+    """People of whom each face has a picture of its own: its file, box (4,) and landmarks (5,2), NaN where unknown.
+
+    Args:
+        people: their faces, in order of time.
+        times_s: (K,) of the faces of each, where they are of a clip.
+    """
     content, images, tracks = hashlib.sha256(b"cut faces"), [], []
     for number, faces in enumerate(people):
         for data, box, points in faces:
@@ -150,7 +158,7 @@ def _seen(people: Sequence[Sequence[tuple[bytes, np.ndarray, np.ndarray]]]) -> S
         points = np.stack([points for *_, points in faces]).astype(np.float32)
         tracks.append(FaceTrack(number, places, boxes, points, quality))
     order = np.arange(len(images))
-    frames = Frames(
-        tuple(np.ascontiguousarray(i) for i in images), order, order.astype(np.float64), len(images)
-    )
+    times = np.concatenate(times_s) if times_s else order.astype(np.float64)
+    content.update(times.tobytes() if times_s else b"")
+    frames = Frames(tuple(np.ascontiguousarray(i) for i in images), order, times, len(images))
     return Seen(content.hexdigest()[:32], frames, tuple(tracks))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,19 @@ LABELS = ("real", "fake")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A model to measure: what the tables call it, its spec, itself, and the registered name that published figures go by."""
+    """A model to measure.
+
+    Attributes:
+        name: what the tables call it.
+        spec: its own; published figures go by its registered name.
+        model: itself.
+        shipped: it was calibrated, so that it has a bound of its own.
+    """
 
     name: str
     spec: ModelSpec
     model: Detector
+    shipped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +54,21 @@ class Answers:
     Attributes:
         probs: (N,) fake_prob of the most suspicious person, NaN where there is nobody to judge.
         frames: fake_prob of each of that person's frames; empty for clip models.
-        bounds: (N,) from which a medium is called fake.
+        bounds: (N,) from which a medium is called fake; None of a model without a bound of its own.
     """
 
     probs: np.ndarray
     frames: list[np.ndarray]
-    bounds: np.ndarray
+    bounds: np.ndarray | None
 
 
-def installed(name: str) -> Measured:
-    """A model with the weights that serve."""
-    return Measured(name, registry.spec(name), score.loaded(name, "cpu"))
+def installed(name: str, device: str) -> Measured:
+    """A model with the weights that serve, on "cpu" or "cuda"."""
+    return Measured(name, registry.spec(name), score.loaded(name, device))
 
 
-def of_run(run: Path) -> Measured:
-    """A training run's model, by the name in its header.
+def of_run(run: Path, device: str) -> Measured:
+    """A training run's model as it is, by the name in its header, on "cpu" or "cuda"; `export.py` chooses its bound later.
 
     Raises:
         SystemExit: the run has no model yet.
@@ -72,8 +79,8 @@ def of_run(run: Path) -> Measured:
     from tbd_app.models import weights
 
     name = weights.read_header(path)["name"]
-    model = score.served(registry.load(name, path=path), "cpu")
-    return Measured(f"{name} ({run.name})", registry.spec(name, path), model)
+    model = score.served(registry.load(name, device, path), device)
+    return Measured(f"{name} ({run.name})", registry.spec(name, path), model, shipped=False)
 
 
 def write(
@@ -142,8 +149,12 @@ def ask(part: Collection, models: Sequence[Measured], cache: Path) -> list[Answe
             _, bound = score.bounds_for(one.spec, lengths[worst])
             rows.append((float(probs[worst].mean()), frames, bound))
     return [
-        Answers(np.array([p for p, *_ in rows]), [f for _, f, _ in rows], np.array([b for *_, b in rows]))
-        for rows in said
+        Answers(
+            np.array([p for p, *_ in rows]),
+            [f for _, f, _ in rows],
+            np.array([b for *_, b in rows]) if one.shipped else None,
+        )
+        for one, rows in zip(models, said, strict=True)
     ]
 
 
@@ -159,23 +170,20 @@ def figures(part: Collection, said: Answers) -> dict[str, Any]:
         "coverage": _share(np.isfinite(said.probs)),
         **_ranking(labels, probs, sources, said.frames),
     }
-    out["at"] = {
-        "shipped": _at(labels, probs >= said.bounds),
-        "0.5": _at(labels, (probs >= 0.5) & np.isfinite(said.probs)),
-    }
+    half = (probs >= 0.5) & np.isfinite(said.probs)
+    flagged = {"0.5": half} if said.bounds is None else {"shipped": probs >= said.bounds, "0.5": half}
+    out["at"] = {bound: _at(labels, flags) for bound, flags in flagged.items()}
     out["accuracy_at_0.5"] = out["at"]["0.5"]["accuracy"]
     out["methods"] = {}
     for name, methods in _groups(part).items():
         mine = np.array([item.label and item.generator in methods for item in part.items], bool)
         keep = mine | (labels == 0)
-        found = (probs >= 0.5) & np.isfinite(said.probs)
         frames = [f for f, kept in zip(said.frames, keep, strict=True) if kept]
         out["methods"][name] = {
             "n_fake": int(mine.sum()),
             **_ranking(labels[keep], probs[keep], sources[keep], frames),
-            "found_at_shipped": _share((probs >= said.bounds)[mine]),
-            "found_at_0.5": _share(found[mine]),
-            "accuracy_at_0.5": _share((found == labels)[keep]),
+            **{f"found_at_{bound}": _share(flags[mine]) for bound, flags in flagged.items()},
+            "accuracy_at_0.5": _share((half == labels)[keep]),
         }
     return out
 
@@ -281,9 +289,8 @@ def _write_predictions(path: Path, part: Collection, said: Answers) -> None:
 def _named_apart(sets: Sequence[Collection]) -> list[Collection]:
     """Data sets with names of their own, numbered where two are called the same."""
     names = [part.name for part in sets]
-    rename = partial(lambda name, n: f"{name} {n}")
     return [
-        part if names.count(part.name) == 1 else Collection(rename(part.name, n + 1), part.items, part.look, part.stills)
+        part if names.count(part.name) == 1 else replace(part, name=f"{part.name} {n + 1}")
         for n, part in enumerate(sets)
     ]  # fmt: skip
 

@@ -166,10 +166,23 @@ def parse(config: type[C], script: str, description: str | None, argv: Sequence[
 
 def command(main: Callable[[C], None], config: type[C], script: str, description: str | None) -> None:
     """A script's last line: `main` with the parsed config; what a user can cause ends in one sentence."""
-    try:
+
+    def run() -> None:
         parsed = parse(config, script, description)
         join_processes()
         main(parsed)
+
+    in_one_sentence(run)
+
+
+def in_one_sentence(run: Callable[[], None]) -> None:
+    """Run a command; what a user can cause ends in one sentence and not in a trace.
+
+    Raises:
+        SystemExit: with that sentence.
+    """
+    try:
+        run()
     except TBDError as error:
         raise SystemExit(error.message) from error
 

@@ -17,6 +17,8 @@ from training.engine.metrics import auc
 from training.faces.index import GROUPS, Item
 from training.faces.open import Faces
 
+AT_ONCE = 8  # media whose crops are in memory together
+
 
 @torch.inference_mode()
 def score(model: nn.Module, x: Tensor, batch: int = 32) -> np.ndarray:
@@ -69,13 +71,25 @@ def validated(faces: Faces) -> np.ndarray:
 def frame_figures(
     model: nn.Module, reader: ClipReader, known: AbstractSet[str] = frozenset()
 ) -> dict[str, float]:
-    """Video-level figures of a frame model: the mean over the frames of each val medium that the reader cuts."""
+    """Video-level figures of a frame model: the mean over the frames of each val medium that the reader cuts.
+
+    A few media at a time: the crops of a large split, all together, would be tens of gigabytes.
+    """
     media = validated(reader.faces)
+    means = [
+        mean
+        for start in range(0, len(media), AT_ONCE)
+        for mean in _means(model, reader, media[start : start + AT_ONCE])
+    ]
+    return video_figures([reader.faces.items[n] for n in media], np.array(means), known)
+
+
+def _means(model: nn.Module, reader: ClipReader, media: np.ndarray) -> list[float]:
+    """The mean fake_prob over the frames of each of these media, as serving takes them."""
     clips = [reader.crops(reader.frames(int(n), None), None) for n in media]
     probs = score(model, reader.preprocess.tensor(np.concatenate(clips)))
     ends = np.cumsum([len(clip) for clip in clips])[:-1]
-    means = np.array([part.mean() for part in np.split(probs, ends)])
-    return video_figures([reader.faces.items[n] for n in media], means, known)
+    return [float(part.mean()) for part in np.split(probs, ends)]
 
 
 def clip_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:

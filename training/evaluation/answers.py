@@ -21,7 +21,7 @@ from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FrameCounts, ModelScore, ModelSpec
 from training.evaluation.corruptions import SUITE
-from training.evaluation.seen import CACHE, Seen, kept_logits, logits_of, look
+from training.evaluation.seen import CACHE, Seen, device_of, kept_logits, logits_of, look
 from training.faces.bank import FaceBank
 from training.faces.index import Item
 
@@ -110,10 +110,11 @@ def write_rows(path: Path, clips: Sequence[Item], scored: dict[str, Scores]) -> 
 def track_logits(spec: ModelSpec, model: Detector, seen: Seen, cache: Path = CACHE) -> dict[int, np.ndarray]:
     """Fake-minus-real logits of a medium's people by track_id, from the cache where they are there.
 
-    An aligned crop needs landmarks, which some data sets of face crops lack: nobody can be judged then.
+    They are computed where the model is. An aligned crop needs landmarks, which some data sets of face crops lack: nobody can
+    be judged then.
     """
     usable = [t for t in seen.usable if spec.crop.kind == "square" or np.isfinite(t.landmarks).all()]
-    return logits_of(seen, cache)(model, spec, seen.frames, usable, "cpu") if usable else {}
+    return logits_of(seen, cache)(model, spec, seen.frames, usable, device_of(model)) if usable else {}
 
 
 def logits_of_pictures(
@@ -130,7 +131,8 @@ def logits_of_pictures(
 def _scored(spec: ModelSpec, model: Detector, bank: FaceBank, rows: Sequence[int]) -> np.ndarray:
     preprocess, parts = for_spec(spec), []
     for r in tqdm(rows, desc="pictures", unit="picture"):
-        x = preprocess.tensor(preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]]))
+        crops = preprocess.crops([bank.image(r)], bank.boxes[[r]], bank.landmarks[[r]])
+        x = preprocess.tensor(crops, device_of(model))
         one = x[None] if spec.task == "clip" else x  # a clip of one frame
         parts.append(score.of_pictures(model, spec, one))
     return np.concatenate(parts)

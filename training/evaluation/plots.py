@@ -68,7 +68,7 @@ def benchmark(
     probs: Mapping[str, np.ndarray],
     figures: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """ROC curves of all models on one data set, and the confusion of each at its shipped bound.
+    """ROC curves of all models on one data set, and the confusion of each at its shipped bound, or at 0.5 where it has none.
 
     Args:
         path: of the picture.
@@ -87,11 +87,12 @@ def benchmark(
     axes[0].plot([0, 1], [0, 1], "k:", linewidth=0.8)
     axes[0].set(xlabel="real media called fake", ylabel="fakes found", title="every threshold")
     for axis, name in zip(axes[1:], probs, strict=True):
-        counts = np.array(figures[name]["at"]["shipped"]["confusion"])
+        bound, at = next(iter(figures[name]["at"].items()))
+        counts = np.array(at["confusion"])
         axis.imshow(counts / np.maximum(counts.sum(1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
         for (row, column), count in np.ndenumerate(counts):
             axis.text(column, row, str(count), ha="center", va="center")
-        axis.set(title=f"{name}, shipped bound", ylabel="truth", xlabel="answer")
+        axis.set(title=f"{name}, bound {bound}", ylabel="truth", xlabel="answer")
         axis.set_xticks(range(2), ["real", "fake"])
         axis.set_yticks(range(2), ["real", "fake"])
     figure.savefig(path, dpi=90)

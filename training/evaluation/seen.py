@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
+from torch import nn
 
 from tbd_app.errors import TBDError
 from tbd_app.media import sample as sample_room
@@ -74,7 +75,7 @@ def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
     def read(
         model: Detector, spec: ModelSpec, frames: Frames, usable: Sequence[FaceTrack], device: str
     ) -> dict[int, np.ndarray]:
-        stored = cache / "logits" / _weights_key(model, spec) / f"{seen.key}.npz"
+        stored = cache / "logits" / _logits_key(model, spec) / f"{seen.key}.npz"
         if not stored.is_file():
             sights = _sights(seen, spec) if usable else {}
             found = neighbours.track_logits(model, spec, frames, usable, device, seen=sights)
@@ -123,11 +124,22 @@ def kept_logits(
     for row in rows:
         for part in (bank.encoded(row), bank.boxes[row], bank.landmarks[row]):
             content.update(np.ascontiguousarray(part).tobytes())
-    stored = cache / "pictures" / f"{_weights_key(model, spec)}-{content.hexdigest()[:24]}.npz"
+    stored = cache / "pictures" / f"{_logits_key(model, spec)}-{content.hexdigest()[:24]}.npz"
     if not stored.is_file():
         _save(stored, {"logits": made()})
     with np.load(stored, allow_pickle=False) as data:
         return data["logits"]
+
+
+def device_of(model: nn.Module) -> str:
+    """Where a model is, "cpu" or "cuda"."""
+    return next((p.device.type for p in model.parameters()), "cpu")
+
+
+def _logits_key(model: Detector, spec: ModelSpec) -> str:
+    """`_weights_key`, and the device where it is another than the CPU: there sums have another order and precision."""
+    device = device_of(model)
+    return _weights_key(model, spec) + ("" if device == "cpu" else f"-{device}")
 
 
 _KEYS: dict[int, tuple[weakref.ref[Detector], str]] = {}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training.benchmark import published, tables
+from tbd_app.models import registry, weights
+from training.benchmark import measure, published, tables
 from training.benchmark.collection import Collection
 from training.benchmark.measure import Answers, figures
+from training.evaluation import plots
 from training.faces.index import Item
 
 LABELS = [0, 0, 0, 1, 1, 1]
@@ -53,6 +56,24 @@ def test_each_method_stands_against_all_reals() -> None:
     assert {name: part["n_fake"] for name, part in f["methods"].items()} == {"Deepfakes": 1, "FaceSwap": 2}
     assert f["methods"]["Deepfakes"]["video_auc"] == pytest.approx(2 / 3, abs=1e-4)
     assert f["methods"]["FaceSwap"]["found_at_shipped"] == 1.0
+
+
+def test_a_run_that_was_not_exported_has_no_bound_of_its_own(tmp_path: Path) -> None:
+    """Figures, tables and the picture then are at 0.5, beside a model that has one."""
+    name = "effnet_b0_image"
+    weights.save_checkpoint(registry.create_model(name), tmp_path / "model.safetensors", registry.spec(name))
+    assert not measure.of_run(tmp_path, "cpu").shipped
+    said = answers([0.1, 0.2, 0.6, 0.9, 0.3, 0.8])
+    run, shipped = (figures(collection(), one) for one in (replace(said, bounds=None), said))
+    assert list(run["at"]) == ["0.5"]
+    assert run["at"]["0.5"] == shipped["at"]["0.5"]
+    assert "found_at_shipped" not in run["methods"]["FaceSwap"]
+    rows = measure._summary({"ffpp": {"run": run, "shipped": shipped}})
+    tables.write(tmp_path / "t", rows)
+    assert "| - |" in (tmp_path / "t.md").read_text().splitlines()[2]
+    probs = dict.fromkeys(("run", "shipped"), said.probs)
+    plots.benchmark(tmp_path / "t.png", "ffpp", np.array(LABELS), probs, {"run": run, "shipped": shipped})
+    assert (tmp_path / "t.png").stat().st_size
 
 
 def test_one_class_alone_has_no_ranking_and_still_rates() -> None:

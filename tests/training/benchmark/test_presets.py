@@ -22,6 +22,9 @@ def test_a_preset_is_its_fact_sheet(script: str, preset: str) -> None:
     for name, published in presets.SHEETS[script, preset].values.items():
         differs = presets.value_of(config, name) != published
         assert differs == ((script, preset, name) in presets.APART), name
+        if differs:
+            text = (PRESETS / script / f"{preset}.toml").read_text(encoding="utf-8")
+            assert "# Differs: " in text.split("\n\n")[0].split("model =")[0], "its first lines say so"
 
 
 def test_the_page_holds_the_table_of_today() -> None:

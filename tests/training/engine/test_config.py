@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import runpy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,6 +105,13 @@ def test_what_a_user_can_cause_ends_in_one_sentence(monkeypatch, tmp_path) -> No
     monkeypatch.setattr("sys.argv", ["x", "--toy", "--init", str(init), "--out", str(tmp_path / "run")])
     with pytest.raises(SystemExit, match=r"There are no weights at .*nowhere\.safetensors\."):
         command(train_video.main, train_video.Config, train_video.SCRIPT, None)
+
+
+@pytest.mark.parametrize("script", ["evaluate", "evaluate_robustness"])
+def test_a_model_that_there_is_not_is_named_without_a_trace(script, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("sys.argv", [script, "--data", str(tmp_path), "--models", "xcepton"])
+    with pytest.raises(SystemExit, match=r"xcepton.*xception"):
+        runpy.run_path(str(PRESETS.parent / f"{script}.py"), run_name="__main__")
 
 
 def test_an_unknown_flag_is_an_error(capsys) -> None:

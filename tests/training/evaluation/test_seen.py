@@ -79,3 +79,11 @@ def test_other_weights_have_other_logits(cache: Path) -> None:
     same.load_state_dict(one.state_dict())
     keys = [room._weights_key(model, spec) for model in (one, same, other)]
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_logits_of_another_device_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the CPU keep their name."""
+    spec, model = registry.spec(NAME), registry.create_model(NAME)
+    assert room._logits_key(model, spec) == room._weights_key(model, spec)
+    monkeypatch.setattr(room, "device_of", lambda _: "cuda")
+    assert room._logits_key(model, spec) == f"{room._weights_key(model, spec)}-cuda"
