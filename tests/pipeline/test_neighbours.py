@@ -156,6 +156,8 @@ def test_a_view_is_asked_of_one_of_the_clips_and_moves_all(
     spec, model, parts = registry.spec(NAME), score.loaded(NAME, "cpu"), score.Parts()
     served = neighbours.track_logits(model, spec, found.frames, found.tracks, "cpu", parts, seen=seen)
     assert served[0].shape == (2,)
+    between = abs(served[0][0] - served[0][1])
+    assert between > 1e-3
     of_clips = []
     with monkeypatch.context() as patch:
         for view in VIEWS:
@@ -164,9 +166,8 @@ def test_a_view_is_asked_of_one_of_the_clips_and_moves_all(
             same = stability.view_logits(NAME, found.frames, found.tracks, "cpu", kept, seen, min_face_px=10)
             assert same.keys() == {(0, view) for view in VIEWS}
             for logits in same.values():
-                # A view is cut from a part of the frame, on other pixels; another clip would be further away.
-                np.testing.assert_allclose(logits, served[0], atol=4e-3)
-    assert abs(served[0][0] - served[0][1]) > 6e-3
+                # A view is cut from a part of the frame, on other pixels: it is not the same, and near its own clip.
+                assert np.abs(logits - served[0]).max() < between / 2
     assert len(of_clips) == 2 * len(VIEWS) * RUNS.length
     (turned,) = (
         v
