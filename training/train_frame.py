@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
 
@@ -35,7 +35,7 @@ from training.datasets import streamed
 from training.datasets.batches import steps_per_epoch
 from training.datasets.clips import ClipReader
 from training.datasets.pairs import PairDataset
-from training.datasets.partners import FacePairing, must_be_own, paired
+from training.datasets.partners import FacePairing, Pairing, must_be_own, paired
 from training.datasets.published import Augment
 from training.datasets.shares import HIDDEN, SHARES, shares_of
 from training.datasets.streamed import StreamedFrames
@@ -256,7 +256,7 @@ def labelled_batches(
         stream = StreamedFrames(shards, reader, size=size, start=first, workers=config.workers, **how)
         found: Iterable[Any] = streamed.batches(stream, end)
     else:
-        data, size = paired(config.pairs, reader, batch=2 * config.batch_pairs, **how)
+        data, size = paired(cast(Pairing, config.pairs), reader, batch=2 * config.batch_pairs, **how)
         found = engine_batches.batches(data, size, first, end, config.workers)
     for batch in found:
         yield batch["x"].reshape(-1, *batch["x"].shape[-3:]), batch["y"].flatten()

@@ -53,8 +53,8 @@ REFERENCES: dict[str, Reference] = {
     "effnetv2_b0_frame": Reference(
         "no reference: a model of this project",
         "no reference",
-        "Trained on fakes made of reals, and in its last stage on clips of real generators; finds swaps and lip-sync better than "
-        "generated heads. Its card has what was measured.",
+        "Trained on fakes made of reals, and in its last stage on clips of real generators; finds swaps and lip-sync "
+        "better than generated heads. Its card has what was measured.",
     ),
     "effnet_b0_image": Reference(
         "140k faces: accuracy .99 (pictures)",
