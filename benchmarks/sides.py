@@ -51,7 +51,7 @@ MEDIA = {
     "clip_1080p": Medium(_clip("a.mp4", (1920, 1080), 250), "10 s, 1920x1080, H.264"),
     "clip_720p": Medium(_clip("b.mp4", (1280, 720), 750), "30 s, 1280x720, H.264"),
     "long_1080p": Medium(lambda folder: repeated(folder, 60), "10 min, 1920x1080, H.264", 1),
-    "clip_4k": Medium(_clip("c.mp4", (3840, 2160), 100), "4 s, 3840x2160, H.264"),
+    "clip_4k": Medium(_clip("c.mp4", (3840, 2160), 100), "4 s, 3840x2160, H.264", 1),
     "gif": Medium(
         lambda folder: media_factory.portrait_animation(folder / "d.gif", size=(480, 360)), "12 frames, GIF"
     ),

@@ -158,7 +158,7 @@ def _votes(row: ModelRow) -> str:
         return "if named" if row.installed else ""
     if len(row.votes_on) == len(MEASURED_KINDS):
         return "by default"
-    return "by default, " + " and ".join(KIND_NAMES[kind] for kind in row.votes_on)
+    return "on " + " and ".join(KIND_NAMES[kind] for kind in row.votes_on)
 
 
 def _measured(row: ModelRow) -> str:

@@ -78,7 +78,7 @@ def leave_one(module: str) -> None:
 
 @contextlib.contextmanager
 def start_later() -> Iterator[None]:
-    """Meanwhile no child is started in advance; at the end of the last such block one is."""
+    """Meanwhile no child is started in advance; at the end of the last such block one is, while the caller goes on."""
     global _held, _wanted
     with _lock:
         _held += 1
@@ -89,7 +89,12 @@ def start_later() -> Iterator[None]:
             _held -= 1
             module, _wanted = ("", _wanted) if _held else (_wanted, "")
         if module:
-            leave_one(module)
+            threading.Thread(target=_leave_one_unless_ending, args=[module], daemon=True).start()
+
+
+def _leave_one_unless_ending(module: str) -> None:
+    with contextlib.suppress(RuntimeError):  # the interpreter ends and starts nothing any more
+        leave_one(module)
 
 
 @atexit.register

@@ -97,16 +97,17 @@ def analyze_events(
         TBDError: the file or a setting is refused.
     """
     with sandbox.start_later():
-        yield from _analyze_events(path, settings, name, pictures, read)
+        report = yield from _analyzed(path, settings, name, pictures, read)
+    yield report
 
 
-def _analyze_events(
+def _analyzed(
     path: str | Path,
     settings: AnalysisSettings,
     name: str | None,
     pictures: bool,
     read: tuple[Media, Frames] | None,
-) -> Generator[ProgressEvent | Report]:
+) -> Generator[ProgressEvent, None, Report]:
     registry.resolve(settings.models)  # refuses an unknown name before the file is touched
     device = score.pick_device(settings.device)
     clock = _Clock()
@@ -184,7 +185,7 @@ def _analyze_events(
     )
     snapshots = tuple(explain.snapshots(sampled, linked, explained.maps)) if pictures else ()
     clock.lap("report")
-    yield Report(
+    return Report(
         media=_named(media, name),
         verdict=verdict.of_file([p.verdict for p in persons], counts, voters, blind_spots),
         people=tuple(persons),

@@ -97,7 +97,7 @@ def test_the_face_was_found(batch) -> None:
         "fake_prob": None,
         "votes": {"fake": 0, "real": 0, "abstain": 0},
         "reasons": ["no_face"],
-        "voters": registry.voters(["default"]),
+        "voters": registry.voters(["default"], "video"),
     }
 
 

@@ -108,8 +108,11 @@ def test_the_recipe_names_no_place() -> None:
 
 
 def test_the_bundled_preset_says_what_the_defaults_are_and_how_its_last_stage_went() -> None:
-    stage = replace(Config().loop, steps=1000, warmup_steps=50, lr=3e-4, validate_every=250)
-    shipped = replace(Config(), preset="bundled", seed=10, loop=stage)
+    stage = replace(Config().loop, steps=2000, warmup_steps=50, lr=3e-4, validate_every=250)
+    shipped = replace(
+        Config(), preset="bundled", seed=11, loop=stage, pairs="mixed", size_px=(192, 224), size_share=(0.6, 0.4),
+        frames_per_clip=12,
+    )  # fmt: skip
     assert load_preset(Config, NAME, "bundled") == shipped
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tbd_app.models import manifest
+from tbd_app.models import manifest, registry
 from tbd_app.pipeline import score
 from tbd_app.pipeline.views import VIEWS
 from tbd_app.steady import Steadiness, ViewAnswer
@@ -86,6 +86,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "score_tracks", scores)
     monkeypatch.setattr(steadiness, "view_logits", views)
     monkeypatch.setattr(manifest, "combination", lambda kind: None)
+    monkeypatch.setattr(registry, "voters", lambda asked, kind: list(MODELS))
 
 
 def test_each_voter_alone_and_the_vote_are_asked(served) -> None:
@@ -99,7 +100,7 @@ def test_each_voter_alone_and_the_vote_are_asked(served) -> None:
         assert answers.before == ["fake", "fake", "real"]
         assert answers.after == ["fake", "uncertain", "uncertain"]
         assert [p.same for p in answers.decisive if p is not None] == [5, 4, 4]
-    measured = evaluate_stability.measure(items, MODELS, evaluate_stability.Config())
+    measured = evaluate_stability.measure(items, evaluate_stability.Config())
     assert set(measured) == {*MODELS, ENSEMBLE}
     assert measured[ENSEMBLE]["stability"]["val_clips"]["n_turned_right"] == 1
     assert measured[ENSEMBLE]["val_clips_steady"]["tpr"] == pytest.approx(1 / 3, abs=1e-3)
