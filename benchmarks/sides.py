@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -84,7 +84,7 @@ def repeated(folder: Path, times: int) -> Path:
     return path
 
 
-def naive(path: Path, settings: AnalysisSettings) -> dict[str, float]:
+def naive(path: Path, settings: AnalysisSettings, voters: Sequence[str]) -> dict[str, float]:
     """All frames decoded, two searches at full size, the voters in float32: mean logit of each."""
     frames = every_frame(path)
     picked = [
@@ -100,7 +100,7 @@ def naive(path: Path, settings: AnalysisSettings) -> dict[str, float]:
         largest = int(np.argmax(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)))
         cut.append((frame, boxes[largest], points[largest]))
     out: dict[str, float] = {}
-    for name in registry.resolve(["default"]) if cut else ():
+    for name in voters if cut else ():
         spec, model = registry.spec(name), _float32(name)
         images, boxes, points = zip(*cut, strict=True)
         if spec.task == "clip":
@@ -137,7 +137,7 @@ def every_frame(path: Path) -> list[np.ndarray]:
     return frames
 
 
-def floor(path: Path, found: people.People) -> None:
+def floor(path: Path, found: people.People, voters: Sequence[str]) -> None:
     """The file decoded once, and the voters on the faces that are known already."""
     if found.media.kind == "video":
         last = max(found.frames.indices.tolist())
@@ -148,7 +148,7 @@ def floor(path: Path, found: people.People) -> None:
                     break
     else:
         every_frame(path)
-    for name in registry.resolve(["default"]):
+    for name in voters:
         score.score_tracks(name, found.frames, found.tracks)
 
 

@@ -35,6 +35,7 @@ import torch
 
 from benchmarks.sides import MEDIA, N_FRAMES, floor, naive
 from tbd_app import analyze
+from tbd_app.known import MEASURED_AS, MEASURED_KINDS
 from tbd_app.models import registry
 from tbd_app.pipeline import people, score
 from tbd_app.settings import AnalysisSettings
@@ -74,7 +75,7 @@ def main() -> None:
         }
     result = {
         "machine": f"{cpu()}, {torch.get_num_threads()} threads, bfloat16 {'native' if score.has_bf16('cpu') else 'absent'}",
-        "voters": registry.resolve(["default"]),
+        "voters": {kind: registry.voters(["default"], kind) for kind in MEASURED_KINDS},
         "frames": N_FRAMES,
         "import_s": import_seconds(),
         "media": rows,
@@ -105,10 +106,11 @@ def measured(path: Path, what: str, repeats: int) -> dict[str, Any]:
     """The sides of one file in turns: medians, ratios, stages, and peak memory of a process of its own."""
     settings = AnalysisSettings(explain=False)
     found = people.find(path, settings)
+    voters = registry.voters(["default"], MEASURED_AS[found.media.kind])  # all three ask the same ones
     sides: dict[str, Callable[[], Any]] = {
-        "naive": lambda: naive(path, settings),
+        "naive": lambda: naive(path, settings, voters),
         "ours": lambda: analyze(path, settings),
-        "floor": lambda: floor(path, found),
+        "floor": lambda: floor(path, found, voters),
     }
     seconds: dict[str, list[float]] = {side: [] for side in sides}
     stages: list[dict[str, float]] = []
@@ -210,7 +212,8 @@ def missed(result: dict[str, Any]) -> list[str]:
 def table(result: dict[str, Any]) -> str:
     """The page's part: machine, one row a file, stages, and what was missed."""
     lines = [
-        f"{result['machine']}; {result['frames']} frames, voters {', '.join(result['voters'])}.",
+        f"{result['machine']}; {result['frames']} frames.",
+        *(f"Voters of {kind}: {', '.join(names)}." for kind, names in result["voters"].items()),
         "",
         "| file | naive, s | ours, s | floor, s | naive / ours | ours / floor | peak, MiB | first, s |",
         "|---|---|---|---|---|---|---|---|",

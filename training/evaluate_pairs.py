@@ -58,6 +58,7 @@ def main(config: Config) -> None:
     faces = open_faces(config.data, n_frames=config.frames, splits=("train",))["train"]
     preprocess = for_spec(registry.spec(config.model))
     print("| pairs | measure | before | after |\n|---|---|---|---|")
+    empty = True
     for source in SHARES[config.shares]:
         try:
             pairs = PairDataset(
@@ -66,6 +67,7 @@ def main(config: Config) -> None:
             )  # fmt: skip
         except SystemExit:
             continue  # the collection has none of these
+        empty = False
         before, after, places, sources = measured(pairs, config)
         labels = np.tile([0, 1], config.pairs)
         for name in PICTURE_PROBES:
@@ -75,6 +77,8 @@ def main(config: Config) -> None:
             rows = [row for pair in places for row in pair]
             where = [_place(pairs, row) for row in rows]
             print(f"| {source} | place and size | {_cell(told_apart(where, labels, sources))} | |")
+    if empty:
+        raise SystemExit(f"The collection has none of the pairs that --shares {config.shares} asks for.")
 
 
 Measures = dict[str, list[list[float]]]
