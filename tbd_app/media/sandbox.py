@@ -70,7 +70,8 @@ def run(
 def _run(
     module: str, limits: Limits, order: dict[str, Any], file: int | None, about: About | None
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
-    child, done = waiting.take(about) or waiting.spare(module), False
+    child = waiting.take(about) or waiting.spare(module)
+    kept: About | None = None  # what it may wait for
     late = threading.Event()
 
     def stop() -> None:
@@ -84,7 +85,7 @@ def _run(
         child.order(order, limits, file)
         waiting.leave_one(module)
         info, arrays = child.answer(limits)
-        done = not arrays and about is not None
+        kept = None if arrays else about
         return info, arrays
     except (Broken, OSError):
         child.end()
@@ -103,7 +104,7 @@ def _run(
         ) from None
     finally:
         timer.cancel()
-        if done and not late.is_set() and about is not None:
-            waiting.keep(child, about)
+        if kept is not None and not late.is_set():
+            waiting.keep(child, kept)
         else:
             child.end()
