@@ -48,7 +48,7 @@ def test_raw_bytes_where_no_memory_can_be_shared(monkeypatch):
 
 def test_every_run_has_a_child_of_its_own_and_leaves_one_waiting():
     first, _ = sandbox.run(jobs.whoami, LIMITS)
-    (waiting,) = children()
+    waiting = the_one_that_waits()
     second, _ = sandbox.run(jobs.whoami, LIMITS)
     assert first["pid"] != second["pid"] == waiting
     sandbox.close()
@@ -89,16 +89,13 @@ def test_no_child_is_started_in_advance_while_that_would_slow_others_down():
             first, _ = sandbox.run(jobs.whoami, LIMITS)
             assert not children()
         assert not children()
-    ends = time.monotonic() + 10
-    while not children() and time.monotonic() < ends:
-        time.sleep(0.02)
-    (spare,) = children()
+    spare = the_one_that_waits()
     assert sandbox.run(jobs.whoami, LIMITS)[0]["pid"] == spare != first["pid"]
 
 
 def test_waiting_child_that_was_killed_is_replaced():
     sandbox.run(jobs.whoami, LIMITS)
-    os.kill(children()[0], signal.SIGKILL)
+    os.kill(the_one_that_waits(), signal.SIGKILL)
     time.sleep(0.2)
     assert sandbox.run(jobs.echo, LIMITS, shapes=[], value=3)[0]["value"] == 3
 
@@ -205,7 +202,7 @@ def test_a_child_outlives_the_thread_that_asked_for_it():
     thread.start()
     thread.join()
     time.sleep(0.3)
-    assert len(children()) == 1
+    assert alive(the_one_that_waits())
 
 
 def test_works_from_another_folder_that_shadows_modules(tmp_path, monkeypatch):
@@ -247,6 +244,15 @@ def children(of: int | None = None) -> list[int]:
         parents[int(stat.parent.name)] = int(fields[1])
     found = [pid for pid, parent in parents.items() if parent == (of or os.getpid())]
     return found if of else [pid for pid in found if b"tbd_app.media.confined" in command_of(pid)]
+
+
+def the_one_that_waits() -> int:
+    """The only child. While a process changes into its program, the system shows it without a command for a moment."""
+    ends = time.monotonic() + 10
+    while len(children()) != 1 and time.monotonic() < ends:
+        time.sleep(0.02)
+    (pid,) = children()
+    return pid
 
 
 def command_of(pid: int) -> bytes:
