@@ -37,6 +37,7 @@ import httpx
 import numpy as np
 import psutil
 
+from benchmarks.rest import growth
 from tests import hostile
 from training.evaluation.marked import replaced
 
@@ -47,7 +48,7 @@ GOOD = 0.5  # share of requests with a file that can be judged
 PAGE_SHARE = 0.3  # of these are pressed on the page by a new visitor each
 LARGEST = 300_000  # bytes of a hostile file that is sent again and again
 SLOW = ("GIF: 1,500 large frames", "WebP: 400 large frames")  # each would hold the place for a minute
-SAMPLE_S = 5.0
+SAMPLE_S = 0.5
 WARM_UP = 0.3  # of the time, before the slope of memory is taken
 MAX_SLOPE = 1.0  # MiB a minute
 START_S = 300.0  # a busy machine is slow to load the models
@@ -229,15 +230,14 @@ def soak(n_clients: int, minutes: float, folder: Path) -> tuple[str, list[str]]:
     wrong += [text for kind, text in shown if kind != "page"]
     counts, lock = Counts(), threading.Lock()
     until = time.monotonic() + minutes * 60
-    arguments = (server.url, button, pools, expected, until, counts, lock)
-    threads = [threading.Thread(target=client, args=(n, *arguments), daemon=True) for n in range(n_clients)]
+    args = (server.url, button, pools, expected, until, counts, lock)
+    threads = [threading.Thread(target=client, args=(n, *args), daemon=True) for n in range(n_clients)]
     for thread in threads:
         thread.start()
     memory = np.array(list(watched(server, until)))
     for thread in threads:
         thread.join(600)
-    warm = memory[memory[:, 0] >= WARM_UP * minutes]
-    slope = float(np.polyfit(warm[:, 0], warm[:, 1], 1)[0]) if len(warm) > 1 else 0.0
+    level, slope, low, high = growth(memory[memory[:, 0] >= WARM_UP * minutes])
     left_idle = settled(server)
     server.end(signal.SIGKILL)
     again = Server(folder)
@@ -262,12 +262,12 @@ def soak(n_clients: int, minutes: float, folder: Path) -> tuple[str, list[str]]:
         "seconds to an answer, median and 95 %": " and ".join(
             f"{q:.1f}" for q in np.quantile(counts.seconds or [0], [0.5, 0.95])
         ),
-        "memory after the warm-up": f"{warm[0, 1]:.0f} MiB, {slope:+.2f} MiB a minute",
+        "memory after the warm-up": f"{level:.0f} MiB, {slope:+.2f} ({low:+.2f} to {high:+.2f}) MiB a minute",
         "files left: idle, after kill and start, after the end": f"{len(left_idle)}, {len(left_killed)}, {len(left_ended)}",
     }
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
-    load = f"{os.cpu_count()} cores of {platform.machine()}, load {os.getloadavg()[0]:.1f}"
-    return "\n".join([*lines, "", f"Measured {time.strftime('%Y-%m-%d')}, {load}."]), wrong
+    machine = f"{os.cpu_count()} cores of {platform.machine()}, load {os.getloadavg()[0]:.1f}"
+    return "\n".join([*lines, "", f"Measured {time.strftime('%Y-%m-%d')}, {machine}."]), wrong
 
 
 def settled(server: Server) -> list[str]:

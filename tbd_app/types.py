@@ -94,6 +94,7 @@ class FaceTrack:
         landmarks: (K,5,2) float32.
         quality: size, sharpness and coverage.
         exclusion: why it cannot be scored, None when it can.
+        sharpest: row of its sharpest face.
     """
 
     track_id: int
@@ -102,6 +103,7 @@ class FaceTrack:
     landmarks: np.ndarray
     quality: TrackQuality
     exclusion: Exclusion | None = None
+    sharpest: int = 0
 
     def __len__(self) -> int:
         return len(self.positions)

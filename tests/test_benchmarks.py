@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import speed, train_memory
+from benchmarks import followed, rest, speed, train_memory
 from benchmarks.sides import MEDIA
 from tbd_app import analyze
 from tbd_app.settings import AnalysisSettings
@@ -32,6 +34,28 @@ def test_the_page_holds_how_fast_it_was_and_nothing_of_that_time_is_unreported()
     assert result["missed"] == speed.missed(result)
     for row in result["media"].values():
         assert row["stages_s"]["unreported"] < 0.05 * row["ours_s"]
+
+
+def test_memory_is_compared_between_moments_without_frames_in_hand() -> None:
+    minutes = np.arange(0, 10, 1 / 120)
+    busy = 200.0 * (np.arange(len(minutes)) % 8 > 2)  # frames of one file after the other
+    memory = np.stack([minutes, 1000 + 0.5 * minutes + busy], axis=1)
+    level, slope, low, high = rest.growth(memory)
+    assert len(rest.at_rest(memory)) == 40
+    assert level == pytest.approx(1000, abs=0.1)
+    assert slope == pytest.approx(0.5, abs=0.01)
+    assert low <= slope <= high
+    assert rest.growth(memory[:2])[1:] == (0, 0, 0)
+
+
+def test_a_label_or_a_probability_that_differs_is_no_same_answer() -> None:
+    found = [("real", 0.2), ("real", 0.2)]
+    counts, seconds = {"files": 3}, {"searched": 2.0, "followed": 1.0}
+    near = (Path("a"), found, [("real", 0.215), ("real", 0.215)])
+    assert followed.summary(counts, seconds, [])["met"]
+    assert followed.summary(counts, seconds, [near])["met"]
+    for other in ([("real", 0.23), ("real", 0.2)], [("real", 0.2), ("uncertain", 0.2)], [("real", None)]):
+        assert not followed.summary(counts, seconds, [near, (Path("b"), found, other)])["met"]
 
 
 @pytest.mark.weights

@@ -61,9 +61,10 @@ def combed(frame: VideoFrame) -> tuple[float, float]:
 
 
 def _spikes(luma: np.ndarray) -> float:
-    levels = luma.astype(np.float32)
+    levels = luma.astype(np.int16)
     up, down = levels[1:-1] - levels[:-2], levels[1:-1] - levels[2:]
-    return float(((up * down > 0) & (np.minimum(np.abs(up), np.abs(down)) > COMBED_STEP)).mean())
+    stands_out = np.minimum(np.abs(up), np.abs(down)) > COMBED_STEP
+    return float((stands_out & ((up > 0) == (down > 0))).mean())
 
 
 def _luma(frame: VideoFrame) -> np.ndarray | None:

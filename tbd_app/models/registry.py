@@ -187,8 +187,11 @@ def load(name: str, device: str = "cpu", path: Path | None = None, **options: An
             asdict(its.backbone), registered(name).backbone, file.name, ("name", "activation")
         )
         public = weights.fetch_backbone(its.backbone)
-    model = create_model(name, **its.options | options)
-    if its.backbone is not None and public is not None:
+    if its.backbone is None or public is None:
+        model = create_model(name, **its.options | options)
+    else:
+        with importlib.import_module("tbd_app.models.nets.tower").blank():
+            model = create_model(name, **its.options | options)
         weights.load_backbone_file(model, public, its.backbone.tag)
     weights.load_checkpoint(model, file, its)
     return model.to(device).eval()

@@ -16,7 +16,18 @@ from tbd_app.media import provenance, sandbox
 from tbd_app.media.open import open_media
 from tbd_app.models import manifest, registry
 from tbd_app.names import shown
-from tbd_app.pipeline import explain, fitness, made_by, neighbours, people, score, stability, tracks, verdict
+from tbd_app.pipeline import (
+    explain,
+    fitness,
+    followed,
+    made_by,
+    neighbours,
+    people,
+    score,
+    snapshots,
+    stability,
+    verdict,
+)
 from tbd_app.pipeline.crops import cut_inside
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
@@ -126,7 +137,7 @@ def _analyzed(
     found: dict[int, Faces] = {}
     yield _event("faces", 0, len(sampled), "Looking for faces")
     detector = people.detector(device, settings.min_face_px)
-    for position, faces in detector.detect_iter(sampled.images, settings.face_confidence):
+    for position, faces in followed.detect_iter(detector, sampled, settings.face_confidence):
         found[position] = faces
         yield _event("faces", len(found), len(sampled), "Looking for faces")
     faces_by_frame = [found[i] for i in range(len(sampled))]
@@ -183,7 +194,7 @@ def _analyzed(
         size=(sampled.images[0].shape[1], sampled.images[0].shape[0]),
         turned=turned,
     )
-    snapshots = tuple(explain.snapshots(sampled, linked, explained.maps)) if pictures else ()
+    shots = tuple(snapshots.of(sampled, linked, explained.maps)) if pictures else ()
     clock.lap("report")
     return Report(
         media=_named(media, name),
@@ -200,7 +211,7 @@ def _analyzed(
         known=vote,
         combination=combination if any("combined" in p.verdict.reasons for p in persons) else None,
         explanations=explained.shown,
-        snapshots=snapshots,
+        snapshots=shots,
         maps=explained.kinds,
         stability=steady,
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -252,18 +263,14 @@ def _person(
     answer: Verdict,
 ) -> Person:
     times = tuple(float(sampled.times_s[p]) for p in track.positions)
-    sharpest = max(
-        range(len(track)),
-        key=lambda k: tracks.blur(sampled.images[int(track.positions[k])], track.boxes[k]),
-    )
-    image = sampled.images[int(track.positions[sharpest])]
+    image = sampled.images[int(track.positions[track.sharpest])]
     return Person(
         track=track,
         span_s=(times[0], times[-1]),
         times_s=times,
         verdict=answer,
         scores=tuple(scores),
-        thumbnail=cut_inside(image, track.boxes[sharpest], 1.3, THUMBNAIL_PX),
+        thumbnail=cut_inside(image, track.boxes[track.sharpest], 1.3, THUMBNAIL_PX),
     )
 
 

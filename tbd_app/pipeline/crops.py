@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 
+from tbd_app.pipeline.parallel import each
 from tbd_app.types import CropRecipe, ModelSpec
 
 
@@ -232,17 +233,13 @@ class Preprocess:
             ValueError: an aligned recipe without landmarks.
         """
         if self.recipe.kind == "square":
-            cut = [
-                cut_face(image, box, self.recipe.margin, self.size)
-                for image, box in zip(images, boxes, strict=True)
-            ]
+            cut = each(lambda image, box: cut_face(image, box, self.recipe.margin, self.size), images, boxes)
         elif landmarks is None:
             raise ValueError(f"{self.recipe.kind} crops need landmarks")
         else:
-            cut = [
-                cut_aligned(image, points, self.recipe, self.size)
-                for image, points in zip(images, landmarks, strict=True)
-            ]
+            cut = each(
+                lambda image, points: cut_aligned(image, points, self.recipe, self.size), images, landmarks
+            )
         return np.stack(cut) if cut else np.zeros((0, self.size, self.size, 3), np.uint8)
 
     def extent(

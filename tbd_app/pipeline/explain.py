@@ -5,8 +5,8 @@ One model that judges single frames has a map for every frame, too.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Literal
 
@@ -19,14 +19,13 @@ from tbd_app.pipeline import grad_cam as cam
 from tbd_app.pipeline import maps as kinds
 from tbd_app.pipeline import neighbours, score
 from tbd_app.pipeline.crops import Preprocess, for_spec, moved
-from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, MapKind, ModelScore, Snapshot
+from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, MapKind, ModelScore
 
 MAX_PEOPLE = 3  # the largest ones
 CROP_PX = 224
 MAP_PX = 56
 HIGHEST, LOWEST = 4, 2  # frames of a person
 BATCH = 8
-SNAPSHOT_SIDE_PX = 800
 Role = Literal["highest", "lowest"]
 
 
@@ -271,28 +270,3 @@ def _maps(one: _Looked, frames: Frames, strongest: float) -> list[FaceMap]:
             )
         )
     return out
-
-
-def snapshots(sampled: Frames, linked: Sequence[FaceTrack], maps: Sequence[FaceMap]) -> Generator[Snapshot]:
-    """The frames, reduced, with the boxes of the tracks and the maps."""
-    for position, image in enumerate(sampled.images):
-        scale = min(1.0, SNAPSHOT_SIDE_PX / max(image.shape[:2]))
-        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-        here = [
-            (t.track_id, box * scale)
-            for t in linked
-            for p, box in zip(t.positions, t.boxes, strict=True)
-            if p == position
-        ]
-        yield Snapshot(
-            position=position,
-            time_s=float(sampled.times_s[position]),
-            image=cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy(),
-            boxes=np.array([b for _, b in here], np.float32).reshape(-1, 4),
-            track_ids=tuple(i for i, _ in here),
-            maps=tuple(
-                replace(m, xyxy=m.xyxy * scale, landmarks=m.landmarks * scale)
-                for m in maps
-                if m.position == position
-            ),
-        )

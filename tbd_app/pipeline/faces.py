@@ -6,9 +6,14 @@ Source: fact sheet B, section 5 (dual-stage face verification).
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
+
+import tbd_app.lean  # noqa: F401 - before facenet_pytorch
+
+# isort: split
 
 import cv2
 import numpy as np
@@ -16,6 +21,7 @@ import torch
 from facenet_pytorch import MTCNN
 
 from tbd_app.pipeline.crops import cut_square
+from tbd_app.pipeline.parallel import each
 from tbd_app.types import Faces
 
 DETECT_SIDE_PX = 640  # longer side of the frame that pass 1 sees
@@ -24,6 +30,7 @@ PROPOSAL_SCORE = 0.7  # P-Net: 0.6 doubles the work and finds no further face on
 CANDIDATE_SCORE = 0.6  # pass 1 is generous, pass 2 decides; tuned, not tested
 VERIFY_MARGIN = 1.5  # tuned, not tested
 VERIFY_SIDE_PX = 160
+VERIFY_MIN_PX = 48  # smaller faces are not searched for in an enlarged crop
 MIN_COVER = 0.2  # of the enlarged crop's area; tuned, not tested
 LEAST_PROB = 1e-7  # a score counts as at least this far from 0 and from 1
 MAX_OFFSET = 0.25  # of the enlarged crop's side, between centres; tuned, not tested
@@ -63,17 +70,38 @@ class FaceDetector:
         return [faces for _, faces in sorted(self.detect_iter(images, confidence))]
 
     def detect_iter(
-        self, images: Sequence[np.ndarray], confidence: float = 0.9
+        self,
+        images: Sequence[np.ndarray],
+        confidence: float = 0.9,
+        smallest_px: Sequence[float] | None = None,
     ) -> Iterator[tuple[int, Faces]]:
-        """As `detect`, but yields (position, Faces) after each small batch, so that a caller can show progress or stop."""
-        by_size: dict[tuple[int, ...], list[int]] = {}
+        """As `detect`, but yields (position, Faces) after each small batch, so that a caller can show progress or stop.
+
+        Args:
+            images: T pictures (H,W,3) uint8 RGB of any sizes.
+            confidence: least probability of a face, 0 to 1.
+            smallest_px: the longer side of the smallest face that each picture is expected to show, where that is known;
+                faces below half of it are not searched for.
+        """
+        groups: dict[tuple[int, int, int], list[int]] = {}
         for i, image in enumerate(images):
-            by_size.setdefault(image.shape[:2], []).append(i)
-        for positions in by_size.values():
+            height, width = image.shape[:2]
+            spared = 0 if smallest_px is None else self._spared((height, width), smallest_px[i] / 2)
+            groups.setdefault((height, width, spared), []).append(i)
+        for (_, _, spared), positions in groups.items():
             for chunk in _chunks(positions, FRAME_BATCH):
                 frames = [images[i] for i in chunk]
-                found = self._verify(frames, self.candidates(frames), confidence)
+                found = self._verify(frames, self.candidates(frames, spared), confidence)
                 yield from zip(chunk, found, strict=True)
+
+    def _spared(self, size: tuple[int, int], smallest_px: float) -> int:
+        """How many of the finest sizes of MTCNN's pyramid a search for faces of at least `smallest_px` can do without."""
+        finest = self._finest_px(size)
+        return max(int(math.log(max(smallest_px * _scale(size), finest) / finest, 1 / self._mtcnn.factor)), 0)
+
+    def _finest_px(self, size: tuple[int, int]) -> float:
+        """The smallest face that pass 1 searches for, px of the reduced frame."""
+        return max(int(self.min_face_px * _scale(size)), SMALLEST_SEARCH_PX)
 
     def _run(self, batch: np.ndarray, min_face_px: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """MTCNN on (N,H,W,3) uint8: boxes (n,4), scores (n,), landmarks (n,5,2) per picture."""
@@ -83,7 +111,7 @@ class FaceDetector:
         # Planar memory: pooling and resizing in MTCNN are twice as fast on it as on interleaved pixels.
         planar = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
         with self._lock:
-            self._mtcnn.min_face_size = max(int(min_face_px), 1)
+            self._mtcnn.min_face_size = max(min_face_px, 1)  # pyright: ignore[reportAttributeAccessIssue]
             # Its results are object arrays, None where nothing was found.
             boxes, scores, points = self._mtcnn.detect(planar, landmarks=True)  # pyright: ignore[reportAssignmentType]
         return [
@@ -93,15 +121,24 @@ class FaceDetector:
             for b, s, p in zip(boxes, scores, points, strict=True)
         ]
 
-    def candidates(self, frames: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Pass 1 on frames of one size: boxes (n,4), scores (n,) and landmarks (n,5,2) in frame pixels."""
+    def candidates(
+        self, frames: Sequence[np.ndarray], spared: int = 0
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Pass 1 on frames of one size: boxes (n,4), scores (n,) and landmarks (n,5,2) in frame pixels.
+
+        Args:
+            frames: T pictures (H,W,3) uint8 RGB.
+            spared: how many of the pyramid's finest sizes are left out; the others are the same.
+        """
         height, width = frames[0].shape[:2]
-        scale = min(1.0, DETECT_SIDE_PX / max(height, width))
+        scale = _scale((height, width))
         size = (max(round(width * scale), 1), max(round(height * scale), 1))
         small = np.stack(
-            [f if scale == 1 else cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames]
+            frames
+            if scale == 1
+            else each(lambda f: cv2.resize(f, size, interpolation=cv2.INTER_AREA), frames)
         )
-        min_face_px = max(self.min_face_px * scale, SMALLEST_SEARCH_PX)
+        min_face_px = self._finest_px((height, width)) / self._mtcnn.factor**spared
         out = []
         for boxes, scores, points in self._run(small, min_face_px):
             keep = scores >= CANDIDATE_SCORE
@@ -117,7 +154,7 @@ class FaceDetector:
         Returns:
             (N,) float64 log-odds; very low where none is found.
         """
-        best = [float(scores.max(initial=0)) for _, scores, _ in self._run(crops, VERIFY_SIDE_PX * 0.3)]
+        best = [float(scores.max(initial=0)) for _, scores, _ in self._run(crops, VERIFY_MIN_PX)]
         probs = np.clip(best, LEAST_PROB, 1 - LEAST_PROB)
         return np.log(probs / (1 - probs))
 
@@ -128,18 +165,18 @@ class FaceDetector:
         confidence: float,
     ) -> list[Faces]:
         """Pass 2: each candidate is cut out, enlarged or reduced to one size and searched again."""
-        squares, crops = [], []
-        for frame, (boxes, _, _) in zip(frames, candidates, strict=True):
-            for x0, y0, x1, y1 in boxes:
-                square = around(np.array([x0, y0, x1, y1]))
-                squares.append(square)
-                crops.append(cut_square(frame, *square, VERIFY_SIDE_PX))
+        squares = [
+            (frame, around(box))
+            for frame, (boxes, _, _) in zip(frames, candidates, strict=True)
+            for box in boxes
+        ]
+        crops = each(_enlarged, *zip(*squares, strict=True))
         confirmed = []
         for chunk in _chunks(list(zip(squares, crops, strict=True)), CANDIDATE_BATCH):
-            found = self._run(np.stack([crop for _, crop in chunk]), VERIFY_SIDE_PX * 0.3)
+            found = self._run(np.stack([crop for _, crop in chunk]), VERIFY_MIN_PX)
             confirmed += [
                 _agreeing(*result, square=square, confidence=confidence)
-                for (square, _), result in zip(chunk, found, strict=True)
+                for ((_, square), _), result in zip(chunk, found, strict=True)
             ]
         out, at = [], 0
         for boxes, scores, points in candidates:
@@ -148,11 +185,20 @@ class FaceDetector:
         return out
 
 
+def _scale(size: tuple[int, int]) -> float:
+    """Of the reduced frame that pass 1 sees, from height and width."""
+    return min(1.0, DETECT_SIDE_PX / max(size))
+
+
 def around(box: np.ndarray) -> tuple[float, float, float]:
     """x0, y0 and side, px, of the square that pass 2 cuts around a box (4,) xyxy."""
     x0, y0, x1, y1 = box
     side = max(x1 - x0, y1 - y0) * VERIFY_MARGIN
     return (x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side
+
+
+def _enlarged(frame: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
+    return cut_square(frame, *square, VERIFY_SIDE_PX)
 
 
 def _chunks(items: Sequence[T], n: int) -> Iterator[Sequence[T]]:

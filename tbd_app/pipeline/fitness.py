@@ -14,6 +14,7 @@ import numpy as np
 
 from tbd_app.pipeline.crops import cut_face, cut_square
 from tbd_app.pipeline.faces import VERIFY_SIDE_PX, FaceDetector, around
+from tbd_app.pipeline.parallel import each
 from tbd_app.types import Exclusion, FaceTrack, Frames
 
 CHECKED_FRAMES = 3  # of a track, or of a file without a confirmed face
@@ -81,10 +82,12 @@ def _spread(n: int) -> list[int]:
 
 def brightness(images: Sequence[np.ndarray], boxes: np.ndarray) -> float:
     """How bright the bright parts of a face are, 0 to 255, median over its frames; skin tone moves it little."""
-    faces = [
-        cv2.cvtColor(cut_face(i, b, 1.0, 64), cv2.COLOR_RGB2GRAY) for i, b in zip(images, boxes, strict=True)
-    ]
-    return float(np.median([np.percentile(face, BRIGHT_PERCENTILE) for face in faces]))
+    return float(np.median(each(_brightness, images, boxes)))
+
+
+def _brightness(image: np.ndarray, box: np.ndarray) -> float:
+    grey = cv2.cvtColor(cut_face(image, box, 1.0, 64), cv2.COLOR_RGB2GRAY)
+    return float(np.percentile(grey, BRIGHT_PERCENTILE))
 
 
 def nose_offset(landmarks: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from tbd_app.known import MEASURED_AS
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.models import registry
-from tbd_app.pipeline import fitness, neighbours, tracks
+from tbd_app.pipeline import fitness, followed, neighbours, tracks
 from tbd_app.pipeline.faces import FaceDetector
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Faces, FaceTrack, Frames, Media
@@ -40,7 +40,7 @@ def find(path: str | Path, settings: AnalysisSettings, device: str = "cpu") -> P
         TBDError: the file is refused.
     """
     media, frames = read(path, settings)
-    faces = detector(device, settings.min_face_px).detect(frames.images, settings.face_confidence)
+    faces = followed.detect(detector(device, settings.min_face_px), frames, settings.face_confidence)
     return People(media, frames, tuple(faces), tuple(linked(frames, faces, settings, device)))
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from tbd_app.pipeline.crops import cut_face
 from tbd_app.pipeline.faces import iou
+from tbd_app.pipeline.parallel import each
 from tbd_app.types import Faces, FaceTrack, Frames, TrackQuality
 
 MIN_IOU = 0.2
@@ -48,12 +50,9 @@ def link(
     """
     done: list[_Chain] = []
     alive: list[_Chain] = []
-    before: np.ndarray | None = None
-    for position, (image, found) in enumerate(zip(frames.images, faces, strict=True)):
-        colours = _colours(image)
-        if before is not None and cv2.compareHist(before, colours, cv2.HISTCMP_BHATTACHARYYA) > CUT_DISTANCE:
+    for position, (cut, found) in enumerate(zip(cuts(frames.images), faces, strict=True)):
+        if cut:
             done, alive = done + alive, []
-        before = colours
         rows = [int(r) for r in np.flatnonzero(found.verified)]
         for chain, row in _matches(alive, found.boxes, rows):
             chain.add(position, row, found.boxes[row])
@@ -67,6 +66,13 @@ def link(
         alive = [c for c in alive if c not in gone]
     chains = sorted(done + alive, key=lambda c: -_weight(c, faces))
     return [_track(i, chain, frames, faces, min_face_px, min_share) for i, chain in enumerate(chains)]
+
+
+def cuts(images: Sequence[np.ndarray]) -> list[bool]:
+    """Of each picture (H,W,3) uint8, whether a cut lies before it."""
+    colours = each(_colours, images)
+    far = [cv2.compareHist(a, b, cv2.HISTCMP_BHATTACHARYYA) > CUT_DISTANCE for a, b in pairwise(colours)]
+    return [False, *far][: len(images)]
 
 
 def _colours(image: np.ndarray) -> np.ndarray:
@@ -85,8 +91,8 @@ def _colours(image: np.ndarray) -> np.ndarray:
 
 def _matches(alive: list[_Chain], boxes: np.ndarray, rows: list[int]) -> list[tuple[_Chain, int]]:
     """Best pairs first, each chain and each face once."""
-    pairs = [(closeness, c, row) for c in range(len(alive)) for row in rows
-             if (closeness := _closeness(alive[c].box, boxes[row])) > 0]  # fmt: skip
+    pairs = [(near, c, row) for c in range(len(alive)) for row in rows
+             if (near := closeness(alive[c].box, boxes[row])) > 0]  # fmt: skip
     out, used_chains, used_rows = [], set(), set()
     for _, c, row in sorted(pairs, reverse=True):
         if c not in used_chains and row not in used_rows:
@@ -96,7 +102,7 @@ def _matches(alive: list[_Chain], boxes: np.ndarray, rows: list[int]) -> list[tu
     return out
 
 
-def _closeness(a: np.ndarray, b: np.ndarray) -> float:
+def closeness(a: np.ndarray, b: np.ndarray) -> float:
     """1 + IoU for overlapping boxes, up to 1 for near ones of like size, 0 for strangers."""
     sides = float(max(a[2:] - a[:2])), float(max(b[2:] - b[:2]))
     if max(sides) > MAX_RESIZE * min(sides):
@@ -135,7 +141,7 @@ def _track(
         exclusion = "face_too_small"
     elif coverage < min_share:
         exclusion = "too_brief"
-    sharpness = [blur(frames.images[p], _box(faces, p, r)) for p, r in places]
+    sharpness = each(blur, [frames.images[p] for p in chain.positions], boxes)
     return FaceTrack(
         track_id=track_id,
         positions=np.array(chain.positions, np.int64),
@@ -143,6 +149,7 @@ def _track(
         landmarks=np.stack([faces[p].landmarks[r] for p, r in places]),
         quality=TrackQuality(side_px, float(np.median(sharpness)), coverage),
         exclusion=exclusion,
+        sharpest=int(np.argmax(sharpness)),
     )
 
 

@@ -16,7 +16,8 @@ from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDErro
 from tbd_app.media import sandbox
 from tbd_app.models import registry
 from tbd_app.pipeline.analyze import STAGE_ENDS, THUMBNAIL_PX, analyze, analyze_events
-from tbd_app.pipeline.explain import HIGHEST, LOWEST, SNAPSHOT_SIDE_PX
+from tbd_app.pipeline.explain import HIGHEST, LOWEST
+from tbd_app.pipeline.snapshots import SNAPSHOT_SIDE_PX
 from tbd_app.report.to_json import dumps
 from tbd_app.settings import AnalysisSettings, Limits
 from tbd_app.types import ProgressEvent, Report

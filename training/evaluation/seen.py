@@ -28,13 +28,13 @@ from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector
 from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.pipeline import faces as faces_room
-from tbd_app.pipeline import fitness, neighbours, people, score, stability, tracks, views
+from tbd_app.pipeline import fitness, followed, neighbours, people, score, stability, tracks, views
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import Exclusion, FaceTrack, Frames, ModelSpec, TrackQuality, ViewName
 from training.faces.bank import FaceBank, decoded
 
 CACHE = Path("runs/cache/seen")
-_ROOMS = (sample_room, faces_room, tracks, fitness)  # another way to find people makes another cache
+_ROOMS = (sample_room, faces_room, followed, tracks, fitness)  # another way to find people makes another cache
 _VIEW_ROOMS = (stability, views)  # and another way to change them another one of views
 
 

@@ -1,0 +1,1 @@
+import tbd_app.lean  # noqa: F401 - before whatever imports timm

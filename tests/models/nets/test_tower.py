@@ -15,7 +15,7 @@ from tbd_app.errors import WrongBackbone
 from tbd_app.models import registry, weights
 from tbd_app.models.backbones import CLIP_B16, CLIP_B32, CLIP_L14
 from tbd_app.models.nets.clip_ln import ClipLayerNorm
-from tbd_app.models.nets.tower import build_tower
+from tbd_app.models.nets.tower import blank, build_tower
 from tbd_app.pipeline import grad_cam
 from tbd_app.types import Backbone
 from tests.models import small
@@ -80,6 +80,16 @@ def test_random_towers_are_the_same_ones_and_leave_the_generator_alone() -> None
     torch.manual_seed(2)
     other = build_tower(CLIP_B16.name, small.TOWER)
     assert all(torch.equal(t, other.state_dict()[key]) for key, t in one.state_dict().items())
+
+
+def test_a_blank_tower_takes_the_numbers_of_another() -> None:
+    whole = build_tower(CLIP_B16.name, small.TOWER)
+    with blank():
+        taken = build_tower(CLIP_B16.name, small.TOWER)
+    assert not any(p.requires_grad for p in taken.parameters())
+    taken.load_state_dict(whole.state_dict())
+    with torch.inference_mode():
+        assert torch.equal(taken(pictures()), whole(pictures()))
 
 
 def test_a_network_without_patches_is_refused() -> None:
