@@ -204,19 +204,22 @@ CORRUPTIONS: dict[str, Corruption] = {
     "jpeg50": jpeg(50),
     "half_size": scaled(0.5),
 }
+# Of single pictures (H,W,3) uint8 BGR.
+CHANGES: dict[str, Change] = {
+    **{f"resized_{f:g}": resized(f) for f in (0.5, 0.25)},
+    **{f"blur_{s}": blurred(s) for s in (1, 2, 3)},
+    **{f"noise_{d}": noisy(d) for d in (5, 10, 20)},
+    **{f"contrast_{f:g}": contrast(f) for f in (0.85, 0.6, 0.35)},
+    **{f"saturation_{f:g}": saturation(f) for f in (0.4, 0.2, 0)},
+    **{f"grey_blocks_{n}": grey_blocks(n) for n in (16, 48, 80)},
+    **{f"coarse_{n}": coarse(n) for n in (2, 4, 6)},
+}
 # The whole suite; what `evaluate.py` measures unless others are named is above.
 SUITE: dict[str, Corruption] = CORRUPTIONS | {
     "jpeg95": jpeg(95),
     "jpeg75": jpeg(75),
     "jpeg30": jpeg(30),
-    "resized_0.5": changed("resized_0.5", resized(0.5)),
-    "resized_0.25": changed("resized_0.25", resized(0.25)),
-    **{f"blur_{s}": changed(f"blur_{s}", blurred(s)) for s in (1, 2, 3)},
-    **{f"noise_{d}": changed(f"noise_{d}", noisy(d)) for d in (5, 10, 20)},
-    **{f"contrast_{f:g}": changed(f"contrast_{f:g}", contrast(f)) for f in (0.85, 0.6, 0.35)},
-    **{f"saturation_{f:g}": changed(f"saturation_{f:g}", saturation(f)) for f in (0.4, 0.2, 0)},
-    **{f"grey_blocks_{n}": changed(f"grey_blocks_{n}", grey_blocks(n)) for n in (16, 48, 80)},
-    **{f"coarse_{n}": changed(f"coarse_{n}", coarse(n)) for n in (2, 4, 6)},
+    **{name: changed(name, change) for name, change in CHANGES.items()},
     "social_720p": social(720, 28),
     "social_480p": social(480, 35),
 }

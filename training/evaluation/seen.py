@@ -34,7 +34,13 @@ from tbd_app.types import Exclusion, FaceTrack, Frames, ModelSpec, TrackQuality,
 from training.faces.bank import FaceBank, decoded
 
 CACHE = Path("runs/cache/seen")
-_ROOMS = (sample_room, faces_room, followed, tracks, fitness)  # another way to find people makes another cache
+_ROOMS = (
+    sample_room,
+    faces_room,
+    followed,
+    tracks,
+    fitness,
+)  # another way to find people makes another cache
 _VIEW_ROOMS = (stability, views)  # and another way to change them another one of views
 
 
