@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import tbd_app  # noqa: F401 - before torch: it sets how torch's threads wait
+import tbd_app.lean  # noqa: F401 - before torch and torchvision, as in an analysis
 
 # isort: split
 

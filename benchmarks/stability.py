@@ -76,8 +76,8 @@ def measure(clip: Path, rounds: int) -> dict:
     """
     settings = AnalysisSettings()
     found = people.find(clip, settings)
-    voters = registry.voters(settings.models)
-    combination = manifest.combination(MEASURED_AS[found.media.kind])
+    kind = MEASURED_AS[found.media.kind]
+    voters, combination = registry.voters(settings.models, kind), manifest.combination(kind)
     usable = [t for t in found.tracks if t.exclusion is None]
     if not usable:
         raise SystemExit("Nobody in the clip can be scored.")
