@@ -27,7 +27,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import tbd_app.lean  # noqa: F401 - before torch and torchvision, as in an analysis
+import tbd_app
+import tbd_app.lean  # noqa: F401 - both before torch and torchvision, as in an analysis
 
 # isort: split
 
