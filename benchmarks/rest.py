@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.engine.metrics import interval
+
 WINDOW_S = 15.0  # the least of each is taken: in between frames of a file are held
 
 
@@ -22,5 +24,4 @@ def growth(memory: np.ndarray) -> tuple[float, float, float, float]:
     rng = np.random.default_rng(0)
     chosen = [rest, *(rest[rng.integers(0, len(rest), len(rest))] for _ in range(1000))]
     slopes = [np.polyfit(m[:, 0], m[:, 1], 1)[0] for m in chosen if np.ptp(m[:, 0]) > 0]
-    low, high = np.quantile(slopes[1:], [0.025, 0.975])
-    return float(rest[0, 1]), float(slopes[0]), float(low), float(high)
+    return float(rest[0, 1]), float(slopes[0]), *interval(slopes[1:])

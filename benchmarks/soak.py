@@ -230,8 +230,8 @@ def soak(n_clients: int, minutes: float, folder: Path) -> tuple[str, list[str]]:
     wrong += [text for kind, text in shown if kind != "page"]
     counts, lock = Counts(), threading.Lock()
     until = time.monotonic() + minutes * 60
-    args = (server.url, button, pools, expected, until, counts, lock)
-    threads = [threading.Thread(target=client, args=(n, *args), daemon=True) for n in range(n_clients)]
+    arguments = (server.url, button, pools, expected, until, counts, lock)
+    threads = [threading.Thread(target=client, args=(n, *arguments), daemon=True) for n in range(n_clients)]
     for thread in threads:
         thread.start()
     memory = np.array(list(watched(server, until)))
@@ -266,8 +266,8 @@ def soak(n_clients: int, minutes: float, folder: Path) -> tuple[str, list[str]]:
         "files left: idle, after kill and start, after the end": f"{len(left_idle)}, {len(left_killed)}, {len(left_ended)}",
     }
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
-    machine = f"{os.cpu_count()} cores of {platform.machine()}, load {os.getloadavg()[0]:.1f}"
-    return "\n".join([*lines, "", f"Measured {time.strftime('%Y-%m-%d')}, {machine}."]), wrong
+    load = f"{os.cpu_count()} cores of {platform.machine()}, load {os.getloadavg()[0]:.1f}"
+    return "\n".join([*lines, "", f"Measured {time.strftime('%Y-%m-%d')}, {load}."]), wrong
 
 
 def settled(server: Server) -> list[str]:

@@ -123,8 +123,10 @@ def test_a_clip_from_a_turned_phone_is_upright_and_scores_the_same(analysed) -> 
     assert min(map(iou, a.track.boxes, b.track.boxes)) > 0.8
     # Of the frame model: the two files are coded apart, which a model of how faces change over time answers more to.
     ours, theirs = (next(s for s in p.scores if s.model == "effnetv2_b0_frame") for p in (a, b))
-    # Not of the votes: this face's score lies within a thousandth of a bound.
     assert theirs.fake_prob == pytest.approx(ours.fake_prob, abs=0.02)
+    # A score that may lie on either side of a bound may vote either way.
+    near_a_bound = any(abs(ours.fake_prob - bound) < 0.02 for bound in (ours.real_below, ours.threshold))
+    assert near_a_bound or theirs.vote == ours.vote
 
 
 def test_a_clip_without_a_face_cannot_be_judged(analysed) -> None:

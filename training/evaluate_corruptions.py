@@ -21,7 +21,7 @@ import tyro
 
 from tbd_app.models import registry
 from training.benchmark import suite
-from training.datasets.clips import choose
+from training.datasets.pictures import chosen
 from training.engine.config import in_one_sentence
 from training.evaluation.marked import replaced
 from training.evaluation.plots import FIGURES
@@ -62,12 +62,8 @@ def main(config: Config) -> None:
     """Measure, then write the table."""
     names = config.models or tuple(n for n in registry.list_models() if registry.is_installed(n))
     faces = open_faces(config.data, n_frames=config.frames, splits=(config.split,))[config.split]
-    media = faces.media(*config.kinds)
+    media = chosen(faces, config.kinds, config.n_media)
     labels = np.array([faces.items[n].label for n in media])
-    if config.n_media:
-        parts = [media[labels == c] for c in (0, 1)]
-        media = np.sort(np.concatenate([p[choose(len(p), config.n_media, "spread")] for p in parts]))
-        labels = np.array([faces.items[n].label for n in media])
     groups = [faces.items[n].group for n in media]
     rows = [int(faces.rows(int(n))[0]) for n in media]
     measured = suite.figures(labels, groups, suite.logits(names, faces, rows, config.device))

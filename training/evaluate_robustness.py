@@ -37,7 +37,7 @@ from training.benchmark import robustness, sight
 from training.benchmark.robustness import SCENARIOS, USUAL, Crops, Scenario
 from training.datasets.batches import Balanced, batches
 from training.datasets.clips import choose
-from training.datasets.pictures import Pictures, every_face
+from training.datasets.pictures import Pictures, chosen, every_face
 from training.engine.config import in_one_sentence
 from training.evaluation.marked import replaced
 from training.evaluation.plots import FIGURES
@@ -181,12 +181,7 @@ def load(name: str, path: Path | None, device: str) -> Judge:
 def cut(config: Config, spec: ModelSpec, faces: Faces) -> Crops:
     """The faces of the measured media, cut for a model."""
     _, crop = every_face(faces, for_spec(spec))
-    media = faces.media(*config.kinds)
-    labels = np.array([faces.items[n].label for n in media])
-    if config.n_media:
-        parts = [media[labels == c] for c in (0, 1)]
-        parts = [p[choose(len(p), config.n_media, "spread")] for p in parts if len(p)]
-        media = np.sort(np.concatenate(parts))
+    media = chosen(faces, config.kinds, config.n_media)
     rows = [faces.rows(int(n)) for n in media]
     rows = [r[choose(len(r), config.n_frames, "spread")] for r in rows]
     preprocess, bank = for_spec(spec), faces.bank

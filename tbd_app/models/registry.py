@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,11 +188,9 @@ def load(name: str, device: str = "cpu", path: Path | None = None, **options: An
             asdict(its.backbone), registered(name).backbone, file.name, ("name", "activation")
         )
         public = weights.fetch_backbone(its.backbone)
-    if its.backbone is None or public is None:
+    with importlib.import_module("tbd_app.models.nets.tower").blank() if public else nullcontext():
         model = create_model(name, **its.options | options)
-    else:
-        with importlib.import_module("tbd_app.models.nets.tower").blank():
-            model = create_model(name, **its.options | options)
+    if its.backbone is not None and public is not None:
         weights.load_backbone_file(model, public, its.backbone.tag)
     weights.load_checkpoint(model, file, its)
     return model.to(device).eval()

@@ -97,7 +97,7 @@ class FaceDetector:
     def _spared(self, size: tuple[int, int], smallest_px: float) -> int:
         """How many of the finest sizes of MTCNN's pyramid a search for faces of at least `smallest_px` can do without."""
         finest = self._finest_px(size)
-        return max(int(math.log(max(smallest_px * _scale(size), finest) / finest, 1 / self._mtcnn.factor)), 0)
+        return int(math.log(max(smallest_px * _scale(size) / finest, 1.0), 1 / self._mtcnn.factor))
 
     def _finest_px(self, size: tuple[int, int]) -> float:
         """The smallest face that pass 1 searches for, px of the reduced frame."""
@@ -165,18 +165,15 @@ class FaceDetector:
         confidence: float,
     ) -> list[Faces]:
         """Pass 2: each candidate is cut out, enlarged or reduced to one size and searched again."""
-        squares = [
-            (frame, around(box))
-            for frame, (boxes, _, _) in zip(frames, candidates, strict=True)
-            for box in boxes
-        ]
-        crops = each(_enlarged, *zip(*squares, strict=True))
+        owners = [frame for frame, (boxes, _, _) in zip(frames, candidates, strict=True) for _ in boxes]
+        squares = [around(box) for boxes, _, _ in candidates for box in boxes]
+        crops = each(_enlarged, owners, squares)
         confirmed = []
         for chunk in _chunks(list(zip(squares, crops, strict=True)), CANDIDATE_BATCH):
             found = self._run(np.stack([crop for _, crop in chunk]), VERIFY_MIN_PX)
             confirmed += [
                 _agreeing(*result, square=square, confidence=confidence)
-                for ((_, square), _), result in zip(chunk, found, strict=True)
+                for (square, _), result in zip(chunk, found, strict=True)
             ]
         out, at = [], 0
         for boxes, scores, points in candidates:

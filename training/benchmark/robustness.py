@@ -20,7 +20,7 @@ from training.attacks import pgd
 from training.attacks.pgd import STRONG, PgdConfig
 from training.attacks.space import PixelSpace
 from training.attacks.unet import UNetAttacker
-from training.engine.metrics import auc_by_ranks, draws_by_source, interval
+from training.engine.metrics import auc_by_ranks, auc_gain, draws_by_source, interval
 from training.engine.validation import score
 
 Codec = Callable[[np.ndarray], np.ndarray]
@@ -193,12 +193,7 @@ def figures(crops: Crops, probs: np.ndarray) -> dict[str, list[float]]:
 
 def gain(crops: Crops, probs: np.ndarray, baseline: np.ndarray) -> list[float]:
     """How much more AUC one model has than another on the same media, as [value, low, high]; the draws are shared."""
-    labels = crops.labels
-    values = [
-        auc_by_ranks(labels[r], probs[r]) - auc_by_ranks(labels[r], baseline[r])
-        for r in draws_by_source(labels, crops.groups)
-    ]
-    return [auc_by_ranks(labels, probs) - auc_by_ranks(labels, baseline), *interval(values)]
+    return auc_gain(crops.labels, probs, baseline, draws_by_source(crops.labels, crops.groups))
 
 
 def table(

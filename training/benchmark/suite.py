@@ -7,7 +7,7 @@ Source: fact sheet H, section 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,15 +19,14 @@ from tbd_app.media.recode import jpeg
 from tbd_app.models import registry
 from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
-from training.benchmark.robustness import CLEAN, h264
-from training.engine.metrics import auc_by_ranks, draws_by_source, interval
+from training.benchmark import robustness
+from training.benchmark.robustness import CLEAN, Codec
+from training.engine.metrics import auc_by_ranks, auc_gain, draws_by_source
 from training.evaluation.corruptions import CHANGES, Change
 from training.faces.open import Faces
 
-Codec = Callable[[np.ndarray], np.ndarray]  # (H,W,3) uint8 RGB to the same
-Figures = dict[
-    str, dict[str, list[float]]
-]  # of corruption and model: AUC, and what is lost, with its interval
+# Of corruption and model: AUC, and what is lost, with its interval.
+Figures = dict[str, dict[str, list[float]]]
 BATCH = 32
 
 
@@ -41,7 +40,7 @@ def _in_rgb(change: Change) -> Codec:
 CODECS: dict[str, Codec] = {
     CLEAN: lambda image: image,
     **{f"jpeg{q}": partial(jpeg, quality=q) for q in (95, 75, 50, 30)},
-    **{f"h264_crf{crf}": partial(h264, crf=crf) for crf in (23, 32, 40)},
+    **robustness.CODECS,
     **{name: _in_rgb(change) for name, change in CHANGES.items()},
 }
 
@@ -57,14 +56,14 @@ def logits(
         rows: N rows of its bank.
         device: torch's name.
     """
+    models = {name: (registry.spec(name), score.loaded(name, device)) for name in names}
     out: dict[str, dict[str, np.ndarray]] = {}
     for corruption, codec in tqdm(CODECS.items(), desc="corruptions", unit="corruption"):
         found: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for start in range(0, len(rows), BATCH):
             chunk = rows[start : start + BATCH]
             images = [codec(faces.bank.image(k)) for k in chunk]
-            for name in names:
-                spec, model = registry.spec(name), score.loaded(name, device)
+            for name, (spec, model) in models.items():
                 preprocess = for_spec(spec)
                 crops = preprocess.crops(images, faces.bank.boxes[chunk], faces.bank.landmarks[chunk])
                 x = preprocess.tensor(crops, device)
@@ -82,10 +81,8 @@ def figures(
     for corruption, models in found.items():
         out[corruption] = {}
         for name, now in models.items():
-            before = found[CLEAN][name]
-            auc = auc_by_ranks(labels, now)
-            steps = [auc_by_ranks(labels[r], now[r]) - auc_by_ranks(labels[r], before[r]) for r in draws]
-            out[corruption][name] = [auc, auc - auc_by_ranks(labels, before), *interval(steps)]
+            step = auc_gain(labels, now, found[CLEAN][name], draws)
+            out[corruption][name] = [auc_by_ranks(labels, now), *step]
     return out
 
 

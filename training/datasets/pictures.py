@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tbd_app.pipeline.crops import Preprocess, cut_square, fit_square
 from training.datasets.augment import degrade
+from training.datasets.clips import choose
 from training.faces.index import Item
 from training.faces.open import Faces
 
@@ -44,6 +45,16 @@ class Pictures:
         if self.robust:
             crop = degrade([np.ascontiguousarray(crop)], rng)[0]
         return {"x": self.preprocess.tensor(crop[None])[0], "y": torch.tensor(self.items[row].label)}
+
+
+def chosen(faces: Faces, kinds: Collection[str] = (), n_media: int = 0) -> np.ndarray:
+    """(N,) numbers of the media of these kinds that have a face: so many of each class, spread over the index; 0 for all."""
+    media = faces.media(*kinds)
+    if not n_media:
+        return media
+    labels = np.array([faces.items[n].label for n in media])
+    parts = [media[labels == c] for c in (0, 1)]
+    return np.sort(np.concatenate([p[choose(len(p), n_media, "spread")] for p in parts if len(p)]))
 
 
 def whole(items: Sequence[Item], preprocess: Preprocess) -> Cut:

@@ -63,6 +63,21 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def auc_gain(
+    labels: np.ndarray, scores: np.ndarray, baseline: np.ndarray, draws: Sequence[np.ndarray]
+) -> list[float]:
+    """How much more AUC one set of scores has than another on the same items, as [value, low, high].
+
+    Args:
+        labels: (N,) 0 or 1.
+        scores: (N,).
+        baseline: (N,).
+        draws: rows of each bootstrap sample, as `draws_by_source` gives them.
+    """
+    values = [auc_by_ranks(labels[r], scores[r]) - auc_by_ranks(labels[r], baseline[r]) for r in draws]
+    return [auc_by_ranks(labels, scores) - auc_by_ranks(labels, baseline), *interval(values)]
+
+
 def mean_by_source(values: np.ndarray, groups: Sequence[str], seed: int = 0) -> tuple[float, float, float]:
     """Mean of (N,) values with the bounds of its 95 % interval over sources; `groups` says where each comes from."""
     rows = draws_by_source(np.zeros(len(values), np.int64), groups, seed=seed)

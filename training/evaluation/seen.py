@@ -34,13 +34,8 @@ from tbd_app.types import Exclusion, FaceTrack, Frames, ModelSpec, TrackQuality,
 from training.faces.bank import FaceBank, decoded
 
 CACHE = Path("runs/cache/seen")
-_ROOMS = (
-    sample_room,
-    faces_room,
-    followed,
-    tracks,
-    fitness,
-)  # another way to find people makes another cache
+# Another way to find people makes another cache.
+_ROOMS = (sample_room, faces_room, followed, tracks, fitness)
 _VIEW_ROOMS = (stability, views)  # and another way to change them another one of views
 
 
