@@ -1,6 +1,6 @@
 """Loads the real page with many clients at once, good and hostile files mixed, and writes the table of docs/security.md.
 
-python benchmarks/soak.py                          50 clients, 10 minutes
+python benchmarks/soak.py                          50 clients, 10 minutes; with --minutes 30 the slope of memory shows
 python benchmarks/soak.py --clients 8 --minutes 1 --no-write
 
 Each file is sent once by itself first: what is answered then, a report or a code, must be answered under load, too.
