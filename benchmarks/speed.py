@@ -32,6 +32,7 @@ import tbd_app.lean  # noqa: F401 - both before torch and torchvision, as in an 
 
 # isort: split
 
+import psutil
 import torch
 
 from benchmarks.sides import MEDIA, N_FRAMES, floor, naive
@@ -139,20 +140,23 @@ def measured(path: Path, what: str, repeats: int) -> dict[str, Any]:
     }
 
 
+def resident(process: psutil.Process) -> int:
+    """Bytes of memory, where the system tells without what a child still shares with its parent counted in both."""
+    memory = process.memory_full_info()
+    return getattr(memory, "pss", memory.rss)
+
+
 def alone(path: Path) -> dict[str, float]:
     """In this fresh process: seconds of the first and of the second analysis, and peak resident MiB with children."""
-    import psutil
-
     me, peak, done = psutil.Process(), 0, threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.02):
-            total = me.memory_info().rss
-            for child in me.children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    total += child.memory_info().rss
-            peak = max(peak, total)
+            family = [me, *me.children(recursive=True)]
+            with contextlib.suppress(psutil.Error):  # one has ended meanwhile
+                if sum(process.memory_info().rss for process in family) > peak:
+                    peak = max(peak, sum(resident(process) for process in family))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -168,11 +168,14 @@ def create_model(name: str, pretrained: bool = False, **options: Any) -> Detecto
     return getattr(importlib.import_module(module), builder)(pretrained=pretrained, **options)
 
 
-def load(name: str, device: str = "cpu", path: Path | None = None, **options: Any) -> Detector:
+def load(
+    name: str, device: str = "cpu", path: Path | None = None, *, shared: bool = False, **options: Any
+) -> Detector:
     """A model in eval mode with its checked weights, on the public ones where it stands on them.
 
     Args:
         path: a checkpoint outside the manifest, such as one in training; there is no hash to compare with.
+        shared: take the public weights that another model in this process shares, where there is one.
         options: keyword arguments of the architecture besides those that the checkpoint was made with and names.
 
     Raises:
@@ -191,7 +194,9 @@ def load(name: str, device: str = "cpu", path: Path | None = None, **options: An
     with importlib.import_module("tbd_app.models.nets.tower").blank() if public else nullcontext():
         model = create_model(name, **its.options | options)
     if its.backbone is not None and public is not None:
-        weights.load_backbone_file(model, public, its.backbone.tag)
+        nets = importlib.import_module("tbd_app.models.nets.sharing")
+        if not (shared and nets.take(model, tensors.state_of(public), device)):
+            weights.load_backbone_file(model, public, its.backbone.tag)
     weights.load_checkpoint(model, file, its)
     return model.to(device).eval()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
@@ -39,7 +39,21 @@ class Int8Matrix:
         return (self.rows.float() - self.zero_point.float()[:, None]) * self.scale[:, None]
 
 
+class FileState(NamedTuple):
+    """A file as it was: while these are the same, so is its content."""
+
+    path: Path
+    changed_ns: int
+    bytes: int
+
+
 Stored = Mapping[str, "Tensor | Int8Matrix"]
+
+
+def state_of(path: Path) -> FileState:
+    """A file as it is now."""
+    stat = path.stat()
+    return FileState(path, stat.st_mtime_ns, stat.st_size)
 
 
 def read_tensors(path: Path, prefix: str = "") -> Stored:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from tbd_app.errors import WeightsCorrupt, WeightsMissing
+from tbd_app.models import tensors
 from tbd_app.models.manifest import ManifestEntry, modern
-from tbd_app.models.tensors import as_float32, must_match, must_stand_on, not_safetensors, read_tensors
 from tbd_app.settings import downloads_allowed, weights_dirs
 from tbd_app.types import Backbone, Calibration, ModelSpec
 
@@ -43,8 +43,7 @@ def locate_backbone(backbone: Backbone) -> Path | None:
 
 
 def _in_folders(file: str) -> Path | None:
-    paths = (folder / file for folder in weights_dirs())
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for folder in weights_dirs() if (path := folder / file).is_file()), None)
 
 
 def _in_cache(repo: str, file: str, revision: str | None = None) -> Path | None:
@@ -155,13 +154,13 @@ def verify(path: Path, entry: ManifestEntry) -> None:
     Raises:
         WeightsCorrupt: they differ.
     """
-    stat = path.stat()
-    if stat.st_size != entry.bytes:
+    state = tensors.state_of(path)
+    if state.bytes != entry.bytes:
         raise WeightsCorrupt(
-            f"{path.name} has {stat.st_size} bytes, not {entry.bytes}: it is cut short or another file. "
+            f"{path.name} has {state.bytes} bytes, not {entry.bytes}: it is cut short or another file. "
             f"{how_to_get(entry)}"
         )
-    found = _sha256(path, stat.st_mtime_ns, stat.st_size)
+    found = _sha256(*state)
     if found != entry.sha256:
         raise WeightsCorrupt(
             f"{path.name} is not the listed file: its sha256 is {found[:12]}..., not {entry.sha256[:12]}.... "
@@ -171,8 +170,7 @@ def verify(path: Path, entry: ManifestEntry) -> None:
 
 def sha256_of(path: Path) -> str:
     """Hex digest of a file."""
-    stat = path.stat()
-    return _sha256(path, stat.st_mtime_ns, stat.st_size)
+    return _sha256(*tensors.state_of(path))
 
 
 @lru_cache(maxsize=64)
@@ -214,7 +212,7 @@ def read_header(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise WeightsMissing(f"There is no checkpoint at {path}.") from error
     except SafetensorError as error:
-        raise not_safetensors(path) from error
+        raise tensors.not_safetensors(path) from error
     try:
         header = modern(json.loads(metadata[_HEADER_KEY]))
         Calibration(**header["calibration"])  # knows every number in it
@@ -259,7 +257,7 @@ def load_checkpoint(model: Detector, path: Path, spec: ModelSpec) -> None:
             or of another shape.
     """
     header = read_header(path)
-    must_stand_on(header.pop("backbone", None), model.standing_on(), path.name)
+    tensors.must_stand_on(header.pop("backbone", None), model.standing_on(), path.name)
     expected = _number_by_number(header_of(replace(spec, backbone=None)))
     header = _number_by_number(header)
     for key in (*expected, *(header.keys() - expected.keys())):
@@ -273,9 +271,9 @@ def load_checkpoint(model: Detector, path: Path, spec: ModelSpec) -> None:
             f"{path.name} was trained on pictures of {header['input_size']} px, and its weights are bound to that "
             f"size; this {spec.name} is built for {model.input_size} px."
         )
-    state = read_tensors(path)
-    must_match(model.stored_state(), state, path.name)
-    model.load_state_dict(as_float32(state), strict=False)  # the rest is the backbone's
+    state = tensors.read_tensors(path)
+    tensors.must_match(model.stored_state(), state, path.name)
+    model.load_state_dict(tensors.as_float32(state), strict=False)  # the rest is the backbone's
 
 
 def _number_by_number(header: dict[str, Any]) -> dict[str, Any]:
@@ -297,4 +295,6 @@ def load_backbone_file(model: Detector, path: Path, tag: str | None = None) -> N
     """
     if not path.is_file():
         raise WeightsMissing(f"There is no backbone file at {path}.")
-    model.load_backbone(read_tensors(path, model.backbone_prefix), path.name, tag)
+    state = tensors.state_of(path)
+    model.load_backbone(tensors.read_tensors(path, model.backbone_prefix), path.name, tag)
+    model.read_from = state

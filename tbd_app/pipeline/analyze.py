@@ -29,6 +29,7 @@ from tbd_app.pipeline import (
     verdict,
 )
 from tbd_app.pipeline.crops import cut_inside
+from tbd_app.pipeline.loading import Loading
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import (
     Faces,
@@ -107,8 +108,8 @@ def analyze_events(
     Raises:
         TBDError: the file or a setting is refused.
     """
-    with sandbox.start_later():
-        report = yield from _analyzed(path, settings, name, pictures, read)
+    with sandbox.start_later(), Loading() as loading:
+        report = yield from _analyzed(path, settings, name, pictures, read, loading)
     yield report
 
 
@@ -118,10 +119,12 @@ def _analyzed(
     name: str | None,
     pictures: bool,
     read: tuple[Media, Frames] | None,
+    loading: Loading,
 ) -> Generator[ProgressEvent, None, Report]:
     registry.resolve(settings.models)  # refuses an unknown name before the file is touched
     device = score.pick_device(settings.device)
     clock = _Clock()
+    loading.begin(settings.models, device)
 
     yield _event("media", 0, 1, "Looking at the file")
     media = read[0] if read else open_media(path, settings.limits)
@@ -147,6 +150,8 @@ def _analyzed(
     turned = 0 if seen else fitness.faces_when_turned(sampled.images, detector, settings.face_confidence)
     clock.lap("faces")
 
+    if any(track.exclusion is None for track in linked):
+        loading.wait()
     scores: list[ModelScore] = []
     parts = {model: score.Parts() for model in names}
     for i, model in enumerate(names):

@@ -14,6 +14,7 @@ from torch import Tensor
 from tbd_app.errors import DeviceMissing, WeightsCorrupt, WeightsMissing
 from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector, reduced
+from tbd_app.models.nets.sharing import share
 from tbd_app.models.nets.tower import ClipDetector
 from tbd_app.pipeline import verdict
 from tbd_app.pipeline.crops import for_spec
@@ -73,8 +74,8 @@ def loaded(name: str, device: str) -> Detector:
         WeightsMissing: they are not on this machine.
         WeightsCorrupt: they are not what the manifest says.
     """
-    model = served(registry.load(name, device), device)
-    return model.share() if isinstance(model, ClipDetector) else model
+    model = served(registry.load(name, device, shared=True), device)
+    return share(model) if isinstance(model, ClipDetector) else model
 
 
 def served(model: Detector, device: str) -> Detector:

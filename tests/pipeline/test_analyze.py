@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from tbd_app.errors import BadSetting, EmptyFile, FileMissing, NotMedia, TBDError, UnknownModel
@@ -58,11 +58,10 @@ def report(stream: list[ProgressEvent | Report]) -> Report:
     return stream[-1]
 
 
-def children() -> set[str]:
+def children() -> set[int]:
     """Ids of the processes that this one has started and that are still there, but for the decoder that waits."""
     sandbox.close()
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return {pid for task in tasks for pid in (task / "children").read_text().split()}
+    return {child.pid for child in psutil.Process().children()}
 
 
 def test_progress_rises_through_the_stages_and_ends_with_the_report(stream) -> None:

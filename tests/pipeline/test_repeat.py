@@ -252,9 +252,9 @@ def test_verdicts_about_people_that_cannot_be_judged_too(listed, tmp_path) -> No
     folder = listed()
     small = media_factory.portrait_image(tmp_path / "small.png", size=(160, 120))
     waves = media_factory.faceless_clip(tmp_path / "waves.mp4", n_frames=10)
+    (folder / f"{OTHER}.safetensors").write_bytes(b"damaged")
     for path in (small, waves):
         recounts(analyze(path, asked(("all",))))
-    (folder / f"{OTHER}.safetensors").write_bytes(b"damaged")
     clip = media_factory.portrait_clip(tmp_path / "clip.mp4", n_frames=8)
     for models, reason in (((OTHER,), "model_failed"), ((OTHER, DEFAULT), "too_few_voters")):
         assert recounts(analyze(clip, asked(models)))["verdict"]["reasons"] == [reason]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tbd_app.errors import WeightsMissing
 from tbd_app.models import tensors
+from tbd_app.models.tensors import FileState
 from tbd_app.types import Backbone
 
 
@@ -25,10 +26,12 @@ class Detector(nn.Module):
 
     Attributes:
         input_size: px of the pictures that the weights are bound to; None where any size will do.
+        read_from: the file that its public weights were read from, as it was then.
     """
 
     backbone: nn.Module
     input_size: int | None = None
+    read_from: FileState | None = None
     frame_by_frame = False  # a clip model that is `from_features` of `frame_features` of each frame
     backbone_prefix = ""  # of its keys in the files of its public weights
 

@@ -25,7 +25,6 @@ from tbd_app.models.nets.base import Detector
 from tbd_app.models.tensors import Stored
 from tbd_app.types import RANDOM, Backbone
 
-_FROZEN: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}  # of the tower that was shared last
 # A tower needs no words: the text side of open_clip's CLIP, as small as it can be built, and dropped at once.
 _NO_TEXT = open_clip.CLIPTextCfg(context_length=1, vocab_size=1, width=64, heads=1, layers=1)
 
@@ -46,10 +45,15 @@ def blank() -> Iterator[None]:
 class _Unfilled(TorchFunctionMode):
     """New tensors keep what memory held: drawing a tower's 86 million numbers takes longer than reading them."""
 
+    draws = (Tensor.uniform_, Tensor.normal_, nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_)
+
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return args[0] if func in (Tensor.uniform_, Tensor.normal_) else func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in self.draws:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 class HeldNorm(nn.LayerNorm):
@@ -210,17 +214,18 @@ class ClipDetector(Detector):
                     parameter.data = parameter.data.to(dtype)
         return self
 
-    def share(self) -> ClipDetector:
-        """Keep what stays frozen once for all models in this process whose numbers are the same; nothing may change them."""
+    def frozen_keys(self) -> tuple[str, ...]:
+        """Names of the parameters that stay as they are."""
+        return tuple(key for key, _ in self.named_parameters() if key not in self.trained_keys)
+
+    def stand_beside(self, other: ClipDetector) -> None:
+        """Take the frozen numbers of a model with the same `frozen_keys`, as it holds them; nothing may change them."""
+        theirs = dict(other.named_parameters())
         for key, parameter in self.named_parameters():
             if key not in self.trained_keys:
-                place = (key, parameter.dtype, parameter.device)
-                known = _FROZEN.setdefault(place, parameter.data)
-                if known.shape == parameter.shape and torch.equal(known, parameter.data):
-                    parameter.data = known
-                else:
-                    _FROZEN[place] = parameter.data
-        return self
+                parameter.data = theirs[key].data
+        self._stands_on, self.read_from = other.standing_on(), other.read_from
+        self._tag, self.held = other._tag, other.held
 
     def embed(self, frames: Tensor) -> Tensor:
         """Frames (N,3,S,S) to the tokens that enter the first block (N,1+P,d), class token first."""
