@@ -2,12 +2,14 @@
 
     python training/train_dfd_fcg.py --data DATA                    # needs the public weights of ViT-L/14
     python training/train_dfd_fcg.py --data DATA --preset paper  # 3 s clips played up to twice as slow, tau 1/30
+    python training/train_dfd_fcg.py --preset b16 --data DATA  # on the tower that comes with the project, for two cores
     python training/train_dfd_fcg.py --preset paper --preset 8gb --data DATA
     python training/train_dfd_fcg.py --toy
 
-Every fake comes with the real clip it was made from. The queries start from prototypes of real faces, made at the start and
-kept in the run folder unless a file of `prototypes.py` is given; the loss of facial components keeps them near. By default a
-clip's frames are spread over the video, as serving takes them. B/32 has 49 patches, so parts share them: expect less of it.
+Every fake comes with the real clip it was made from, or with `--pairs mixed` with any of its form. The queries start from
+prototypes of real faces, made at the start and kept in the run folder unless a file of `prototypes.py` is given; the loss of
+facial components keeps them near. By default a clip's frames are spread over the video, as serving takes them. B/32 has 49
+patches, so parts share them: expect less of it.
 
 Source: Han et al., "Towards More General Video-based Deepfake Detection through Facial Component Guided Adaptation for
 Foundation Model", CVPR 2025 (arXiv 2404.05583).
@@ -31,7 +33,14 @@ from tbd_app.models.nets.dfd_fcg import DfdFcg, Layout
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import CropRecipe, ModelSpec
 from training.datasets.batches import batches, steps_per_epoch
-from training.datasets.clips import ClipPairs, ClipReader, FramesAt, served_at
+from training.datasets.clips import (
+    CLIP_SHARES,
+    GENERATOR_CLIP_SHARES,
+    ClipPairs,
+    ClipReader,
+    FramesAt,
+    served_at,
+)
 from training.datasets.partners import PartnerClips, must_be_own
 from training.datasets.published import Augment
 from training.engine.config import LoopConfig, RunConfig, command
@@ -65,7 +74,9 @@ class Config(RunConfig):
         serve_clips: clips of consecutive frames that serving averages, at most.
         stretch: frames of the stretch that a clip is taken from; 0 for clip_len of them.
         slowest: least share of the stretch that a training clip shows.
-        pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them.
+        pairs: source sets each fake against the real clip it was made from, blend sets real clips against fakes made of them,
+            mixed sets real generators' clips against reals, of their scene where there are any, and pseudo-fakes beside them
+            (`clips.GENERATOR_CLIP_SHARES`).
         augment: the project's degradations, those of a published recipe (datasets/published.py), or none; of fakes with
             their originals.
         batch: pairs a step and process.
@@ -89,7 +100,7 @@ class Config(RunConfig):
     serve_clips: int = 1
     stretch: int = 0
     slowest: float = 1.0
-    pairs: Literal["source", "blend"] = "source"
+    pairs: Literal["source", "blend", "mixed"] = "source"
     augment: Augment = "project"
     batch: int = 30
     frames: int = 32
@@ -133,7 +144,9 @@ def main(config: Config) -> None:
         )
     else:
         must_be_own(config.augment)
-        data = ClipPairs(reader, seed=config.seed)
+        shares = GENERATOR_CLIP_SHARES if config.pairs == "mixed" else CLIP_SHARES
+        data = ClipPairs(reader, seed=config.seed, shares=shares)
+    known = {item.generator for item in faces["train"].items}
     n_fakes = sum(item.label for item in faces["train"].items)
     loop = config.loop.in_steps(steps_per_epoch(n_fakes, config.batch, config.loop.accumulate))
 
@@ -157,7 +170,7 @@ def main(config: Config) -> None:
         bare,
         lambda start: batches(data, config.batch, start, loop.steps * loop.accumulate, config.workers),
         step,
-        lambda model: clip_figures(model, val),
+        lambda model: clip_figures(model, val, known),
         loop,
         run,
     )

@@ -69,6 +69,14 @@ def test_fakes_come_with_their_originals_by_default(script: ModuleType, tmp_path
     assert checkpoint(script, config)
 
 
+def test_the_preset_for_b16_sets_generators_work_beside_pseudo_fakes(tmp_path: Path) -> None:
+    given = load_preset(train_dfd_fcg.Config, "train_dfd_fcg", "b16")
+    assert (given.pairs, given.clip_len, given.loop.monitor) == ("mixed", 10, "unseen_auc")
+    config = toy_config(train_dfd_fcg, tmp_path / "run", pairs=given.pairs)
+    train_dfd_fcg.main(replace(config, loop=replace(config.loop, steps=1)))
+    assert checkpoint(train_dfd_fcg, config)
+
+
 @pytest.mark.parametrize("script", [train_clip, train_stan], ids=lambda s: s.SCRIPT)
 def test_the_reference_is_plain_cross_entropy_on_labelled_media(script: ModuleType, tmp_path: Path) -> None:
     name = "reference" if script is train_clip else "paper"

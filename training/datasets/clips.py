@@ -5,7 +5,7 @@ A clip is x (T,3,S,S) float32 normalised with mask (T,) bool, False where a fram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -18,6 +18,7 @@ from tbd_app.model_spec import FramesAt as ServedAt
 from tbd_app.pipeline.crops import Preprocess
 from training.datasets.augment import GENTLE, degrade, extreme
 from training.datasets.crops import Frame, Jitter, reduced
+from training.datasets.generated import GeneratedPairs
 from training.datasets.published import TREATMENTS, Augment
 from training.faces.open import Faces
 from training.fakes.animate import animate, match_clip
@@ -29,6 +30,8 @@ FramesAt = Literal["spread", "consecutive"]
 # Source of a pair -> share of the batch; a source without media gives its share to the others.
 # Real clips are few and soon learned by heart; a still that is shown again and again is a clip of one more person.
 CLIP_SHARES = {"blend": 0.28, "still": 0.12, "mouth": 0.15, "animate": 0.20, "reenact": 0.15, "clip": 0.10}
+# For decoders on a frozen tower, which have too few numbers to learn clips by heart.
+GENERATOR_CLIP_SHARES = {"generated": 0.60, "blend": 0.18, "mouth": 0.16, "still": 0.06}
 DRAWN = 0.5  # of the animated stills, where a network of super-resolution has drawn some
 FPS = {"spread": 1.0, "consecutive": 10.0}  # about how fast a clip's frames follow each other
 WORK_SIDE_PX = 300  # faces are blended at this size at most
@@ -142,12 +145,13 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
 
     The fake is the clip self-blended ("blend"), so is a still that is shown as long ("still"); the clip with a redrawn mouth
     ("mouth"); a still that moves as the clip does ("animate"), drawn anew before or after; one frame of the clip that moves
-    as the others do ("reenact"), so that nothing but the way it moves may tell; or a fake of the split ("clip").
+    as the others do ("reenact"), so that nothing but the way it moves may tell; a fake of the split beside any real clip
+    ("clip"), or its generator drawn first and beside a clip of its own scene where there is one ("generated").
 
     Args:
         reader: cuts the clips.
         seed: of every draw; the same seed and i give the same pair.
-        sources: which of `CLIP_SHARES` to use.
+        shares: how often each source is drawn.
         upscaled: faces of the bank that were drawn anew beforehand.
     """
 
@@ -156,7 +160,7 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         reader: ClipReader,
         *,
         seed: int,
-        sources: Sequence[str] = tuple(CLIP_SHARES),
+        shares: Mapping[str, float] = CLIP_SHARES,
         upscaled: Upscaled | None = None,
     ) -> None:
         self.reader, self.seed, self.upscaled = reader, seed, upscaled
@@ -167,12 +171,13 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         self.stills = [n for n in faces.media("crop", "image") if not faces.items[n].label]
         if not self.real:
             raise SystemExit("The split holds no real clips to make pairs from.")
-        needs = {"still": self.stills, "animate": self.stills, "clip": self.fake}
-        self.sources = [s for s in sources if needs.get(s, self.real)]
+        self.generated = GeneratedPairs(faces.bank, faces.items, "video")
+        needs = {"still": self.stills, "animate": self.stills, "clip": self.fake, "generated": self.generated}
+        self.sources = [s for s in shares if needs.get(s, self.real)]
         if not self.sources:
-            raise SystemExit(f"The split holds nothing for pairs of {', '.join(sources)}.")
-        shares = np.array([CLIP_SHARES[s] for s in self.sources])
-        self.shares = shares / shares.sum()
+            raise SystemExit(f"The split holds nothing for pairs of {', '.join(shares)}.")
+        weights = np.array([shares[s] for s in self.sources])
+        self.shares = weights / weights.sum()
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([self.seed, number])
@@ -190,6 +195,11 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
 
     def _pair(self, source: str, rng: np.random.Generator) -> tuple[list[Frame], list[Frame]]:
         """Frames of a real clip and of its fake."""
+        if source == "generated":
+            numbers, places = self.generated.media(rng), rng.integers(2**63)
+            # The same places in both: of one scene they show the same moments.
+            real, fake = (self.reader.frames(n, np.random.default_rng(places)) for n in numbers)
+            return real, fake
         if source == "still":
             real = self.reader.frames(int(rng.choice(self.stills)), None) * self.reader.length
         else:

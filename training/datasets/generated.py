@@ -54,15 +54,18 @@ class GeneratedPairs:
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """A pair; of one scene at the same place in time."""
+        real, fake = self.media(rng)
+        place = rng.random()
+        at = [self._rows[n][int(place * len(self._rows[n]))] for n in (real, fake)]
+        return Drawn(int(at[0]), int(at[1]), self._items[real].group == self._items[fake].group)
+
+    def media(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Numbers of a real medium and of a fake one, which stand in the index."""
         fake = self._fakes.draw(rng)
         scene = self._by_scene.get(self._items[fake].group)
         if scene:
-            real = int(rng.choice(scene))
-        else:
-            real = self._by_form.get(self._items[fake].path.parent.name, self._reals).draw(rng)
-        place = rng.random()
-        at = [self._rows[n][int(place * len(self._rows[n]))] for n in (real, fake)]
-        return Drawn(int(at[0]), int(at[1]), bool(scene))
+            return int(rng.choice(scene)), fake
+        return self._by_form.get(self._items[fake].path.parent.name, self._reals).draw(rng), fake
 
 
 class Rooted:

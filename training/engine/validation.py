@@ -92,9 +92,11 @@ def _means(model: nn.Module, reader: ClipReader, media: np.ndarray) -> list[floa
     return [float(part.mean()) for part in np.split(probs, ends)]
 
 
-def clip_figures(model: nn.Module, reader: ClipReader) -> dict[str, float]:
+def clip_figures(
+    model: nn.Module, reader: ClipReader, known: AbstractSet[str] = frozenset()
+) -> dict[str, float]:
     """Video-level figures of a clip model: one clip of each val medium."""
     media = validated(reader.faces)
     clips = (reader.tensor(reader.crops(reader.frames(int(n), None), None)) for n in media)
     probs = score_batches(model, ((x[None], mask[None]) for x, mask in clips))
-    return video_figures([reader.faces.items[n] for n in media], probs)
+    return video_figures([reader.faces.items[n] for n in media], probs, known)

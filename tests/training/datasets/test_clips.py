@@ -13,7 +13,14 @@ from tbd_app.pipeline import score
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, TrackQuality
 from training.datasets import clips
-from training.datasets.clips import CLIP_SHARES, ClipPairs, ClipReader, LabelledClips, choose
+from training.datasets.clips import (
+    CLIP_SHARES,
+    GENERATOR_CLIP_SHARES,
+    ClipPairs,
+    ClipReader,
+    LabelledClips,
+    choose,
+)
 from training.faces.open import Faces, open_faces
 from training.faces.toy import TOY
 
@@ -93,9 +100,9 @@ def test_a_clip_is_cut_by_one_draw(faces) -> None:
     assert not np.array_equal(crops[0], reader.crops(still, None)[0])
 
 
-@pytest.mark.parametrize("source", CLIP_SHARES)
+@pytest.mark.parametrize("source", CLIP_SHARES | GENERATOR_CLIP_SHARES)
 def test_a_pair_is_a_real_and_a_fake_clip(faces, source) -> None:
-    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, sources=[source])
+    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, shares={source: 1.0})
     pair = pairs[4]
     assert pair["x"].shape == (2, 3, 3, SIZE, SIZE)
     assert pair["mask"].shape == (2, 3)
@@ -133,7 +140,7 @@ def test_both_clips_of_a_pair_are_degraded_alike(faces) -> None:
 
 
 def test_an_animated_still_shows_another_face_than_the_clip_it_follows(faces) -> None:
-    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, sources=["animate"])
+    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, shares={"animate": 1.0})
     real, fake = pairs._pair("animate", np.random.default_rng(3))
     assert len(real) == len(fake) == 3
     assert pairs.stills
@@ -158,7 +165,7 @@ def test_what_moves_may_be_a_still_that_was_drawn_anew(faces, monkeypatch) -> No
             return np.full((*shape, 3), 90, np.uint8)
 
     monkeypatch.setattr(clips, "DRAWN", 1.0)
-    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, sources=["animate"], upscaled=Drawn())
+    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, shares={"animate": 1.0}, upscaled=Drawn())
     monkeypatch.setattr(clips, "animate", spy)
     pairs._pair("animate", np.random.default_rng(3))
     ((row, shape, mirror),) = asked
@@ -169,7 +176,7 @@ def test_what_moves_may_be_a_still_that_was_drawn_anew(faces, monkeypatch) -> No
 
 
 def test_a_reenacted_clip_is_one_of_its_own_frames_that_moves(faces) -> None:
-    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, sources=["reenact"])
+    pairs = ClipPairs(ClipReader(faces, PREPROCESS, 3), seed=1, shares={"reenact": 1.0})
     for seed in range(4):
         real, fake = pairs._pair("reenact", np.random.default_rng(seed))
         assert len(fake) == len(real) == 3
