@@ -80,9 +80,9 @@ def loaded(name: str, device: str) -> Detector:
 
 def served(model: Detector, device: str) -> Detector:
     """A model in the memory layout and the precision in which it is served, changed in place."""
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if isinstance(model, ClipDetector) and has_bf16(device):
-        model.hold(torch.bfloat16)
+        model.hold(torch.bfloat16)  # first: its numbers are hashed once, where they lie
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval()
 
 
