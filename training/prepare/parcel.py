@@ -2,7 +2,8 @@
 
     python training/prepare/parcel.py --data DATA --out parcel/faces --megabytes 60
 
-As many frames of every clip as fit, spread over it, each face in its surroundings and reduced. The folder is one that
+As many frames of every clip as fit, spread over it, each face in its surroundings and reduced; of val the clips alone, where
+there are any, since training's figures are of clips. The folder is one that
 `extract_faces.py` could have written, so every recipe takes it as `--data`.
 """
 
@@ -26,10 +27,11 @@ from training.collect.medium import KnownFace, Medium
 from training.collect.store import FaceWriter
 from training.datasets.clips import choose
 from training.datasets.crops import reduced
+from training.engine.validation import validated
 from training.faces.index import Item
 from training.faces.open import Faces, open_faces
 
-BESIDES = 3000  # bytes of a face besides its JPEG: names and places, in the shard and in the index
+BESIDES = 400  # bytes of a face besides its JPEG: names and places in the index
 VAL_FRAMES = 2  # of a clip: validation averages a few, and training wants the room
 
 
@@ -50,8 +52,8 @@ class Config:
     out: Path = Path("parcel/faces")
     megabytes: float = 60.0
     frames: int = 12
-    side_px: int = 256
-    quality: int = 85
+    side_px: int = 224
+    quality: int = 80
 
 
 def main(config: Config) -> None:
@@ -67,7 +69,7 @@ def main(config: Config) -> None:
     n_frames = next((n for n in counts if size_of(faces["train"], files["train"], n) <= room), 0)
     if not n_frames:
         raise SystemExit("One frame of each clip is too much: more --megabytes, or a smaller --side-px.")
-    with FaceWriter(config.out, "shards") as writer:
+    with FaceWriter(config.out, "folders") as writer:
         for split, n in (("train", n_frames), ("val", VAL_FRAMES)):
             for item, rows in media_of(faces[split], n):
                 found = tuple(files[split][row] for row in rows)
@@ -94,8 +96,8 @@ def packed(faces: Faces, row: int, config: Config) -> CutFace:
 
 
 def media_of(faces: Faces, n_frames: int) -> Iterator[tuple[Item, np.ndarray]]:
-    """Every medium with the rows of up to `n_frames` of its faces, spread over it."""
-    for number in faces.media():
+    """Every medium that is wanted with the rows of up to `n_frames` of its faces, spread over it."""
+    for number in validated(faces) if faces.items[0].split == "val" else faces.media():
         rows = faces.rows(int(number))
         yield faces.items[number], rows[choose(len(rows), n_frames, "spread")]
 
