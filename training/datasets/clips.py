@@ -171,8 +171,10 @@ class ClipPairs(Dataset[dict[str, Tensor]]):
         self.stills = [n for n in faces.media("crop", "image") if not faces.items[n].label]
         if not self.real:
             raise SystemExit("The split holds no real clips to make pairs from.")
-        self.generated = GeneratedPairs(faces.bank, faces.items, "video")
-        needs = {"still": self.stills, "animate": self.stills, "clip": self.fake, "generated": self.generated}
+        needs: dict[str, object] = {"still": self.stills, "animate": self.stills, "clip": self.fake}
+        if "generated" in shares:
+            self.generated = GeneratedPairs(faces.bank, faces.items, "video")
+            needs["generated"] = self.generated
         self.sources = [s for s in shares if needs.get(s, self.real)]
         if not self.sources:
             raise SystemExit(f"The split holds nothing for pairs of {', '.join(shares)}.")

@@ -3,8 +3,8 @@
     python training/prepare/parcel.py --data DATA --out parcel/faces --megabytes 60
 
 As many frames of every clip as fit, spread over it, each face in its surroundings and reduced; of val the clips alone, where
-there are any, since training's figures are of clips. The folder is one that
-`extract_faces.py` could have written, so every recipe takes it as `--data`.
+there are any, since training's figures are of clips. The folder is one that `extract_faces.py` could have written, so every
+recipe takes it as `--data`.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ _SHARING: WeakValueDictionary[tuple[FileState, tuple[str, ...], str], ClipDetect
 
 def share(model: ClipDetector) -> ClipDetector:
     """Keep what stays frozen once for all models whose numbers are the same; nothing may change them."""
-    for key, parameter in model.named_parameters():
-        if key in model.trained_keys:
-            continue
+    frozen = model.frozen()
+    for key, parameter in frozen.items():
         place = (key, parameter.dtype, parameter.device)
         known = _FROZEN.setdefault(place, parameter.data)
         if known.data_ptr() == parameter.data_ptr():
@@ -31,7 +30,7 @@ def share(model: ClipDetector) -> ClipDetector:
             _FROZEN[place] = parameter.data
     if model.read_from is not None:
         device = str(model.backbone.conv1.weight.device)
-        _SHARING[model.read_from, model.frozen_keys(), device] = model
+        _SHARING[model.read_from, tuple(frozen), device] = model
     return model
 
 
@@ -48,7 +47,7 @@ def take(model: Detector, file: FileState, device: str) -> bool:
     """
     if not isinstance(model, ClipDetector):
         return False
-    other = _SHARING.get((file, model.frozen_keys(), str(torch.device(device))))
+    other = _SHARING.get((file, tuple(model.frozen()), str(torch.device(device))))
     if other is not None:
         model.stand_beside(other)
     return other is not None

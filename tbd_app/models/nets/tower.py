@@ -209,21 +209,19 @@ class ClipDetector(Detector):
         """
         if dtype != self.held:
             self._stands_on, self.held = self.standing_on(), dtype
-            for key, parameter in self.named_parameters():
-                if key not in self.trained_keys:
-                    parameter.data = parameter.data.to(dtype)
+            for parameter in self.frozen().values():
+                parameter.data = parameter.data.to(dtype)
         return self
 
-    def frozen_keys(self) -> tuple[str, ...]:
-        """Names of the parameters that stay as they are."""
-        return tuple(key for key, _ in self.named_parameters() if key not in self.trained_keys)
+    def frozen(self) -> dict[str, nn.Parameter]:
+        """The parameters that stay as they are, by name."""
+        return {key: p for key, p in self.named_parameters() if key not in self.trained_keys}
 
     def stand_beside(self, other: ClipDetector) -> None:
-        """Take the frozen numbers of a model with the same `frozen_keys`, as it holds them; nothing may change them."""
-        theirs = dict(other.named_parameters())
-        for key, parameter in self.named_parameters():
-            if key not in self.trained_keys:
-                parameter.data = theirs[key].data
+        """Take the numbers of a model with the same names in `frozen`, as it holds them; nothing may change them."""
+        theirs = other.frozen()
+        for key, parameter in self.frozen().items():
+            parameter.data = theirs[key].data
         self._stands_on, self.read_from = other.standing_on(), other.read_from
         self._tag, self.held = other._tag, other.held
 
