@@ -20,8 +20,9 @@ from tbd_app.pipeline import score, verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.settings import AnalysisSettings
 from tbd_app.types import FrameCounts, ModelScore, ModelSpec
+from training.evaluation import corruptions
 from training.evaluation.corruptions import SUITE
-from training.evaluation.seen import CACHE, Seen, device_of, kept_logits, logits_of, look
+from training.evaluation.seen import CACHE, Changed, Seen, content_of, device_of, kept_logits, logits_of, look
 from training.faces.bank import FaceBank
 from training.faces.index import Item
 
@@ -54,28 +55,28 @@ def voters_among(names: Sequence[str], kind: MeasuredKind) -> list[str]:
 def score_clips(
     clips: Sequence[Item], names: Sequence[str], n_frames: int, corruption: str = "", cache: Path = CACHE
 ) -> dict[str, Scores]:
-    """Every model on every clip, the faces found once per clip."""
+    """Every model on every clip, the faces found once per clip; what was found before is taken from the cache."""
     out: dict[str, Scores] = defaultdict(lambda: Scores([], [], []))
     voters = voters_among(names, "video")
     settings = AnalysisSettings(n_frames=n_frames)
-    with tempfile.TemporaryDirectory() as folder:
-        for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
-            # What was made for the moment is not kept.
-            path, kept = (
-                (SUITE[corruption](clip.path, Path(folder)), Path(folder))
-                if corruption
-                else (clip.path, cache)
-            )
-            seen = look(path, settings, kept)
+    for clip in tqdm(clips, desc=f"clips, {corruption or 'original'}", unit="clip"):
+        with tempfile.TemporaryDirectory() as folder:
+            seen = look(clip.path, settings, cache, _changed(clip.path, corruption, Path(folder)))
             scores = {
-                name: score.score_tracks(name, seen.frames, seen.tracks, logits_of=logits_of(seen, kept))
+                name: score.score_tracks(name, seen.frames, seen.tracks, logits_of=logits_of(seen, cache))
                 for name in names
             }
-            for name in names:
-                _add(out[name], scores[name])
-            if voters:
-                _add_verdict(out[ENSEMBLE], [scores[name] for name in names], voters)
+        for name in names:
+            _add(out[name], scores[name])
+        if voters:
+            _add_verdict(out[ENSEMBLE], [scores[name] for name in names], voters)
     return out
+
+
+def _changed(path: Path, corruption: str, folder: Path) -> Changed | None:
+    if not corruption:
+        return None
+    return Changed(f"{corruption} {content_of((corruptions,))}", lambda: SUITE[corruption](path, folder))
 
 
 def _add(scores: Scores, found: Sequence[ModelScore]) -> None:

@@ -85,7 +85,7 @@ def measure(
     trained_on = {i.generator for i in listed if i.split == "train"}
     scored = {"original": score_clips(clips, names, n_frames, cache=cache)}
     for corruption in corruptions:
-        scored[corruption] = score_clips(clips, names, n_frames, corruption)
+        scored[corruption] = score_clips(clips, names, n_frames, corruption, cache)
     bank = load_or_build(items, Path("runs/cache"))
     out.mkdir(parents=True, exist_ok=True)
     owners: list[Item] = []

@@ -46,7 +46,9 @@ class Seen:
     key: str
     frames: Frames
     tracks: tuple[FaceTrack, ...]
-    path: Path | None = None  # of a raw file, from which runs of neighbouring frames can still be read
+    raw: Callable[[], Path] | None = (
+        None  # a raw file, from which runs of neighbouring frames can still be read
+    )
     settings: AnalysisSettings | None = None
 
     @property
@@ -55,19 +57,28 @@ class Seen:
         return [t for t in self.tracks if t.exclusion is None]
 
 
-def look(path: Path, settings: AnalysisSettings, cache: Path = CACHE) -> Seen:
-    """The people of a file, from the cache where they are there; a file that is refused has none."""
-    key = _key(path, settings)
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change of a whole file: a name that says all about it, and how it is made, which is done only where it must be."""
+
+    name: str
+    make: Callable[[], Path]
+
+
+def look(path: Path, settings: AnalysisSettings, cache: Path = CACHE, changed: Changed | None = None) -> Seen:
+    """The people of a file, as it is or changed, from the cache where they are there; a file that is refused has none."""
+    key = _key(path, settings, "" if changed is None else f" {changed.name}")
+    raw = (lambda: path) if changed is None else changed.make
     stored = cache / "people" / f"{key}.npz"
     if not stored.is_file():
         try:
-            found = people.find(path, settings)
+            found = people.find(raw(), settings)
             frames, linked = found.frames, found.tracks
         except TBDError as error:
             print(f"refused: {path.name}: {error.message}")
             frames, linked = Frames((), np.zeros(0, np.int64), np.zeros(0), settings.n_frames), ()
         _write(stored, frames, linked)
-    return replace(_read(key, stored), path=path, settings=settings)
+    return replace(_read(key, stored), raw=raw, settings=settings)
 
 
 def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
@@ -89,10 +100,10 @@ def logits_of(seen: Seen, cache: Path = CACHE) -> score.LogitsOf:
 
 def _sights(seen: Seen, spec: ModelSpec) -> neighbours.Sights:
     """Who is seen in the runs that a model asks for; faces that were cut beforehand have no runs but among themselves."""
-    if neighbours.asked(spec) is None or seen.path is None or seen.settings is None:
+    if neighbours.asked(spec) is None or seen.raw is None or seen.settings is None:
         return {}
     settings = seen.settings
-    media = open_media(seen.path, settings.limits)
+    media = open_media(seen.raw(), settings.limits)
     frames = neighbours.with_runs(media, seen.frames, [spec], settings.limits)
     detector = people.detector("cpu", settings.min_face_px)
     return neighbours.sights(frames, seen.usable, detector, settings.face_confidence)
@@ -101,7 +112,7 @@ def _sights(seen: Seen, spec: ModelSpec) -> neighbours.Sights:
 def view_logits(name: str, seen: Seen, settings: AnalysisSettings, cache: Path = CACHE) -> stability.Logits:
     """`stability.view_logits` of a file's usable tracks, from the cache where it is there."""
     spec, model = registry.spec(name), score.loaded(name, "cpu")
-    folder = cache / "views" / f"{_weights_key(model, spec)}-{_content(_VIEW_ROOMS)[:16]}"
+    folder = cache / "views" / f"{_weights_key(model, spec)}-{content_of(_VIEW_ROOMS)[:16]}"
     stored = folder / f"{seen.key}.npz"
     if not stored.is_file():
         found = stability.view_logits(
@@ -162,15 +173,16 @@ def _weights_key(model: Detector, spec: ModelSpec) -> str:
     return _KEYS[id(model)][1]
 
 
-def _key(path: Path, settings: AnalysisSettings) -> str:
+def _key(path: Path, settings: AnalysisSettings, changed: str) -> str:
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     how = f"{settings.n_frames} {settings.face_confidence} {settings.min_face_px} {settings.min_track_share}"
-    return hashlib.sha256(f"{content} {how} {_content(_ROOMS)}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{content} {how} {content_of(_ROOMS)}{changed}".encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=2)
-def _content(rooms: tuple[ModuleType, ...]) -> str:
+def content_of(rooms: tuple[ModuleType, ...]) -> str:
+    """What modules say, as one number: caches of what they make are named by it."""
     sources = (Path(str(room.__file__)).read_bytes() for room in rooms)
     return hashlib.sha256(b"".join(sources)).hexdigest()
 

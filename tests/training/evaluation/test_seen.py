@@ -12,6 +12,7 @@ from tbd_app.pipeline import people, score
 from tbd_app.settings import AnalysisSettings
 from tests import media_factory
 from training.evaluation import seen as room
+from training.evaluation.corruptions import SUITE
 
 NAME = "effnetv2_b0_frame"
 SETTINGS = AnalysisSettings(n_frames=8)
@@ -52,6 +53,21 @@ def test_people_are_found_once_and_anew_with_other_settings(clip: Path, cache: P
     other = AnalysisSettings(n_frames=9)
     assert len(room.look(clip, other, cache).frames) == 9
     assert calls == [other]
+
+
+def test_a_changed_file_is_made_once_and_is_another_one(clip: Path, cache: Path, tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def small() -> Path:
+        made.append(SUITE["half_size"](clip, tmp_path))
+        return made[-1]
+
+    changed = room.Changed("half_size", small)
+    first, again = (room.look(clip, SETTINGS, cache, changed) for _ in range(2))
+    assert len(made) == 1
+    assert first.key == again.key != room.look(clip, SETTINGS, cache).key
+    found, whole = (s.frames.images[0].shape for s in (again, room.look(clip, SETTINGS, cache)))
+    assert found[0] * 2 == whole[0]
 
 
 def test_a_file_without_faces_or_that_is_refused_has_nobody(tmp_path: Path, cache: Path) -> None:
