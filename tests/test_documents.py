@@ -32,7 +32,10 @@ def test_the_limits_in_the_readme_are_those_of_the_settings(monkeypatch: pytest.
         f"{limits.max_frame_mpx:g} megapixels a video frame, {limits.max_image_mpx:g} megapixels an image, "
         f"{limits.max_zip_frames:,} frames a zip."
     )
-    assert said in " ".join(text_of(ROOT / "README.md").split())
+    words = " ".join(text_of(ROOT / "README.md").split())
+    assert said in words
+    assert "more than 1920 × 1080 px are judged at that size" in words
+    assert limits.frame_mpx * 1e6 == 1920 * 1080
 
 
 def test_the_readme_is_short_and_has_one_table_of_figures() -> None:

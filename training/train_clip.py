@@ -43,7 +43,7 @@ from training.engine.validation import frame_figures
 from training.faces.open import open_faces
 from training.losses.classify import cross_entropy
 from training.losses.tower import Tap, alignment, uniformity
-from training.networks.head_start import fit_head
+from training.networks.head_start import fit_heads
 from training.networks.models import trained_share
 from training.networks.towers import TowerConfig, open_model
 
@@ -123,7 +123,7 @@ def main(config: Config) -> None:
     run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
     if config.head_batches and not config.resume:
         first = batches(data, size, 0, config.head_batches, config.workers)
-        right = fit_head(model, first, config.head_batches, config.scale)
+        (right,) = fit_heads(model, [model.head], first, config.head_batches, config.scale)
         print(f"The head begins with {right:.3f} of the faces right, on pairs that it was not fitted on.")
     if config.patch_dropout:
         model.drop_patches(config.patch_dropout)

@@ -52,6 +52,7 @@ from training.faces.open import Faces, open_faces
 from training.losses.classify import accuracy
 from training.losses.tower import Tap, facial_components, focal
 from training.networks.components import load_prototypes
+from training.networks.head_start import fit_heads
 from training.networks.models import trained_share
 from training.networks.towers import TowerConfig, open_model
 from training.prepare.prototypes import make
@@ -84,6 +85,7 @@ class Config(RunConfig):
         landmarks: five aligns by MTCNN's five points, as serving does; fan by 2D-FAN, where face-alignment is installed.
         prototypes: file of prototypes.py.
         n_faces: real faces to make prototypes from where no file is given.
+        head_batches: the judges begin as logistic regressions on what so many batches say; 0 begins at random.
         component_weight: of the loss of facial components, against 1 for the classification.
         tau: its temperature.
         gamma: of the focal loss.
@@ -107,6 +109,7 @@ class Config(RunConfig):
     landmarks: Literal["five", "fan"] = "five"
     prototypes: Path | None = None
     n_faces: int = 2000
+    head_batches: int = 0
     component_weight: float = 0.15
     tau: float = 0.07
     gamma: float = 4.0
@@ -152,6 +155,10 @@ def main(config: Config) -> None:
 
     run = Run(config, SCRIPT, {split: part.items for split, part in faces.items()})
     prototypes = start_queries(bare, spec, faces["train"], config)
+    if config.head_batches and not config.resume:
+        first = batches(data, config.batch, 0, config.head_batches, config.workers)
+        right = fit_heads(bare, bare.head.judges, first, config.head_batches)
+        print("The judges begin with", *(f"{share:.3f}" for share in right), "of unseen pairs' clips right.")
     judges = Tap(bare.head)
 
     def step(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:

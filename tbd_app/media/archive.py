@@ -109,7 +109,7 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
     indices = uniform_indices(n_frames, n)
     read: dict[int, np.ndarray] = {}
     warnings: list[str] = []
-    max_bytes = limits.max_decoded_mb * 1e6 / len(indices)
+    max_bytes = bounds.frame_bytes(len(indices), limits)
     with _opened(path) as archive:
         frames, _ = _frames(archive, limits)
         for i in indices:

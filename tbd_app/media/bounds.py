@@ -74,9 +74,17 @@ def fitted_size(width: int, height: int, max_bytes: float) -> tuple[int, int]:
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
+def frame_bytes(n: int, limits: Limits) -> float:
+    """How many bytes each of `n` frames of a clip may have."""
+    return min(limits.max_decoded_mb * 1e6 / max(n, 1), limits.frame_mpx * 3e6)
+
+
 def reduced_warning(limits: Limits) -> str:
     """The sentence for frames that were made smaller to fit."""
-    return f"Frames were reduced in size to fit into {limits.max_decoded_mb:g} MB of memory together."
+    return (
+        f"Frames were reduced in size: one may have {limits.frame_mpx:.3g} megapixels, "
+        f"all together {limits.max_decoded_mb:g} MB."
+    )
 
 
 def too_many_pixels(what: str, limit_mpx: float, value_mpx: float | None) -> TooManyPixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import mmap
 import os
 import socket
@@ -32,13 +33,19 @@ class Shelf:
         self.bytes = np.frombuffer(mmap.mmap(memory, os.fstat(memory).st_size), np.uint8)
         self.used = 0
 
+    def room(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        """An array to be filled; None where there is no room."""
+        size = math.prod(shape)
+        if self.used + size > self.bytes.size:
+            return None
+        self.used += size
+        return self.bytes[self.used - size : self.used].reshape(shape)
+
     def keep(self, array: np.ndarray) -> np.ndarray:
         """Lay an array down, while there is room, and return it as it lies there."""
-        if self.used + array.size > self.bytes.size:
+        if (place := self.room(array.shape)) is None:
             return array
-        place = self.bytes[self.used : self.used + array.size].reshape(array.shape)
         place[:] = array
-        self.used += array.size
         return place
 
     def place(self, array: np.ndarray) -> int:
@@ -65,6 +72,12 @@ def keep(array: np.ndarray) -> np.ndarray:
         The array in its place; the same array where no memory is shared.
     """
     return _shelf.keep(array) if _shelf else array
+
+
+def room(shape: tuple[int, ...]) -> np.ndarray:
+    """For jobs: an array (H,W,3) uint8 to be filled, where the parent sees it."""
+    place = _shelf.room(shape) if _shelf else None
+    return np.empty(shape, np.uint8) if place is None else place
 
 
 def start_over() -> None:

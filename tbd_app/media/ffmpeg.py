@@ -186,10 +186,22 @@ def shown_size(width: int, height: int, aspect: float) -> tuple[int, int]:
     return max(1, round(width * aspect)), height
 
 
-def upright(rgb: np.ndarray, frame: VideoFrame) -> np.ndarray:
-    """The pixels (H,W,3) of a frame as they are meant to be seen, turned and mirrored; a view."""
-    turns, mirrored = orientation(frame)
-    return np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns)
+class Upright:
+    """Pixels of the frames of one stream as they are meant to be seen.
+
+    A frame whose side data was read stays in memory until the garbage collector meets it (PyAV 18: each holds the other),
+    30 of 4K at a time. So it is read of the first frame, and again where frames come to be turned otherwise.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, bool]] = {}
+
+    def __call__(self, rgb: np.ndarray, frame: VideoFrame) -> np.ndarray:
+        """The pixels (H,W,3) of a frame, turned and mirrored; a view."""
+        if frame.rotation not in self._known:
+            self._known[frame.rotation] = orientation(frame)
+        turns, mirrored = self._known[frame.rotation]
+        return np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns)
 
 
 def orientation(frame: VideoFrame) -> tuple[int, bool]:

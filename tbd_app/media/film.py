@@ -71,7 +71,7 @@ class Film:
         self, indices: Sequence[int], watch: interlaced.Watch, first: interlaced.Parity | None
     ) -> dict[int, np.ndarray]:
         confined.start_over()
-        max_bytes = self.limits.max_decoded_mb * 1e6 / max(len(indices), 1)
+        max_bytes = bounds.frame_bytes(len(indices), self.limits)
         render = Renderer(self.limits, lambda w, h: bounds.fitted_size(w, h, max_bytes))
         wanted = set(indices)
         if first is None:

@@ -28,6 +28,7 @@ class Renderer:
     ) -> None:
         self.limits, self.aspect, self.fit = limits, aspect, fit
         self._reduced, self._colours = False, ""
+        self._upright = ffmpeg.Upright()
         self._mapper = VideoReformatter()  # one for all frames: it makes its table of colours once
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
@@ -43,7 +44,7 @@ class Renderer:
         smaller = width * height < shown[0] * shown[1]
         self._reduced = self._reduced or smaller
         kind = "AREA" if smaller else "BILINEAR" if width == frame.width else "BICUBIC"
-        return ffmpeg.upright(self._rgb(frame, width, height, kind), frame)
+        return self._upright(self._rgb(frame, width, height, kind), frame)
 
     def _rgb(self, frame: VideoFrame, width: int, height: int, kind: str) -> np.ndarray:
         if colours := HDR.get(frame.color_trc) or ("BT.2020" if frame.color_primaries == WIDE else ""):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from tbd_app.errors import CorruptMedia
-from tbd_app.media import bounds, depth, origin, pages, pillow, salvage
+from tbd_app.media import bounds, confined, depth, origin, pages, pillow, salvage
 from tbd_app.media.packets import uniform_indices
 from tbd_app.media.sandbox import Answer
 from tbd_app.settings import Limits
@@ -25,6 +26,13 @@ ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 DEFAULT_DURATION_MS = 100.0  # what browsers show for a GIF frame without a duration
 _CLOCKWISE = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}  # EXIF orientation; 2, 4, 5 and 7 also mirror
 _ORIENTATION = 0x0112
+STRIP_BYTES = 100_000  # malloc has as much at hand; more it asks of the system, page by page, each time
+Picture = tuple[
+    Image.Image, int, list[str]
+]  # upright RGB, the clockwise turn that was applied, sentences for the report
+_probed: dict[
+    tuple[object, ...], Picture
+] = {}  # the last one, for `decode` of the same file by the same process
 
 
 def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
@@ -51,7 +59,9 @@ def probe(*, limits: Limits, path: str, format_name: str) -> Answer:
             film = {"n_frames": 0}
         if film["n_frames"] > 1:
             return {**film, "codec": format_name.lower()}, ()
-    rgb, rotation, notes = _picture(Path(path), format_name, limits)
+    rgb, rotation, notes = picture = _picture(Path(path), format_name, limits)
+    _probed.clear()
+    _probed[_file(path, format_name)] = picture
     info = {"kind": "image", "width": rgb.width, "height": rgb.height, "fps": None, "duration_s": None}
     info |= {"n_frames": 1, "codec": format_name.lower(), "rotation_deg": rotation, "warnings": notes}
     return info, ()
@@ -86,11 +96,12 @@ def decode(*, limits: Limits, path: str, format_name: str, n_frames: int, n: int
         `{"indices", "times_s", "warnings"}` and as many arrays (H,W,3) uint8 RGB.
     """
     indices = uniform_indices(n_frames, n)
-    max_bytes = limits.max_decoded_mb * 1e6 / len(indices)
     if n_frames == 1:
-        rgb, _, notes = _picture(Path(path), format_name, limits)
-        times, arrays = [0.0], [_fitted(rgb, max_bytes, notes, limits)]
+        known = _probed.pop(_file(path, format_name), None)
+        rgb, _, notes = known or _picture(Path(path), format_name, limits)
+        times, arrays = [0.0], [_fitted(rgb, limits.max_decoded_mb * 1e6, notes, limits)]
     else:
+        max_bytes = bounds.frame_bytes(len(indices), limits)
         wanted, times, arrays, notes = set(indices), [], [], []
         with pillow.opened(Path(path), format_name, limits) as image:
             for i, (start_s, _) in enumerate(_times(image, [])):
@@ -140,11 +151,14 @@ def read(content: bytes, plugin: str, limits: Limits, max_bytes: float) -> tuple
     return _fitted(rgb, max_bytes, notes, limits), notes
 
 
-def _picture(source: pillow.Source, plugin: str, limits: Limits) -> tuple[Image.Image, int, list[str]]:
-    """The picture, upright RGB; the clockwise turn that was applied; sentences for the report.
+def _file(path: str, format_name: str) -> tuple[object, ...]:
+    """A file and how it is read; another content is another file."""
+    stat = os.stat(path)
+    return path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, format_name
 
-    Where its end is missing, what can be read of it.
-    """
+
+def _picture(source: pillow.Source, plugin: str, limits: Limits) -> Picture:
+    """A picture; where its end is missing, what can be read of it."""
     try:
         return _whole_picture(source, plugin, limits)
     except CorruptMedia:
@@ -157,7 +171,7 @@ def _picture(source: pillow.Source, plugin: str, limits: Limits) -> tuple[Image.
     return rgb, rotation, [*notes, salvage.CUT]
 
 
-def _whole_picture(source: pillow.Source, plugin: str, limits: Limits) -> tuple[Image.Image, int, list[str]]:
+def _whole_picture(source: pillow.Source, plugin: str, limits: Limits) -> Picture:
     if isinstance(source, io.BytesIO):
         source.seek(0)
     with pillow.opened(source, plugin, limits) as image:
@@ -184,21 +198,32 @@ def _fitted(rgb: Image.Image, max_bytes: float, notes: list[str], limits: Limits
     size = bounds.fitted_size(*rgb.size, max_bytes)
     if size != rgb.size:
         notes.append(bounds.reduced_warning(limits))
-    return np.asarray(_resized(rgb, size))
+    return _array(_resized(rgb, size))
+
+
+def _array(rgb: Image.Image) -> np.ndarray:
+    """(H,W,3) uint8; in strips, for Pillow gives the pixels of a whole picture away in three copies."""
+    out = confined.room((rgb.height, rgb.width, 3))
+    rows = max(1, STRIP_BYTES // (4 * rgb.width))
+    for top in range(0, rgb.height, rows):
+        bottom = min(top + rows, rgb.height)
+        out[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
+    return out
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
-    """The current frame as RGB: EXIF turn applied, deep pictures scaled, transparency over white."""
+    """The current frame as RGB: EXIF turn applied, deep pictures scaled, transparency over white; perhaps the same object."""
     image.load()
     with suppress(*pillow.DAMAGE):  # which does not make the picture unreadable
-        image = ImageOps.exif_transpose(image)
+        if image.getexif().get(_ORIENTATION, 1) != 1:
+            image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":
         return Image.fromarray(depth.grey(image)[0]).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (bounds.GROUND,) * 3)
         return Image.alpha_composite(ground, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

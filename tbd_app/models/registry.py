@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -73,7 +73,8 @@ def resolve(names: Sequence[str], kind: MeasuredKind | None = None) -> list[str]
 
 
 def _default_voters(names: Sequence[str], kind: MeasuredKind | None) -> list[str]:
-    specs = map(spec, names)
+    entries = manifest.entries()
+    specs = (_listed(registered(name), entries) for name in names)
     return [s.name for s in specs if s.default_voter and (kind is None or kind in s.votes_on)]
 
 
@@ -112,7 +113,11 @@ def spec(name: str, path: Path | None = None) -> ModelSpec:
         if header.get("name") != name:
             raise WeightsCorrupt(f"{path.name} holds {header.get('name')!r}, not {name!r}.")
         return manifest.overlay(before, header)
-    entry = manifest.entries().get(name)
+    return _listed(before, manifest.entries())
+
+
+def _listed(before: ModelSpec, entries: Mapping[str, manifest.ManifestEntry]) -> ModelSpec:
+    entry = entries.get(before.name)
     return before if entry is None else manifest.overlay(before, entry.raw)
 
 

@@ -116,11 +116,7 @@ def cut_square(image: np.ndarray, x0: float, y0: float, side: float, size: int) 
         # BORDER_REFLECT repeats as often as it must, so a crop larger than the picture works too.
         patch = cv2.copyMakeBorder(patch, *pads, cv2.BORDER_REFLECT)
     shrinks = extent > size
-    return cv2.resize(
-        np.ascontiguousarray(patch),
-        (size, size),
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-    )
+    return cv2.resize(patch, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def cut_face(image: np.ndarray, box: np.ndarray, margin: float, size: int) -> np.ndarray:

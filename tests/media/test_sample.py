@@ -1,3 +1,4 @@
+import gc
 from fractions import Fraction
 
 import av
@@ -171,6 +172,26 @@ def test_frames_that_do_not_fit_are_reduced(tmp_path):
         Image.fromarray(portrait_frame(0)).resize(arrays[0].shape[1::-1], Image.Resampling.BOX)
     )
     assert np.abs(arrays[0].astype(int) - expected).mean() < 6
+
+
+@pytest.mark.parametrize(("size", "expected"), [((640, 360), (320, 180)), ((320, 180), (320, 180))])
+def test_a_larger_frame_than_any_that_was_measured_is_reduced(tmp_path, size, expected):
+    path = portrait_clip(tmp_path / "a.mp4", n_frames=3, size=size)
+    info, arrays = decode(path, 3, Limits(frame_mpx=320 * 180 / 1e6))
+    assert {a.shape[1::-1] for a in arrays} == {expected}
+    assert ("reduced" in " ".join(info["warnings"])) == (size != expected)
+
+
+def test_decoded_frames_do_not_pile_up(tmp_path):
+    path = portrait_clip(tmp_path / "a.mp4", n_frames=40, size=(160, 120))
+    gc.collect()
+    gc.disable()
+    try:
+        decode(path, 40)
+        left = sum(type(o) is av.VideoFrame for o in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left <= 4
 
 
 def test_frame_with_too_many_pixels(tmp_path):

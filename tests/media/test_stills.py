@@ -211,6 +211,21 @@ def test_only_the_first_page_of_a_tiff(tmp_path):
     assert info["warnings"] == ["Only the first of 3 pages is used."]
 
 
+def test_a_picture_is_decoded_once_and_again_when_it_changed(tmp_path, monkeypatch):
+    path = portrait_image(tmp_path / "a.png")
+    made, whole = [], stills._whole_picture
+    monkeypatch.setattr(stills, "_whole_picture", lambda *args: made.append(args) or whole(*args))
+    stills.probe(limits=LIMITS, path=str(path), format_name="PNG")
+    _, first = decode(path, "PNG", 1, 1)
+    assert len(made) == 1
+    np.testing.assert_array_equal(first[0], np.asarray(Image.open(path)))
+    stills.probe(limits=LIMITS, path=str(path), format_name="PNG")
+    portrait_image(path, size=(96, 64))
+    _, again = decode(path, "PNG", 1, 1)
+    assert len(made) == 3
+    assert again[0].shape == (64, 96, 3)
+
+
 def test_content_of_another_format_than_claimed():
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "PNG")

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 
-from tbd_app.media.ffmpeg import upright
+from tbd_app.media.ffmpeg import Upright
 from tbd_app.media.open import open_media
 from tbd_app.media.sample import sample
 from tbd_app.settings import Limits
@@ -56,7 +56,7 @@ def h264(crf: int, short_side: int | None = None) -> Corruption:
 
 
 def _upright(source: InputContainer) -> Iterator[tuple[np.ndarray, Fraction | int]]:
-    video = source.streams.video[0]
+    video, upright = source.streams.video[0], Upright()
     video.thread_type = "AUTO"
     for frame in source.decode(video):
         yield upright(frame.to_ndarray(format="rgb24"), frame), video.average_rate or 25

@@ -100,6 +100,11 @@ class Heads(nn.Module):
         self.temporal = nn.Linear(n_patches, 2)
         self.both = nn.Linear(width + n_patches, 2)
 
+    @property
+    def judges(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
+        """In the order of their logits."""
+        return self.spatial, self.temporal, self.both
+
     def forward(self, spatial: Tensor, temporal: Tensor) -> Tensor:
         """spatial (B,d), temporal (B,P) -> logits of the three judges (3,B,2)."""
         s, t = self.norm_spatial(spatial), self.norm_temporal(temporal)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tbd_app.models import registry
-from training.networks.head_start import fit_head
+from training.networks.head_start import fit_heads
 from training.networks.towers import TOY_TOWER
 
 
@@ -31,7 +31,7 @@ def pairs(n_batches: int, size: int) -> list[dict[str, torch.Tensor]]:
 def test_the_head_begins_right_on_pairs_that_it_was_not_fitted_on(model):
     made = pairs(6, 32)
     before = model.backbone.conv1.weight.clone()
-    right = fit_head(model, made, 5, scale=10.0)
+    (right,) = fit_heads(model, [model.head], made, 5, scale=10.0)
     assert right > 0.9
     unseen = made[5]
     with torch.no_grad():
@@ -45,10 +45,30 @@ def test_what_cannot_be_told_apart_gives_chance(model):
     made = pairs(6, 32)
     for batch in made:
         batch["x"][:, 1] = batch["x"][:, 0]
-    assert fit_head(model, made, 6, scale=10.0) == pytest.approx(0.5, abs=0.02)
+    (right,) = fit_heads(model, [model.head], made, 6, scale=10.0)
+    assert right == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_head_of_two_layers_is_refused():
     model = registry.create_model("clip_b16_ln2", small=TOY_TOWER)
     with pytest.raises(SystemExit, match="linear head"):
-        fit_head(model, pairs(1, 32), 1, scale=10.0)
+        fit_heads(model, [model.head], pairs(1, 32), 1, scale=10.0)
+
+
+def test_each_judge_of_a_clip_begins_right():
+    torch.manual_seed(0)
+    model = registry.create_model("dfd_fcg_b16", small=TOY_TOWER, n_frames=3)
+    made = [
+        {
+            "x": batch["x"].unsqueeze(2).repeat(1, 1, 3, 1, 1, 1),
+            "mask": torch.ones(8, 2, 3, dtype=torch.bool),
+            "y": batch["y"],
+        }
+        for batch in pairs(6, 32)
+    ]
+    right = fit_heads(model, model.head.judges, made, 5)
+    assert len(right) == 3
+    assert right[0] > 0.9
+    with torch.no_grad():
+        said = model.branch_logits(made[5]["x"].flatten(0, 1)).argmax(dim=-1)
+    assert (said[0] == made[5]["y"].flatten()).float().mean() > 0.9
