@@ -6,6 +6,7 @@ Interlaced frames are made whole with the help of their neighbours; progressive 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from av.container import InputContainer
@@ -19,6 +20,7 @@ from tbd_app.media.packets import Timeline
 from tbd_app.media.rendering import Renderer
 from tbd_app.settings import Limits
 
+MAX_WAITING = 2  # decoded frames that wait to be rendered
 SEEK_GAIN = 8  # frames; a seek drains the decoder's threads, which costs about as much
 
 
@@ -79,12 +81,15 @@ class Film:
         else:
             windows = interlaced.windows(self._numbered(self._beside(indices)), wanted)
             frames = ((i, interlaced.mended(window, first)) for i, window in windows)
-        picked = {}
-        for i, frame in frames:
-            render.aspect = self._aspect
-            picked[i] = confined.keep(render(frame))
+        picked: dict[int, Future[np.ndarray]] = {}
+        with ThreadPoolExecutor(1, "tbd-render") as renderer:  # beside the decoder
+            for i, frame in frames:
+                render.aspect = self._aspect
+                picked[i] = renderer.submit(lambda shown: confined.keep(render(shown)), frame)
+                if len(picked) > MAX_WAITING:
+                    list(picked.values())[-MAX_WAITING].result()
         self.notes = render.notes()
-        return picked
+        return {i: found.result() for i, found in picked.items()}
 
     def _beside(self, indices: Sequence[int]) -> list[int]:
         return interlaced.neighbours(indices, len(self.times_s))
