@@ -42,9 +42,10 @@ GAIN = 4.0  # targets of -1 and 1 become logits; the temperature is chosen later
 
 @dataclass(frozen=True)
 class Shares:
-    """Weight of each variant: media as they are, degraded copies, pseudo-fakes of the reals; 0 leaves one out."""
+    """Weight of each variant (`tower_features.Variant`); 0 leaves one out."""
 
     clean: float = 1.0
+    coded: float = 0.0
     degraded: float = 0.0
     twin: float = 0.0
 
@@ -118,8 +119,13 @@ def main(config: Config) -> None:
     if len(set(labels_of(train, pictures))) < 2:  # frames stand for pictures
         pictures = clips
     reals = [n for n in clips if not train.items[n].label]
-    of_clips: dict[Variant, Sequence[int]] = {"clean": clips, "degraded": clips, "twin": reals}
-    of_pictures: dict[Variant, Sequence[int]] = {"clean": pictures, "degraded": pictures}
+    of_clips: dict[Variant, Sequence[int]] = {
+        "clean": clips,
+        "coded": clips,
+        "degraded": clips,
+        "twin": reals,
+    }
+    of_pictures: dict[Variant, Sequence[int]] = {"clean": pictures, "coded": pictures, "degraded": pictures}
     moving, still = (
         weighted(train, found["train"], numbers, shares)
         for numbers, shares in ((of_clips, config.clip_shares), (of_pictures, config.picture_shares))

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from tbd_app.media.recode import h264_after_motion
 from tbd_app.models.nets.probe import ClipProbe
 from tbd_app.pipeline.crops import Preprocess
 from tbd_app.types import CropRecipe
@@ -24,9 +25,11 @@ from training.datasets.clips import ClipReader, Frame
 from training.fakes.mouth import redraw_mouth_clip
 from training.fakes.selfblend import self_blend_clip
 
-# clean: as it is. degraded: poor light, lens, size and codec, alike in all frames. twin: a pseudo-fake of a real medium, half
+# clean: as it is. coded: compressed hard, as a frame of a video. degraded: poor light, lens, size and codec, alike in all
+# frames. twin: a pseudo-fake of a real medium, half
 # of them degraded and then beside the real, degraded alike.
-Variant = Literal["clean", "degraded", "twin"]
+Variant = Literal["clean", "coded", "degraded", "twin"]
+CODED_CRF = 24, 37
 MOUTHS = 0.4  # of the pseudo-fakes, the others are self-blends
 DEGRADED_TWINS = 0.5
 
@@ -102,8 +105,17 @@ def made_of(reader: ClipReader, number: int, variant: Variant) -> list[tuple[lis
     frames = reader.frames(number, None)
     if variant == "twin":
         return _twin(reader.preprocess, frames, rng) if not item.label else []
-    crops = reader.crops(frames, None)
+    crops = reader.crops(_coded(frames, rng) if variant == "coded" else frames, None)
     return [(degrade(crops, rng, gentle=False) if variant == "degraded" else crops, item.label)]
+
+
+def _coded(frames: Sequence[Frame], rng: np.random.Generator) -> list[Frame]:
+    """Every frame behind others of its scene, at the size at which it was seen; one rate for all."""
+    crf = int(rng.integers(*CODED_CRF))
+    return [
+        (h264_after_motion(image, crf, int(rng.integers(2**32)), int(rng.integers(1, 4))), box, points)
+        for image, box, points in frames
+    ]
 
 
 def _twin(

@@ -10,7 +10,7 @@ import pytest
 from tbd_app.pipeline.crops import for_spec
 from tests.models import small
 from training.datasets.clips import ClipReader
-from training.datasets.tower_features import TowerFeatures, made_of
+from training.datasets.tower_features import TowerFeatures, Variant, made_of
 from training.faces.open import open_faces
 
 NAME = "clip_b16_probe"
@@ -27,13 +27,16 @@ def clip_of(reader: ClipReader, label: int) -> int:
     return next(int(n) for n in reader.faces.media("video") if items[n].label == label)
 
 
-def test_a_degraded_copy_keeps_its_label_and_is_the_same_each_time(reader: ClipReader) -> None:
+@pytest.mark.parametrize("variant", ["coded", "degraded"])
+def test_a_changed_copy_keeps_its_label_and_is_the_same_each_time(
+    reader: ClipReader, variant: Variant
+) -> None:
     number = clip_of(reader, 1)
     ((clean, label),) = made_of(reader, number, "clean")
-    ((degraded, also),) = made_of(reader, number, "degraded")
+    ((degraded, also),) = made_of(reader, number, variant)
     assert (label, also) == (1, 1)
     assert not np.array_equal(np.stack(clean), np.stack(degraded))
-    np.testing.assert_array_equal(np.stack(degraded), np.stack(made_of(reader, number, "degraded")[0][0]))
+    np.testing.assert_array_equal(np.stack(degraded), np.stack(made_of(reader, number, variant)[0][0]))
 
 
 def test_twins_are_fakes_of_reals_some_beside_their_real(reader: ClipReader) -> None:
