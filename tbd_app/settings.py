@@ -23,7 +23,7 @@ class Limits:
     max_image_mpx: float = 64.0
     max_frame_mpx: float = 36.0  # 8K is 33
     frame_mpx: float = (
-        2.0736  # 1920 x 1080: larger frames are read at this size; no clip that was measured had more
+        2.0736  # 1920 x 1080; larger frames are read at this size: no clip that was measured had any
     )
     max_zip_frames: int = 2000
     max_unpacked_mb: float = 2000.0

@@ -27,12 +27,10 @@ DEFAULT_DURATION_MS = 100.0  # what browsers show for a GIF frame without a dura
 _CLOCKWISE = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}  # EXIF orientation; 2, 4, 5 and 7 also mirror
 _ORIENTATION = 0x0112
 STRIP_BYTES = 100_000  # malloc has as much at hand; more it asks of the system, page by page, each time
-Picture = tuple[
-    Image.Image, int, list[str]
-]  # upright RGB, the clockwise turn that was applied, sentences for the report
-_probed: dict[
-    tuple[object, ...], Picture
-] = {}  # the last one, for `decode` of the same file by the same process
+# Upright RGB, the clockwise turn that was applied, sentences for the report.
+Picture = tuple[Image.Image, int, list[str]]
+# What was probed last, for `decode` of the same file by the same process.
+_probed: dict[tuple[object, ...], Picture] = {}
 
 
 def probe(*, limits: Limits, path: str, format_name: str) -> Answer:

@@ -26,8 +26,7 @@ from training.fakes.mouth import redraw_mouth_clip
 from training.fakes.selfblend import self_blend_clip
 
 # clean: as it is. coded: compressed hard, as a frame of a video. degraded: poor light, lens, size and codec, alike in all
-# frames. twin: a pseudo-fake of a real medium, half
-# of them degraded and then beside the real, degraded alike.
+# frames. twin: a pseudo-fake of a real medium, half of them degraded and then beside the real, degraded alike.
 Variant = Literal["clean", "coded", "degraded", "twin"]
 CODED_CRF = 24, 37
 MOUTHS = 0.4  # of the pseudo-fakes, the others are self-blends

@@ -41,14 +41,17 @@ _VIEW_ROOMS = (stability, views)  # and another way to change them another one o
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Frames and tracks of a file; `key` names its content and how it was looked at."""
+    """Frames and tracks of a file.
+
+    Attributes:
+        key: names its content and how it was looked at.
+        raw: gives the file, from which runs of neighbouring frames can still be read; None for faces cut beforehand.
+    """
 
     key: str
     frames: Frames
     tracks: tuple[FaceTrack, ...]
-    raw: Callable[[], Path] | None = (
-        None  # a raw file, from which runs of neighbouring frames can still be read
-    )
+    raw: Callable[[], Path] | None = None
     settings: AnalysisSettings | None = None
 
     @property

@@ -18,16 +18,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from tqdm import tqdm
 
-STRENGTHS = (
-    1e-4,
-    1e-3,
-    0.01,
-    0.1,
-    1.0,
-    10.0,
-    100.0,
-    1000.0,
-)  # inverse regularisation for features of length 1, chosen by folds of pairs
+# Inverse regularisation for features of length 1, chosen by folds of pairs.
+STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
 def fit_heads(
