@@ -5,8 +5,8 @@
 
 Of the vote and of each default voter alone, clips and pictures, through the code that serves; people, logits and views that
 were found before are taken from the cache, so that it may be stopped and started again. The counts are kept with the figures
-of the models and of the vote (`stability`) and stand in the cards; what the vote does with the views (`val_clips_steady`,
-`val_pictures_steady`) is then what reports show of it.
+of the models and of the vote (`stability`, and for the vote with the views `val_clips_steady` and `val_pictures_steady`) and
+stand in the cards. Reports show the figures without views, which are asked only where a user wants them.
 """
 
 from __future__ import annotations
