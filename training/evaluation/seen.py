@@ -10,7 +10,7 @@ import hashlib
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from functools import lru_cache
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -183,7 +183,7 @@ def _key(path: Path, settings: AnalysisSettings, changed: str) -> str:
     return hashlib.sha256(f"{content} {how} {content_of(_ROOMS)}{changed}".encode()).hexdigest()[:32]
 
 
-@lru_cache(maxsize=2)
+@cache
 def content_of(rooms: tuple[ModuleType, ...]) -> str:
     """What modules say, as one number: caches of what they make are named by it."""
     sources = (Path(str(room.__file__)).read_bytes() for room in rooms)
