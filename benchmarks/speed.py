@@ -35,6 +35,7 @@ import tbd_app.lean  # noqa: F401 - both before torch and torchvision, as in an 
 import psutil
 import torch
 
+from benchmarks import gpu
 from benchmarks.sides import MEDIA, N_FRAMES, floor, naive
 from tbd_app import analyze
 from tbd_app.known import MEASURED_AS, MEASURED_KINDS
@@ -84,6 +85,9 @@ def main() -> None:
     }
     result["missed"] = missed(result)
     print(json.dumps(result, indent=1))
+    if torch.cuda.is_available():
+        with tempfile.TemporaryDirectory() as name:
+            print(json.dumps(gpu.measured(gpu.generated(Path(name))), indent=1))
     if args.media or len(args.only) < len(MEDIA):
         return
     (ROOT / "benchmarks" / "results" / "speed.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -106,7 +110,7 @@ def chosen(
 
 def measured(path: Path, what: str, repeats: int) -> dict[str, Any]:
     """The sides of one file in turns: medians, ratios, stages, and peak memory of a process of its own."""
-    settings = AnalysisSettings(explain=False)
+    settings = AnalysisSettings(explain=False, device="cpu")
     found = people.find(path, settings)
     voters = registry.voters(["default"], MEASURED_AS[found.media.kind])  # all three ask the same ones
     sides: dict[str, Callable[[], Any]] = {
@@ -163,7 +167,7 @@ def alone(path: Path) -> dict[str, float]:
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
-        analyze(path, explain=False)
+        analyze(path, explain=False, device="cpu")
         seconds.append(round(time.perf_counter() - start, 3))
     done.set()
     watcher.join()

@@ -42,7 +42,6 @@ def main() -> None:
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-@torch.inference_mode()
 def measure(rounds: int, n_faces: int) -> dict[str, object]:
     """Seconds a face of each way, and how many times the other two take of the held tower's."""
     exact, held = (registry.create_model(MODEL, pretrained=True).eval() for _ in range(2))
@@ -59,11 +58,12 @@ def measure(rounds: int, n_faces: int) -> dict[str, object]:
         "float32": lambda: exact(x), "autocast": by_autocast, "held": lambda: held(x)
     }  # fmt: skip
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds + 1):  # the first one warms up
-        for name, way in ways.items():
-            began = time.perf_counter()
-            way()
-            seconds[name].append((time.perf_counter() - began) / n_faces)
+    with torch.inference_mode():
+        for _ in range(rounds + 1):  # the first one warms up
+            for name, way in ways.items():
+                began = time.perf_counter()
+                way()
+                seconds[name].append((time.perf_counter() - began) / n_faces)
     medians = {name: statistics.median(taken[1:]) for name, taken in seconds.items()}
     return {
         "threads": torch.get_num_threads(),

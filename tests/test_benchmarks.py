@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import followed, rest, speed, train_memory
+from benchmarks import followed, rest, speed, tower, train_memory
 from benchmarks.sides import MEDIA
 from tbd_app import analyze
+from tbd_app.models import registry
 from tbd_app.settings import AnalysisSettings
 from training.evaluation.marked import replaced
 
@@ -68,3 +72,34 @@ def test_what_is_no_reading_searching_or_scoring_has_a_small_share() -> None:
     whole = time.perf_counter() - start
     assert whole - sum(stages.values()) < 0.15 * whole
     assert sum(stages[name] for name in ("frames", "faces", "score")) > 0.7 * whole
+
+
+def test_a_gpu_that_is_lent_for_minutes_is_measured_with_what_was_copied(tmp_path) -> None:
+    parcel, out, root = tmp_path / "parcel", tmp_path / "out", speed.ROOT
+    environment = {**os.environ, "TBD_PARCEL": str(parcel), "PYTHON": sys.executable, "PYTHONPATH": str(root)}
+
+    def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [root / "script" / "gpu-speed", *arguments], env=environment, text=True, capture_output=True, check=False
+        )  # fmt: skip
+
+    assert "copy all parts" in script("measure", str(out)).stderr
+    packed = script("voters")
+    assert packed.returncode == 0, packed.stderr[-2000:]
+    whole = (root / "weights" / "ViT-B-16-quickgelu.openai-int8.safetensors").read_bytes()
+    for part, half, data in (("1", "tower.0", whole[:9999]), ("2", "tower.1", whole[9999:])):
+        (parcel / part).mkdir()
+        (parcel / part / half).write_bytes(data)
+    assert sum(path.stat().st_size for path in (parcel / "4").rglob("*") if path.is_file()) < 60e6
+    done = script("measure", str(out), *"--device cpu --repeats 1 --faces 2".split())
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads((out / "gpu.json").read_text(encoding="utf-8"))
+    assert list(result["voters"]) == registry.voters(["default"], "video")
+    assert all(rate > 0 for voter in result["voters"].values() for rate in voter["faces_a_second"].values())
+    assert result["furthest_probability"] == 0  # a device beside itself
+
+
+def test_the_tower_is_timed_three_ways() -> None:
+    result = tower.measure(rounds=1, n_faces=1)
+    assert result["seconds_a_face"].keys() == {"float32", "autocast", "held"}
+    assert result["times_of_held"]["held"] == 1

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 
+from tbd_app.pipeline import batches
 from tbd_app.pipeline.parallel import each
 from tbd_app.types import CropRecipe, ModelSpec
 
@@ -281,7 +282,11 @@ class Preprocess:
 
     def tensor(self, crops: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
         """(K,S,S,3) uint8 RGB to (K,3,S,S) float32, (x/255 - mean) / std."""
-        x = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2).float()
+        x = (
+            batches.on_device(torch.from_numpy(np.ascontiguousarray(crops)), device)
+            .permute(0, 3, 1, 2)
+            .float()
+        )
         mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
         return (x / 255.0 - mean) / std

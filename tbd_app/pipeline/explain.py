@@ -12,12 +12,13 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from tbd_app.models import registry
 from tbd_app.models.nets.attention import kind_of
+from tbd_app.pipeline import batches, neighbours, score
 from tbd_app.pipeline import grad_cam as cam
 from tbd_app.pipeline import maps as kinds
-from tbd_app.pipeline import neighbours, score
 from tbd_app.pipeline.crops import Preprocess, for_spec, moved
 from tbd_app.types import Explanation, FaceMap, FaceTrack, Frames, MapKind, ModelScore
 
@@ -141,11 +142,14 @@ def _looked(
         images = [frames.images[int(track.positions[k])] for k in rows]
         crops = preprocess.crops(images, track.boxes[rows], track.landmarks[rows])
         parts = []
+
+        def maps_of(x: Tensor) -> kinds.Maps:
+            return (kinds.by_attention(model, x) if attention else None) or kinds.by_evidence(model, spec, x)
+
         for start in range(0, len(rows), BATCH):
             with score.MODEL_LOCK:
                 x = preprocess.tensor(crops[start : start + BATCH], device)
-                own = kinds.by_attention(model, x) if attention else None
-                parts.append(own or kinds.by_evidence(model, spec, x))
+                parts.append(batches.halved(maps_of, x, kinds.joined, model))
         found = kinds.joined(parts)
         places = [int(row) for row in rows]
         roles: dict[int, Role] = {places.index(row): role for row, role in roles_by_row.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TypeVar
 
 import tbd_app.lean  # noqa: F401 - before facenet_pytorch
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 
+from tbd_app.pipeline import batches
 from tbd_app.pipeline.crops import cut_square
 from tbd_app.pipeline.parallel import each
 from tbd_app.types import Faces
@@ -110,16 +112,21 @@ class FaceDetector:
             return [empty] * len(batch)
         # Planar memory: pooling and resizing in MTCNN are twice as fast on it as on interleaved pixels.
         planar = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
+
+        def search(part: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+            # Its results are object arrays, None where nothing was found.
+            boxes, scores, points = self._mtcnn.detect(part, landmarks=True)  # pyright: ignore[reportAssignmentType]
+            return [
+                empty
+                if b is None
+                else (np.asarray(b, np.float32), np.asarray(s, np.float32), np.asarray(p, np.float32))
+                for b, s, p in zip(boxes, scores, points, strict=True)
+            ]
+
         with self._lock:
             self._mtcnn.min_face_size = max(min_face_px, 1)  # pyright: ignore[reportAttributeAccessIssue]
-            # Its results are object arrays, None where nothing was found.
-            boxes, scores, points = self._mtcnn.detect(planar, landmarks=True)  # pyright: ignore[reportAssignmentType]
-        return [
-            empty
-            if b is None
-            else (np.asarray(b, np.float32), np.asarray(s, np.float32), np.asarray(p, np.float32))
-            for b, s, p in zip(boxes, scores, points, strict=True)
-        ]
+            there = batches.on_device(planar, self.device)
+            return batches.halved(search, there, lambda halves: [*chain(*halves)], self._mtcnn)
 
     def candidates(
         self, frames: Sequence[np.ndarray], spared: int = 0

@@ -16,11 +16,10 @@ from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector, reduced
 from tbd_app.models.nets.sharing import share
 from tbd_app.models.nets.tower import ClipDetector
-from tbd_app.pipeline import verdict
+from tbd_app.pipeline import batches, verdict
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import FaceTrack, Frames, ModelScore, ModelSpec, ScoreReason, ScoreStatus
 
-BATCH = 32
 FEW_FRAMES = 8
 SOFTENED_EVERY = 4  # frames of a track for one that is seen a second time, without its finest detail
 TOWER_FRAMES = 8  # of a track that a frame model on a tower scores: each costs much, more give nothing
@@ -210,13 +209,16 @@ def _logits_of_rows(
         for p, box, points in zip(t.positions[r], t.boxes[r], t.landmarks[r], strict=True)
     ]
     preprocess = for_spec(spec)
-    parts = []
-    for start in range(0, len(places), BATCH):
-        images, boxes, landmarks = zip(*places[start : start + BATCH], strict=True)
+    parts: list[Tensor] = []
+    while places:
+        n = batches.at_once(model, device)
+        images, boxes, landmarks = zip(*places[:n], strict=True)
         x = preprocess.tensor(preprocess.crops(images, np.stack(boxes), np.stack(landmarks)), device)
-        parts.append(forward(model, soften(x)))
+        parts.append(_logits(model, soften(x)))
+        del places[:n]
     ends = np.cumsum([len(r) for r in rows])[:-1]
-    split = np.split(np.concatenate(parts), ends)
+    # Fetched when all are asked for: a GPU works while the next crops are cut.
+    split = np.split(_difference(torch.cat(parts)), ends)
     return {t.track_id: part for t, part in zip(tracks, split, strict=True)}
 
 
@@ -275,17 +277,20 @@ def of_pictures(model: Detector, spec: ModelSpec, x: Tensor) -> np.ndarray:
 
 
 def forward(model: Detector, x: Tensor) -> np.ndarray:
-    """Fake-minus-real logits (B,) float64 of a normalised batch (B,3,S,S) or (B,T,3,S,S)."""
-    if x.ndim == 4:
-        x = x.contiguous(memory_format=torch.channels_last)
-    return _difference(run(model, x))
+    """Fake-minus-real logits (B,) float64 of normalised pictures (B,3,S,S) or clips (B,T,3,S,S), in batches."""
+    return _difference(torch.cat([_logits(model, p) for p in x.split(batches.at_once(model, x.device))]))
+
+
+def _logits(model: Detector, x: Tensor) -> Tensor:
+    """(B,2), still on the device."""
+    return run(model, x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x)
 
 
 def run(part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """A model, or a part of it, in the precision in which it is served."""
+    """A model, or a method of one, in the precision in which it is served."""
     kind = x.device.type
     with MODEL_LOCK, torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=has_bf16(kind)):
-        return part(x)
+        return batches.ask(part, x)
 
 
 def _difference(logits: Tensor) -> np.ndarray:

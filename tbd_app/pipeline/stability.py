@@ -22,7 +22,7 @@ from tbd_app.known import Combination
 from tbd_app.medium import Runs
 from tbd_app.models import registry
 from tbd_app.models.nets.base import Detector, reduced
-from tbd_app.pipeline import neighbours, score, verdict
+from tbd_app.pipeline import batches, neighbours, score, verdict
 from tbd_app.pipeline.crops import Preprocess, for_spec
 from tbd_app.pipeline.score import Parts
 from tbd_app.pipeline.views import VIEWS, Face, part
@@ -208,13 +208,11 @@ class _Eyes:
         share = self.spec.calibration.softened_share
         asked = [_asked(track, view, score.softened_rows(len(track))) for track, view in views]
         x = self.tensor(asked)
-        own = np.concatenate([score.forward(self.model, p) for p in x.split(score.BATCH)])
+        own = score.forward(self.model, x)
         moved = own - [parts.own[a.track.track_id][a.row] for a in asked]
         softer = [n for n, a in enumerate(asked) if a.view not in AS_SOFT]
         if share and softer:
-            soft = np.concatenate(
-                [score.forward(self.model, reduced(p)) for p in x[softer].split(score.BATCH)]
-            )
+            soft = score.forward(self.model, reduced(x[softer]))
             before = [parts.softened[asked[n].track.track_id][asked[n].place] for n in softer]
             moved[softer] -= share * (soft - before)
         out: Logits = {}
@@ -228,7 +226,7 @@ class _Eyes:
         """(1,) logit of a clip model that reads frame by frame, for each view."""
         asked = [_asked(track, view, score.clip_rows(self.spec, track)) for track, view in views]
         found: list[Tensor] = []
-        for part_of_x in self.tensor(asked).split(score.BATCH):
+        for part_of_x in self.tensor(asked).split(batches.at_once(self.model, self.device)):
             found += score.run(self.model.frame_features, part_of_x)
         out: Logits = {}
         for a, now in zip(asked, found, strict=True):

@@ -15,7 +15,7 @@ from tbd_app.errors import DeviceMissing
 from tbd_app.models import registry
 from tbd_app.models.nets.base import reduced
 from tbd_app.models.specs import SPECS
-from tbd_app.pipeline import score, tracks
+from tbd_app.pipeline import batches, score, tracks
 from tbd_app.pipeline.crops import for_spec
 from tbd_app.types import Calibration, Faces, FaceTrack, Frames
 from tests.pipeline.conftest import ABSENT_MODEL, CLIP_MODEL, FRAME_MODEL, media_of
@@ -73,7 +73,7 @@ def test_a_clip_model_gives_one_probability_per_person(installed, frames, people
 @pytest.mark.parametrize("name", [FRAME_MODEL, CLIP_MODEL])
 def test_together_or_one_by_one_is_the_same(installed, frames, people, name, monkeypatch) -> None:
     together = score.score_tracks(name, frames, people)
-    monkeypatch.setattr(score, "BATCH", 4)
+    monkeypatch.setattr(batches, "BATCH", 4)
     alone = [s for t in reversed(people) for s in score.score_tracks(name, frames, [t])][::-1]
     np.testing.assert_allclose(probs(together), probs(alone), atol=TOLERANCE)
     for a, b in zip(together, alone, strict=True):
@@ -185,12 +185,12 @@ def test_damaged_weights_fail_the_model_and_nothing_else(
 def test_a_probability_that_is_no_number_is_a_failure_and_never_one_half(
     installed, frames, people, monkeypatch
 ) -> None:
-    def broken(model, x: torch.Tensor) -> np.ndarray:
-        logits = np.zeros(len(x))
-        logits[0] = np.nan
+    def broken(model, x: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(x), 2)
+        logits[0] = torch.nan
         return logits
 
-    monkeypatch.setattr(score, "forward", broken)
+    monkeypatch.setattr(score, "run", broken)
     scores = score.score_tracks(FRAME_MODEL, frames, people)
     assert [(s.status, s.reason) for s in scores] == [("failed", "not_finite"), ("ok", None), ("ok", None)]
 
